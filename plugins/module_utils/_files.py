@@ -1,0 +1,129 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+
+"""The one way to write a file: whole or not at all, owner and mode kept."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+import tempfile
+import time
+from typing import BinaryIO, Callable, Optional
+
+_CHUNK = 1024 * 1024
+# What a rename would lose besides owner and mode: SELinux label and ACL.
+_KEPT_ATTRIBUTES = ("security.selinux", "system.posix_acl_access")
+
+
+def write_atomic(
+    path: str, data: bytes, *, mode: Optional[int] = None, uid: Optional[int] = None, gid: Optional[int] = None
+) -> None:
+    """Replace the content of ``path``; a crash at any instant leaves the old file or the new one.
+
+    Where ``path`` is a link its target is replaced and the link stays. An existing file keeps owner, mode,
+    ACL and SELinux label unless told otherwise; a new one gets ``mode`` (0644) whatever the umask.
+
+    :raises OSError: nothing was changed
+    """
+    create_atomic(path, lambda out: _write(out, data), mode=mode, uid=uid, gid=gid)
+
+
+def create_atomic(
+    path: str,
+    fill: Callable[[BinaryIO], None],
+    *,
+    mode: Optional[int] = None,
+    uid: Optional[int] = None,
+    gid: Optional[int] = None,
+) -> None:
+    """As :func:`write_atomic`, with the content written by ``fill``; nothing is changed where it raises."""
+    target = os.path.realpath(path)
+    old = _stat(target)
+    if old is not None:
+        mode = stat.S_IMODE(old.st_mode) if mode is None else mode
+        uid = old.st_uid if uid is None else uid
+        gid = old.st_gid if gid is None else gid
+    directory = os.path.dirname(target)
+    handle, temporary = tempfile.mkstemp(prefix=".plugops-", dir=directory)  # 0600: nobody reads it half-written
+    try:
+        with os.fdopen(handle, "wb") as out:
+            fill(out)
+            out.flush()
+            _set_owner(out.fileno(), uid, gid)
+            if old is not None:
+                _copy_attributes(target, temporary)
+            os.fchmod(out.fileno(), 0o644 if mode is None else mode)
+            os.fsync(out.fileno())
+        os.rename(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    fsync_directory(directory)
+
+
+def backup(path: str) -> str:
+    """Copy ``path`` beside itself under Ansible's name for backups, owner and mode kept; returns the copy's path."""
+    copy = "{}.{}.{}~".format(path, os.getpid(), time.strftime("%Y-%m-%d@%H:%M:%S"))
+    with open(path, "rb") as source:
+        data = source.read()
+        found = os.fstat(source.fileno())
+    write_atomic(copy, data, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
+    return copy
+
+
+def fsync_directory(path: str) -> None:
+    """Make a rename in ``path`` last; file systems that cannot do it are left alone."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def sha256_of(path: str) -> str:
+    """The SHA-256 of a file, as 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as source:
+        for chunk in iter(lambda: source.read(_CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _write(out: BinaryIO, data: bytes) -> None:
+    out.write(data)
+
+
+def _stat(path: str) -> Optional[os.stat_result]:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _set_owner(handle: int, uid: Optional[int], gid: Optional[int]) -> None:
+    found = os.fstat(handle)
+    wanted_uid = found.st_uid if uid is None else uid
+    wanted_gid = found.st_gid if gid is None else gid
+    if (wanted_uid, wanted_gid) != (found.st_uid, found.st_gid):
+        os.fchown(handle, wanted_uid, wanted_gid)
+
+
+def _copy_attributes(source: str, target: str) -> None:
+    if not hasattr(os, "getxattr"):  # not Linux
+        return
+    for name in _KEPT_ATTRIBUTES:
+        try:
+            os.setxattr(target, name, os.getxattr(source, name))
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
+                raise
