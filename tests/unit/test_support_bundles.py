@@ -36,6 +36,8 @@ def test_same_input_gives_same_bytes(tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "three.tar.gz", "my.plugin", "1.0.1", **options)
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second, other)]
     assert digests[0] == digests[1] != digests[2]
+    assert first.read_bytes()[4:8] == bytes(4), "the gzip header must not carry the time of packing"
+    assert list(_members(first)) == sorted(_members(first)), "the order must not depend on the hash seed"
 
 
 def test_directory_as_destination_names_the_file(tmp_path: Path) -> None:
