@@ -1,0 +1,57 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the options that describe an app server, the same in every module."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  root:
+    description:
+      - Directory that stands for V(/) of the app server, for an image or a sandbox.
+      - With O(root), systemd is not asked; unit files, accounts and links are read below O(root).
+    type: path
+  install_dir:
+    description: Directory that the Mattermost release was unpacked into.
+    type: str
+    default: /opt/mattermost
+  working_directory:
+    description:
+      - Directory that the service shall run in. Relative plugin directories are resolved against it.
+      - The default is O(install_dir).
+    type: str
+  service:
+    description: Name of the systemd service.
+    type: str
+    default: mattermost.service
+  service_user:
+    description: User that the server runs as. The default is C(User=) of the unit, else V(mattermost).
+    type: str
+  service_group:
+    description: Group of the directories. The default is C(Group=) of the unit, else the user's own group.
+    type: str
+  config_path:
+    description:
+      - Configuration file. The default is the one that the server reads, found from the unit's C(-c) option,
+        C(MM_CONFIG) and the server's own search.
+      - A file that the server does not read is refused.
+    type: str
+  server_version:
+    description:
+      - Version of the server, for example V(10.11.2). Needed only where no running server can be asked.
+      - A running server's own answer wins.
+    type: str
+  socket:
+    description:
+      - Local-mode socket of the server (5.24 and later).
+      - The default is the one that the configuration enables, C(ServiceSettings.LocalModeSocketLocation).
+    type: str
+  state_dir:
+    description:
+      - Directory that keeps delivered bundles, cached digests and the note of a restart that is owed.
+    type: str
+    default: /var/lib/plugops
+"""

@@ -1,0 +1,286 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""One app server as every concern sees it: paths, account, service, configuration, running server."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
+
+from ._account import Account, find_account
+from ._command import Run
+from ._config_document import ConfigDocument
+from ._config_source import ConfigSource, find_config_source
+from ._errors import OperatorError
+from ._pending import FILE_NAME, RestartNote
+from ._root import Root
+from ._server import Server, ServerUnreachable, server_at_address, server_at_socket
+from ._unit import Service, observe_service, systemd_is_running
+from ._version import ServerVersion, parse_server_version
+
+T = TypeVar("T")
+
+DEFAULT_USER = "mattermost"
+DEFAULT_SOCKET = "/var/tmp/mattermost_local.socket"  # noqa: S108 - the server's own default
+LOCAL_MODE_SINCE = ServerVersion(5, 24)
+
+# The options that every module takes; documented in plugins/doc_fragments/node.py.
+NODE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "root": {"type": "path"},
+    "install_dir": {"type": "str", "default": "/opt/mattermost"},
+    "working_directory": {"type": "str"},
+    "service": {"type": "str", "default": "mattermost.service"},
+    "service_user": {"type": "str"},
+    "service_group": {"type": "str"},
+    "config_path": {"type": "str"},
+    "server_version": {"type": "str"},
+    "socket": {"type": "str"},
+    "state_dir": {"type": "str", "default": "/var/lib/plugops"},
+}
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What the operator says about the node; host paths. See :data:`NODE_ARGUMENTS`."""
+
+    root: Optional[str] = None
+    install_dir: str = "/opt/mattermost"
+    working_directory: Optional[str] = None
+    service: str = "mattermost.service"
+    service_user: Optional[str] = None
+    service_group: Optional[str] = None
+    config_path: Optional[str] = None
+    server_version: Optional[str] = None
+    socket: Optional[str] = None
+    state_dir: str = "/var/lib/plugops"
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> NodeOptions:
+        """From a module's parameters.
+
+        :raises OperatorError: a path is not absolute
+        """
+        options = cls(**{name: params[name] for name in NODE_ARGUMENTS})
+        for name in ("install_dir", "working_directory", "config_path", "socket", "state_dir"):
+            value = getattr(options, name)
+            if value is not None and not value.startswith("/"):
+                raise OperatorError(f"{name} must be an absolute path", found=repr(value), remedy="write it in full")
+        return options
+
+
+class Node:
+    """Everything a concern asks about its host, each question asked once until :meth:`forget`."""
+
+    def __init__(self, options: NodeOptions, run: Run) -> None:
+        self.options = options
+        self.run = run
+        self.root = Root(options.root)
+        self.install_dir = posixpath.normpath(options.install_dir)
+        self.wanted_working_directory = posixpath.normpath(options.working_directory or options.install_dir)
+        self.service_name = options.service if "." in options.service else f"{options.service}.service"
+        self.state_dir = posixpath.normpath(options.state_dir)
+        self._restart_note = RestartNote(self.root.real(posixpath.join(self.state_dir, FILE_NAME)))
+        self._known: Dict[str, Any] = {}
+
+    def forget(self) -> None:
+        """After a change: ask the host anew."""
+        self._known.clear()
+
+    @property
+    def service(self) -> Service:
+        """The systemd service, from systemd where it runs, else from the unit files alone."""
+        return self._once(
+            "service",
+            lambda: observe_service(self.service_name, self.root, self.run, live=systemd_is_running(self.root)),
+        )
+
+    @property
+    def account(self) -> Account:
+        """The account that the server runs under: the option, else the unit's ``User=``, else ``mattermost``."""
+        user = self.options.service_user or self.service.user or DEFAULT_USER
+        group = self.options.service_group or (None if self.options.service_user else self.service.group) or None
+        return self._once("account", lambda: find_account(user, group, self.root))
+
+    @property
+    def running(self) -> bool:
+        """Whether the service has a process now."""
+        return self.service.process is not None
+
+    @property
+    def config_source(self) -> ConfigSource:
+        """Where the server reads its configuration from.
+
+        :raises OperatorError: the option ``config_path`` names a file that the server does not read
+        """
+        return self._once("config_source", self._find_config_source)
+
+    @property
+    def config(self) -> ConfigDocument:
+        """The configuration file, parsed.
+
+        :raises OperatorError: the server reads no file, or the file cannot be read or parsed
+        """
+        return self._once("config", self._read_config)
+
+    @property
+    def server(self) -> Optional[Server]:
+        """The running server behind its local-mode socket; None where it does not answer there."""
+        return self._once("server", self._find_server)
+
+    @property
+    def version(self) -> Optional[ServerVersion]:
+        """The running server's version as it says itself, else the option ``server_version``, else None."""
+        return self._once("version", self._find_version)
+
+    @property
+    def plugin_system(self) -> str:
+        """``on``, ``off`` (disabled, or its start-up failed) or ``unknown`` (no server answers)."""
+        return self._once("plugin_system", self._ask_plugin_system)
+
+    @property
+    def pending_restart(self) -> List[str]:
+        """Why the running process must be restarted, as noted before earlier changes."""
+        return self._restart_note.reasons(self._started_at())
+
+    def owe_restart(self, reason: str) -> None:
+        """Note, before a change that the running server does not notice, that it needs a restart."""
+        self._restart_note.add(reason, self._started_at())
+
+    def resolve(self, path: str) -> str:
+        """A path from PluginSettings, made absolute as the server will: from the directory that it will run in."""
+        return posixpath.normpath(posixpath.join(self.wanted_working_directory, path))
+
+    def state_path(self, name: str) -> str:
+        """Where this process finds a file or directory of the state directory."""
+        return self.root.real(posixpath.join(self.state_dir, name))
+
+    def _once(self, name: str, ask: Callable[[], T]) -> T:
+        if name not in self._known:
+            self._known[name] = ask()
+        return self._known[name]
+
+    def _started_at(self) -> Optional[float]:
+        process = self.service.process
+        return process.started_at if process else None
+
+    def _find_config_source(self) -> ConfigSource:
+        source = find_config_source(
+            self.service,
+            self.install_dir,
+            self.wanted_working_directory,
+            self.root,
+            self.version_option(),
+        )
+        wanted = self.options.config_path
+        if wanted and source.kind == "file" and self.root.resolve(wanted) != self.root.resolve(source.path):
+            raise OperatorError(
+                "the server does not read this configuration file",
+                where=wanted,
+                found=f"it reads {source.path} ({source.evidence})",
+                wanted=wanted,
+                remedy="correct config_path, or the unit's -c option or MM_CONFIG",
+            )
+        return source
+
+    def _read_config(self) -> ConfigDocument:
+        source = self.config_source
+        if source.kind != "file":
+            raise OperatorError(
+                "the server keeps its configuration in a database, a change to config.json would have no effect",
+                where=source.evidence,
+                remedy="enable local mode and use via: socket",
+            )
+        try:
+            with open(self.root.real(self.root.resolve(source.path)), "rb") as handle:
+                data = handle.read()
+        except OSError as error:
+            raise OperatorError(
+                "the server's configuration file cannot be read",
+                where=source.path,
+                found=error.strerror or str(error),
+                remedy=f"check install_dir and the path ({source.evidence}), and run as root (become)",
+            ) from error
+        return ConfigDocument.parse(data, source.path)
+
+    def version_option(self) -> Optional[ServerVersion]:
+        """The option ``server_version``, parsed."""
+        return parse_server_version(self.options.server_version) if self.options.server_version else None
+
+    def _service_settings(self) -> Mapping[str, Any]:
+        """ServiceSettings as the process has them: the environment wins over the file."""
+        settings = {}
+        if self.config_source.kind == "file":
+            settings.update({key.lower(): value for key, value in self.config.section("ServiceSettings").items()})
+        prefix = "MM_SERVICESETTINGS_"
+        for variable, value in self.service.environment.items():
+            if variable.startswith(prefix):
+                settings[variable[len(prefix) :].lower()] = value
+        return settings
+
+    def _find_server(self) -> Optional[Server]:
+        path = self.options.socket
+        if path is None:
+            settings = self._service_settings() if self.root.is_live and self.running else {}
+            if str(settings.get("enablelocalmode", "false")).lower() not in ("true", "1"):
+                return None
+            path = str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
+        real = self.root.real(path)
+        if not _is_socket(real):
+            return None
+        self._refuse_foreign_socket(real, path)
+        server = server_at_socket(real)
+        try:
+            server.version()
+        except ServerUnreachable:
+            return None
+        return server
+
+    def _refuse_foreign_socket(self, real: str, path: str) -> None:
+        # It lies in a directory where everybody may make one: what another user made is not the server's.
+        owner = os.stat(real).st_uid
+        if owner not in (0, os.geteuid(), self.account.uid):
+            raise OperatorError(
+                "the local-mode socket belongs to another user, it is not trusted",
+                where=path,
+                found=f"uid {owner}",
+                wanted=f"uid {self.account.uid} ({self.account.name})",
+                remedy="remove it and restart the service",
+            )
+
+    def _find_tcp(self) -> Optional[Server]:
+        """The server on its own listen address; None where it serves TLS or nothing runs here."""
+        if not (self.root.is_live and self.running):
+            return None
+        settings = self._service_settings()
+        if settings.get("connectionsecurity"):
+            return None
+        return server_at_address(str(settings.get("listenaddress") or ":8065"))
+
+    def _find_version(self) -> Optional[ServerVersion]:
+        for find in (lambda: self.server, self._find_tcp):
+            server = find()
+            try:
+                if server is not None:
+                    return server.version()
+            except ServerUnreachable:
+                continue
+        return self.version_option()
+
+    def _ask_plugin_system(self) -> str:
+        tcp = self._find_tcp()
+        try:
+            return tcp.plugin_system() if tcp else "unknown"
+        except OperatorError:
+            return "unknown"
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
