@@ -1,0 +1,103 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""What plugins lie in a server's plugin directory, as the server would see them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Optional
+
+from ._errors import OperatorError
+from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
+from ._root import Root
+from ._tree import DigestCache, Tree, read_tree
+
+# Servers 5.14 to 10.x leave this file in a plugin that they installed from their filestore.
+MANAGED_MARKER = ".filestore"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One unpacked plugin.
+
+    :param path: host path of its directory
+    :param managed: the server installed it from its filestore and replaces it at its next start
+    """
+
+    id: str
+    version: str
+    path: str
+    tree: Tree
+    managed: bool
+
+
+@dataclass(frozen=True)
+class PluginDirectory:
+    """What was found in the plugin directory.
+
+    :param plugins: by manifest id
+    :param duplicates: id -> host paths of the directories that all hold it
+    :param unreadable: host path -> why the server skips this directory
+    """
+
+    plugins: Dict[str, Installed]
+    duplicates: Dict[str, List[str]]
+    unreadable: Dict[str, str]
+
+
+def scan_plugins(directory: str, root: Root, cache: Optional[DigestCache]) -> PluginDirectory:
+    """Read the plugin directory as a server does: real directories, one level deep, no dot names, no links.
+
+    :param directory: host path of PluginSettings.Directory
+    """
+    real = root.real(root.resolve(directory))
+    found: Dict[str, Installed] = {}
+    places: Dict[str, List[str]] = {}
+    unreadable: Dict[str, str] = {}
+    for name in _candidates(real):
+        path = os.path.join(directory, name)
+        try:
+            manifest = read_manifest(os.path.join(real, name), path)
+        except OperatorError as error:
+            unreadable[path] = str(error)
+            continue
+        places.setdefault(manifest.id, []).append(path)
+        found[manifest.id] = Installed(
+            id=manifest.id,
+            version=manifest.version,
+            path=path,
+            tree=read_tree(os.path.join(real, name), cache),
+            managed=os.path.exists(os.path.join(real, name, MANAGED_MARKER)),
+        )
+    duplicates = {plugin_id: paths for plugin_id, paths in places.items() if len(paths) > 1}
+    return PluginDirectory(found, duplicates, unreadable)
+
+
+def read_manifest(real: str, path: str) -> Manifest:
+    """The manifest of an unpacked plugin; the first that exists counts, YAML before JSON.
+
+    :param real: where this process finds the plugin's directory
+    :param path: how messages name it
+    """
+    for name in MANIFEST_NAMES:
+        try:
+            with open(os.path.join(real, name), "rb") as source:
+                return parse_manifest(name, source.read())
+        except FileNotFoundError:
+            continue
+    raise OperatorError("no plugin manifest", where=path, wanted=" or ".join(MANIFEST_NAMES))
+
+
+def _candidates(real: str) -> List[str]:
+    try:
+        with os.scandir(real) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            )
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,378 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The wanted list of plugins against what one node has: files, state, and whether the server runs them."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Set
+
+from ._difference import Tracker
+from ._ensure import Concern, Pending
+from ._errors import OperatorError
+from ._installed import Installed, PluginDirectory, scan_plugins
+from ._node import Node
+from ._server import ServerError
+from ._settings import Settings, read_plugin_settings
+from ._store import Store
+from ._strategy import AUTO, FILESTORE_SINCE, UPLOAD, Strategy, choose
+from ._tree import DigestCache, describe_changes, tree_digest
+from ._unpacker import Unpacker
+from ._uploader import Uploader, active_versions
+from ._version import parse_server_version
+from ._wanted_plugin import WantedPlugin
+
+STORE = "bundles"
+CACHE = "trees.json"
+
+
+@dataclass(frozen=True)
+class PluginsFound:
+    """What the node has.
+
+    :param states: id -> enabled, as the configuration in effect says
+    :param active: id -> version that the server runs now; None where no server can be asked
+    :param filestore: ids of the bundles that the server installs from its filestore at its next start
+    """
+
+    directory: PluginDirectory
+    states: Dict[str, bool]
+    active: Optional[Dict[str, str]]
+    filestore: Set[str]
+    client_leftovers: Set[str]
+
+
+class PluginSet(Concern[PluginsFound]):
+    """Ensures a list of plugins.
+
+    :param strategy: ``auto``, ``unpack`` or ``upload``
+    :param directory: PluginSettings.Directory that the server will have; default: the one it has
+    :param client_directory: likewise PluginSettings.ClientDirectory
+    :param delivery: path of a tar with the bundles that the node lacked, ``<sha256>.tar.gz`` each
+    :param full: read every file again instead of trusting the digests of unchanged files
+    """
+
+    name = "plugins"
+
+    def __init__(
+        self,
+        node: Node,
+        wanted: Sequence[WantedPlugin],
+        *,
+        strategy: str = AUTO,
+        directory: Optional[str] = None,
+        client_directory: Optional[str] = None,
+        delivery: Optional[str] = None,
+        full: bool = False,
+    ) -> None:
+        self._node = node
+        self._wanted = list(wanted)
+        self._asked = strategy
+        self._delivery = delivery
+        settings = read_plugin_settings(node)
+        self._directory = node.resolve(directory or settings.get("Directory") or "./plugins")
+        self._client_directory = node.resolve(client_directory or settings.get("ClientDirectory") or "./client/plugins")
+        self._store = Store(node.state_path(STORE))
+        self._cache = DigestCache(node.state_path(CACHE))
+        self._full = full
+
+    # observe
+
+    def observe(self) -> PluginsFound:
+        return PluginsFound(
+            directory=scan_plugins(self._directory, self._node.root, None if self._full else self._cache),
+            states=self._states(),
+            active=self._active(),
+            filestore=self._filestore_ids(),
+            client_leftovers=self._client_leftovers(),
+        )
+
+    def save_cache(self) -> None:
+        """Keep the digests that this run had to compute."""
+        self._cache.save()
+
+    def _states(self) -> Dict[str, bool]:
+        states = read_plugin_settings(self._node).get("PluginStates") or {}
+        return {plugin_id.lower(): bool((state or {}).get("Enable")) for plugin_id, state in states.items()}
+
+    def _active(self) -> Optional[Dict[str, str]]:
+        server = self._node.server
+        if server is None:
+            return None
+        try:
+            return active_versions(server.plugins())
+        except ServerError as error:
+            if error.status == 501:  # off, or its start-up failed: the directories' and the settings' matter
+                return None
+            raise
+
+    def _filestore_ids(self) -> Set[str]:
+        if self._node.config_source.kind != "file":
+            return set()
+        settings = self._node.config.section("FileSettings")
+        if settings.get("DriverName", "local") != "local":
+            return set()
+        directory = posixpath.join(self._node.resolve(settings.get("Directory") or "./data"), "plugins")
+        suffix = ".tar.gz"
+        return {name[: -len(suffix)].lower() for name in self._names_in(directory) if name.endswith(suffix)}
+
+    def _client_leftovers(self) -> Set[str]:
+        names = set(self._names_in(self._client_directory))
+        return {plugin.id for plugin in self._wanted if not plugin.present and self._client_names(plugin.id) & names}
+
+    def _names_in(self, directory: str) -> List[str]:
+        try:
+            return sorted(os.listdir(self._node.root.real(self._node.root.resolve(directory))))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    @staticmethod
+    def _client_names(plugin_id: str) -> Set[str]:
+        return {plugin_id, f"{plugin_id}_bundle.js"}  # from 5.2 on a directory, before that one file
+
+    # compare
+
+    def compare(self, found: PluginsFound) -> Tracker:
+        differences = Tracker()
+        for plugin in self._wanted:
+            if plugin.id in found.directory.duplicates:
+                raise OperatorError(
+                    f"two directories hold the plugin {plugin.id}, the server starts neither reliably",
+                    found=", ".join(found.directory.duplicates[plugin.id]),
+                    remedy=f"move all but {posixpath.join(self._directory, plugin.id)} out of the plugin directory",
+                )
+            if plugin.present:
+                self._compare_present(plugin, found, differences)
+            else:
+                self._compare_absent(plugin, found, differences)
+        return differences
+
+    def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
+        self._check_server_version(plugin)
+        name = f"plugins.{plugin.id}"
+        before = len(differences)
+        installed = found.directory.plugins.get(plugin.id)
+        self._check_place(plugin, installed)
+        if installed is None or installed.version != plugin.version:
+            found_version = installed.version if installed else None
+            differences.add(f"{name}.version", found_version, plugin.version, self._how(plugin, found))
+        elif installed.tree.digest != self._tree_of(plugin):
+            differences.add(
+                f"{name}.files",
+                self._describe_files(plugin, installed),
+                f"as in the bundle with sha256 {plugin.sha256}",
+                self._how(plugin, found),
+            )
+        state = found.states.get(plugin.id, False)
+        verb = "enable" if plugin.enabled else "disable"
+        differences.add(f"{name}.enabled", state, plugin.enabled, f"{verb} the plugin")
+        if len(differences) == before and plugin.enabled and found.active is not None:
+            version = found.active.get(plugin.id)
+            differences.add(f"{name}.active", version, plugin.version, "enable again, wait until it runs")
+
+    def _compare_absent(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
+        name = f"plugins.{plugin.id}"
+        installed = found.directory.plugins.get(plugin.id)
+        if installed is not None:
+            differences.add(name, installed.version, None, f"remove {installed.path}")
+        elif plugin.id in found.client_leftovers:
+            differences.add(name, f"left in {self._client_directory}", None, "remove what the server left behind")
+        if found.states.get(plugin.id):
+            differences.add(f"{name}.enabled", True, False, "disable the plugin")
+
+    def _check_server_version(self, plugin: WantedPlugin) -> None:
+        version = self._node.version
+        if plugin.min_server_version and version and version < parse_server_version(plugin.min_server_version):
+            raise OperatorError(
+                f"the plugin {plugin.id} {plugin.version} does not run on this server",
+                found=f"server version {version}",
+                wanted=f"at least {plugin.min_server_version} (min_server_version in its manifest)",
+                remedy="take an older plugin or a newer server",
+            )
+
+    def _check_place(self, plugin: WantedPlugin, installed: Optional[Installed]) -> None:
+        if installed is not None and posixpath.basename(installed.path) != plugin.id:
+            raise OperatorError(
+                f"the plugin {plugin.id} lies in a directory of another name, the server cannot show its web part",
+                found=installed.path,
+                wanted=posixpath.join(self._directory, plugin.id),
+                remedy=f"rename {installed.path}, or move it out of the plugin directory",
+            )
+
+    def _tree_of(self, plugin: WantedPlugin) -> str:
+        if plugin.tree:
+            return plugin.tree
+        files = self._store.files(plugin.sha256)
+        if files is None:
+            raise OperatorError(
+                f"the bundle of {plugin.id} is not in this node's store",
+                where=posixpath.join(self._node.state_dir, STORE),
+                wanted=f"sha256 {plugin.sha256}",
+                remedy="give src, the bundle's path on the controller",
+            )
+        return tree_digest(files)
+
+    def _describe_files(self, plugin: WantedPlugin, installed: Installed) -> str:
+        wanted = self._store.files(plugin.sha256)
+        if wanted is None:
+            return f"other files than in the bundle (tree {installed.tree.digest[:12]})"
+        return describe_changes(installed.tree.files, wanted)
+
+    def _how(self, plugin: WantedPlugin, found: PluginsFound) -> str:
+        strategy = self.strategy()
+        bundle = f"the bundle with sha256 {plugin.sha256[:12]}"
+        if strategy.name == UPLOAD:
+            return f"upload {bundle}: {strategy.reason}"
+        self._check_not_managed(plugin, found)
+        return f"unpack {bundle} into {posixpath.join(self._directory, plugin.id)}: {strategy.reason}"
+
+    def _check_not_managed(self, plugin: WantedPlugin, found: PluginsFound) -> None:
+        """An unpacked plugin would be replaced at the next start by what the server itself keeps (5.14 and later)."""
+        version = self._node.version
+        if version is None or version < FILESTORE_SINCE:
+            return
+        installed = found.directory.plugins.get(plugin.id)
+        if (installed is not None and installed.managed) or plugin.id in found.filestore:
+            raise OperatorError(
+                f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what "
+                "is unpacked",
+                found="a .filestore marker" if installed and installed.managed else "a bundle in the filestore",
+                remedy="use strategy: upload (the server must run, with local mode on)",
+            )
+
+    def strategy(self) -> Strategy:
+        """The way for this node.
+
+        :raises OperatorError: none is open
+        """
+        return choose(self._asked, self._node.version, self._node.server is not None)
+
+    # apply
+
+    def lacking(self, differences: Tracker) -> List[str]:
+        """SHA-256 of the bundles that are needed to mend the differences and are not in the node's store."""
+        return [plugin.sha256 for plugin in self._to_install(differences) if not self._store.has(plugin.sha256)]
+
+    def apply(self, found: PluginsFound, differences: Tracker) -> None:
+        install = self._to_install(differences)
+        if self._delivery:
+            self._store.receive(self._delivery)
+        lacking = self.lacking(differences)
+        if lacking:
+            raise OperatorError(
+                "bundles were not delivered to this node",
+                wanted=", ".join(lacking),
+                remedy="call the module as plugops.mattermost.mattermost_plugin, so that its controller half runs",
+            )
+        if self._node.server is not None and self.strategy().name == UPLOAD:
+            self._apply_by_server(found, install, differences)
+        else:
+            self._apply_by_files(found, install, differences)
+        self._remove_client_leftovers()
+        self._node.forget()
+
+    def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
+        names = set(differences.names())
+        return [
+            plugin
+            for plugin in self._wanted
+            if plugin.present and names & {f"plugins.{plugin.id}.version", f"plugins.{plugin.id}.files"}
+        ]
+
+    def _apply_by_server(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
+        assert self._node.server is not None  # noqa: S101 - the caller's condition
+        uploader = Uploader(self._node.server)
+        if install:
+            uploader.check(install)
+        for plugin in install:
+            uploader.install(plugin, self._store.path(plugin.sha256), found.states.get(plugin.id, False))
+        for plugin in self._wanted:
+            touched = differences.starting_with(f"plugins.{plugin.id}")
+            if not plugin.present and plugin.id in found.directory.plugins:
+                uploader.remove(plugin.id)
+            elif touched and not (plugin in install and found.states.get(plugin.id) and plugin.enabled):
+                uploader.switch(plugin.id, plugin.present and plugin.enabled)
+        enabled = [plugin for plugin in self._wanted if plugin.present and plugin.enabled]
+        uploader.wait_active(enabled)
+
+    def _apply_by_files(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
+        self._node.owe_restart(f"plugins changed on disk: {', '.join(sorted(self._ids(differences)))}")
+        real = self._node.root.real(self._node.root.resolve(self._directory))
+        with Unpacker(real, self._node.account) as unpacker:
+            for plugin in install:
+                unpacker.install(plugin.id, self._store.path(plugin.sha256), self._tree_of(plugin))
+            for plugin in self._wanted:
+                if not plugin.present and plugin.id in found.directory.plugins:
+                    unpacker.remove(plugin.id)
+        states = {
+            plugin.id: plugin.present and plugin.enabled
+            for plugin in self._wanted
+            if f"plugins.{plugin.id}.enabled" in differences.names()
+        }
+        if states:
+            settings = Settings(self._node, {}, states, {})
+            current = settings.observe()
+            settings.apply(current, settings.compare(current))
+
+    def _ids(self, differences: Tracker) -> Set[str]:
+        names = differences.names()
+        return {
+            plugin.id
+            for plugin in self._wanted
+            if any(name == f"plugins.{plugin.id}" or name.startswith(f"plugins.{plugin.id}.") for name in names)
+        }
+
+    def _remove_client_leftovers(self) -> None:
+        real = self._node.root.real(self._node.root.resolve(self._client_directory))
+        for plugin in self._wanted:
+            for name in sorted(self._client_names(plugin.id)) if not plugin.present else []:
+                path = os.path.join(real, name)
+                if os.path.isdir(path) and not os.path.islink(path):
+                    shutil.rmtree(path)
+                elif os.path.lexists(path):
+                    os.unlink(path)
+
+    # what else is to be said
+
+    def pending(self, found: PluginsFound) -> Pending:
+        return Pending(restart=self._node.pending_restart)
+
+    def warnings(self, found: PluginsFound) -> List[str]:
+        warnings = [f"The server skips {path}: {why}" for path, why in sorted(found.directory.unreadable.items())]
+        if self._wanted and self._node.version is not None and self._node.server is None:
+            strategy = choose(self._asked, self._node.version, False)
+            warnings += [strategy.warning] if strategy.warning else []
+        return warnings
+
+    def facts(self, found: PluginsFound) -> Dict[str, Any]:
+        return {
+            "directory": self._directory,
+            "client_directory": self._client_directory,
+            "server_version": str(self._node.version) if self._node.version else None,
+            "installed": {
+                plugin.id: {
+                    "version": plugin.version,
+                    "tree": plugin.tree.digest,
+                    "files": len(plugin.tree.files),
+                    "managed": plugin.managed,
+                    "enabled": found.states.get(plugin.id, False),
+                    "active": None if found.active is None else plugin.id in found.active,
+                }
+                for plugin in found.directory.plugins.values()
+            },
+            "stored": self._store.list(),
+        }
+
+    def files(self, found: PluginsFound) -> Dict[str, Dict[str, str]]:
+        """Id -> path -> digest of each file (with a star where it is executable): to name the files that differ."""
+        return {
+            plugin.id: {
+                path: entry.sha256 + ("*" if entry.executable else "") for path, entry in plugin.tree.files.items()
+            }
+            for plugin in found.directory.plugins.values()
+        }

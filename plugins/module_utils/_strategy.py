@@ -1,0 +1,98 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""Which way a bundle takes to a running plugin, by server version and by what is reachable, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from ._errors import OperatorError
+from ._version import ServerVersion
+
+UNPACK = "unpack"
+UPLOAD = "upload"
+AUTO = "auto"
+
+# From 10.5 on unpacking is documented as unsupported; from 11.0 the server deletes what it did not install itself.
+UNPACK_UNSUPPORTED_SINCE = ServerVersion(10, 5)
+UNPACK_DELETED_SINCE = ServerVersion(11, 0)
+# From 5.14 on the server installs from its filestore at every start.
+FILESTORE_SINCE = ServerVersion(5, 14)
+
+_NAME_THE_VERSION = "set server_version, or start the server"
+_MAKE_REACHABLE = (
+    "start the server and switch ServiceSettings.EnableLocalMode on, so that the bundle can be uploaded through its "
+    "local socket"
+)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """The chosen way.
+
+    :param name: ``unpack`` or ``upload``
+    :param reason: why this one, in words for the operator
+    :param warning: what the operator must know about it; empty if nothing
+    """
+
+    name: str
+    reason: str
+    warning: str = ""
+
+
+def choose(asked: str, version: Optional[ServerVersion], reachable: bool) -> Strategy:
+    """The way for one node.
+
+    :param asked: ``auto``, ``unpack`` or ``upload``
+    :param version: of the server, None if not known
+    :param reachable: the running server answers on its local-mode socket
+    :raises OperatorError: the way asked for cannot be gone, or none is left
+    """
+    if asked == UPLOAD or (asked == AUTO and reachable):
+        return _upload(asked, version, reachable)
+    return _unpack(asked, version)
+
+
+def _upload(asked: str, version: Optional[ServerVersion], reachable: bool) -> Strategy:
+    if not reachable:
+        raise OperatorError(
+            "strategy upload needs a running server that answers on its local-mode socket",
+            found="no answer",
+            remedy=_MAKE_REACHABLE,
+        )
+    reason = "asked for" if asked == UPLOAD else f"the running server ({version}) answers on its local-mode socket"
+    return Strategy(UPLOAD, reason)
+
+
+def _unpack(asked: str, version: Optional[ServerVersion]) -> Strategy:
+    if version is None:
+        raise OperatorError(
+            "the way for the bundles depends on the server's version, and no server answers",
+            found="server_version not set",
+            remedy=_NAME_THE_VERSION,
+        )
+    if version >= UNPACK_DELETED_SINCE:
+        raise OperatorError(
+            "strategy unpack is refused: this server deletes at its next start whatever it has not installed itself",
+            found=f"server version {version}",
+            wanted=f"below {UNPACK_DELETED_SINCE}",
+            remedy=_MAKE_REACHABLE,
+        )
+    if version >= UNPACK_UNSUPPORTED_SINCE:
+        if asked == AUTO:
+            raise OperatorError(
+                "the server does not answer on a local-mode socket, and unpacking is not supported by this version",
+                found=f"server version {version}",
+                remedy=f"{_MAKE_REACHABLE}; or ask for strategy: unpack in spite of it",
+            )
+        return Strategy(
+            UNPACK,
+            "asked for",
+            f"Mattermost {version} does not support unpacked plugins (since 10.5); 11.0 deletes them",
+        )
+    if asked == UNPACK:
+        return Strategy(UNPACK, "asked for")
+    return Strategy(UNPACK, f"no running server answers on a local-mode socket; {version} runs unpacked plugins")

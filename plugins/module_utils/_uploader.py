@@ -1,0 +1,129 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""Install, switch and remove plugins through a running server, and wait until it really runs them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ._errors import OperatorError
+from ._server import Server, ServerError
+from ._wanted_plugin import WantedPlugin
+
+# Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.
+ACTIVATION_TIMEOUT = 30.0
+_POLL = 0.2
+_SHARED_REMEDY = "look for the plugin's id in the server's log"
+
+
+class Uploader:
+    """Changes the plugins of one running server.
+
+    :param clock: seconds, monotonic; with ``pause`` replaceable for tests
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._pause = pause
+
+    def check(self, plugins: List[WantedPlugin]) -> None:
+        """Refuse, before anything changes, what the server would refuse half-way.
+
+        :raises OperatorError: uploads off, signatures required, a bundle too large or not executable
+        """
+        config = self._server.get_config()
+        settings = config.get("PluginSettings") or {}
+        if not settings.get("EnableUploads") or settings.get("RequirePluginSignature"):
+            raise OperatorError(
+                "the server takes no uploads",
+                where=self._server.where,
+                found=f"EnableUploads={settings.get('EnableUploads')}, "
+                f"RequirePluginSignature={settings.get('RequirePluginSignature')}",
+                wanted="EnableUploads=True, RequirePluginSignature=False",
+                remedy="set them with mattermost_plugin_settings before",
+            )
+        limit = (config.get("FileSettings") or {}).get("MaxFileSize")
+        for plugin in plugins:
+            self._check_bundle(plugin, limit)
+
+    def _check_bundle(self, plugin: WantedPlugin, limit: Optional[int]) -> None:
+        if limit and plugin.size > limit:
+            raise OperatorError(
+                f"the bundle of {plugin.id} is larger than the server takes",
+                where=self._server.where,
+                found=f"{plugin.size} bytes",
+                wanted=f"at most FileSettings.MaxFileSize = {limit} bytes",
+                remedy="raise FileSettings.MaxFileSize",
+            )
+        if plugin.unexecutable:
+            raise OperatorError(
+                f"the bundle of {plugin.id} holds server binaries without exec bit, and no server grants it",
+                found=", ".join(plugin.unexecutable),
+                remedy="pack the bundle anew with mode 0755 for them",
+            )
+
+    def install(self, plugin: WantedPlugin, bundle: str, enabled_now: bool) -> None:
+        """Upload a bundle over whatever is there.
+
+        An enabled plugin is disabled before: a server that cannot start what it is given would else forget the
+        bundle at its next start.
+        """
+        if enabled_now:
+            self.switch(plugin.id, False)
+        self._server.upload(bundle, force=True)
+        if enabled_now and plugin.enabled:
+            self._server.enable(plugin.id)
+
+    def switch(self, plugin_id: str, enabled: bool) -> None:
+        """Enable or disable; disabling a plugin that the server has not got is no error."""
+        if enabled:
+            self._server.enable(plugin_id)
+            return
+        try:
+            self._server.disable(plugin_id)
+        except ServerError as error:
+            if error.id != "app.plugin.not_installed.app_error":
+                raise
+
+    def remove(self, plugin_id: str) -> None:
+        """Remove the plugin with its stored bundle; a plugin that is gone already is no error."""
+        try:
+            self._server.remove(plugin_id)
+        except ServerError as error:
+            if error.id != "app.plugin.not_installed.app_error":
+                raise
+
+    def wait_active(self, plugins: List[WantedPlugin], timeout: float = ACTIVATION_TIMEOUT) -> None:
+        """Wait until the server runs each plugin in the wanted version.
+
+        :raises OperatorError: names those that do not run in time
+        """
+        deadline = self._clock() + timeout
+        while True:
+            active = active_versions(self._server.plugins())
+            missing = [plugin for plugin in plugins if active.get(plugin.id) != plugin.version]
+            if not missing:
+                return
+            if self._clock() >= deadline:
+                raise OperatorError(
+                    f"the server does not run {', '.join(plugin.id for plugin in missing)}",
+                    where=self._server.where,
+                    found=", ".join(f"{plugin.id}: {active.get(plugin.id, 'inactive')}" for plugin in missing),
+                    wanted=", ".join(f"{plugin.id}: {plugin.version} active" for plugin in missing),
+                    remedy=_SHARED_REMEDY,
+                )
+            self._pause(_POLL)
+
+
+def active_versions(plugins: Mapping[str, List[Dict[str, Any]]]) -> Dict[str, str]:
+    """Id (lower case) -> version of the plugins that the server runs now."""
+    return {str(item.get("id", "")).lower(): str(item.get("version", "")) for item in plugins.get("active", [])}

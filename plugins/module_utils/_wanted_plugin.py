@@ -1,0 +1,47 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""One plugin as the operator wants it, with what the controller read in its bundle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Mapping, Tuple
+
+
+@dataclass(frozen=True)
+class WantedPlugin:
+    """A plugin that shall be there, or shall be gone.
+
+    :param id: manifest id, lower case
+    :param version: as in the manifest; empty where the manifest has none
+    :param sha256: of the bundle, 64 hex digits
+    :param size: of the bundle, bytes
+    :param tree: digest of the files that the bundle unpacks to; empty where only the node's store has the bundle
+    :param min_server_version: as in the manifest; the server checks it (from 5.6) when it starts the plugin
+    :param executables: server binaries that the manifest names, relative
+    :param unexecutable: those of them that have no exec bit in the bundle; no server grants it
+    """
+
+    id: str
+    present: bool = True
+    enabled: bool = True
+    version: str = ""
+    sha256: str = ""
+    size: int = 0
+    tree: str = ""
+    min_server_version: str = ""
+    executables: Tuple[str, ...] = ()
+    unexecutable: Tuple[str, ...] = ()
+
+    def to_dict(self) -> Dict[str, Any]:
+        """For the way from the controller to the node."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> WantedPlugin:
+        fields = dict(value)
+        for name in ("executables", "unexecutable"):
+            fields[name] = tuple(fields.get(name) or ())
+        return cls(**fields)
