@@ -1,0 +1,60 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+
+"""A running process, as the kernel shows it in /proc (proc(5))."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import List, Optional
+
+_STATE, _START_TIME = 0, 19  # places of fields 3 and 22 of /proc/<pid>/stat behind the command name
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process.
+
+    :param cwd: the directory it runs in, links resolved; empty where we may not see it; a directory that was
+        removed or replaced since ends in `` (deleted)``
+    :param started_at: seconds since the epoch, exact to the kernel's clock tick (10 ms)
+    """
+
+    pid: int
+    cwd: str
+    started_at: float
+
+
+def read_process(pid: int) -> Optional[Process]:
+    """The process of that number, None where there is none or only its exit status is left (a zombie)."""
+    if pid <= 0:
+        return None
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as source:
+            fields = fields_behind_name(source.read())
+        if fields[_STATE] in (b"Z", b"X"):
+            return None
+        return Process(pid, _cwd(pid), _epoch(int(fields[_START_TIME])))
+    except (FileNotFoundError, ProcessLookupError):  # gone, perhaps between two reads
+        return None
+
+
+def fields_behind_name(stat_line: bytes) -> List[bytes]:
+    """The fields of /proc/<pid>/stat from the state on; the name before them may hold spaces and parentheses."""
+    return stat_line[stat_line.rindex(b")") + 1 :].split()
+
+
+def _cwd(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except PermissionError:
+        return ""
+
+
+def _epoch(ticks_after_boot: int) -> float:
+    booted_at = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return round(booted_at + ticks_after_boot / os.sysconf("SC_CLK_TCK"), 2)
