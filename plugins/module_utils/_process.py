@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional
 
-_STATE, _START_TIME = 0, 19  # places of fields 3 and 22 of /proc/<pid>/stat behind the command name
+_START_TIME = 19  # place of field 22 of /proc/<pid>/stat behind the command name
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,8 @@ def read_process(pid: int) -> Optional[Process]:
     try:
         with open(f"/proc/{pid}/stat", "rb") as source:
             fields = fields_behind_name(source.read())
-        if fields[_STATE] in (b"Z", b"X"):
-            return None
         return Process(pid, _cwd(pid), _epoch(int(fields[_START_TIME])))
-    except (FileNotFoundError, ProcessLookupError):  # gone, perhaps between two reads
+    except (FileNotFoundError, ProcessLookupError):  # gone, perhaps between two reads; a zombie has no cwd
         return None
 
 

@@ -76,16 +76,18 @@ def test_directory_of_another_account() -> None:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
-        found = read_process(os.getppid())
-        os.write(writer, repr(None if found is None else (found.pid, found.cwd)).encode())
-        os._exit(0)
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            found = read_process(os.getppid())
+            os.write(writer, repr(None if found is None else (found.pid, found.cwd)).encode())
+        finally:
+            os._exit(0)
     os.waitpid(child, 0)
+    os.close(writer)
     answer = os.read(reader, 1000).decode()
     os.close(reader)
-    os.close(writer)
     assert answer == repr((os.getpid(), ""))
 
 
