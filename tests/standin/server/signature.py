@@ -1,0 +1,27 @@
+"""Detached OpenPGP signatures, checked with gpg where it is installed; without gpg no signature is good."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from typing import List
+
+
+def is_good(content: bytes, signature: bytes, key_files: List[str], config_directory: str) -> bool:
+    """True if one of the keys (paths, relative ones beside config.json) made the signature."""
+    gpg = shutil.which("gpg")
+    if gpg is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="signature") as home:
+        data, detached = os.path.join(home, "data"), os.path.join(home, "data.sig")
+        for path, part in ((data, content), (detached, signature)):
+            with open(path, "wb") as stream:
+                stream.write(part)
+        # One keyring and no agent, so that nothing stays behind.
+        base = [gpg, "--batch", "--quiet", "--no-autostart", "--homedir", home, "--trust-model", "always"]
+        for name in key_files:
+            key = os.path.join(config_directory, name)
+            subprocess.run([*base, "--import", key], check=False, capture_output=True)
+        return subprocess.run([*base, "--verify", detached, data], check=False, capture_output=True).returncode == 0
