@@ -1,0 +1,264 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+
+"""The account that a service runs under, and acting as that account."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import json
+import os
+import pwd
+import traceback
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
+
+from ._errors import OperatorError
+from ._root import Root
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user with the group that its files get.
+
+    :param group: name of ``gid``, the number as text where it has none
+    :param groups: every group id that the service's process has, ``gid`` included
+    """
+
+    name: str
+    uid: int
+    gid: int
+    group: str
+    groups: Tuple[int, ...]
+
+    @property
+    def owner(self) -> str:
+        """As chown(1) takes it: ``mattermost:mattermost``."""
+        return f"{self.name}:{self.group}"
+
+
+class _User(NamedTuple):
+    name: str
+    uid: int
+    gid: int
+
+
+class _Group(NamedTuple):
+    name: str
+    gid: int
+    members: Tuple[str, ...]
+
+
+def find_account(user: str, group: Optional[str], root: Root) -> Account:
+    """The account of that name or number.
+
+    On the live system every source of names counts (NSS: files, LDAP …). In an image its own etc/passwd and
+    etc/group decide; where it has none (a sandbox), the names of this machine stand in.
+
+    :param group: None for the user's own group
+    :raises OperatorError: there is no such user or group
+    """
+    names = _names(root)
+    found = names.user(user)
+    if found is None:
+        if not user.isdigit() or group is None:
+            raise OperatorError(
+                f"the service user {user} does not exist",
+                where=names.source,
+                remedy=f"create it (useradd --system --user-group {user}), or name the right one in service_user",
+            )
+        found = _User(user, int(user), -1)  # systemd runs a bare number too
+    gid = found.gid
+    if group is not None:
+        known = names.group(group)
+        if known is None and not group.isdigit():
+            raise OperatorError(
+                f"the group {group} does not exist",
+                where=names.source,
+                remedy=f"create it (groupadd --system {group}), or name the right one in service_group",
+            )
+        gid = known.gid if known else int(group)
+    return Account(found.name, found.uid, gid, names.group_name(gid), names.groups_of(found.name, gid))
+
+
+def owner_name(uid: int, gid: int, root: Root) -> str:
+    """``user:group`` as the host names them, numbers where it has no names."""
+    names = _names(root)
+    return f"{names.user_name(uid)}:{names.group_name(gid)}"
+
+
+def can_switch(account: Account) -> bool:
+    """Whether :func:`act_as` really acts as that account."""
+    return os.geteuid() in (0, account.uid)
+
+
+def act_as(account: Account, task: Callable[[], Any]) -> Any:
+    """Run ``task`` in a child process with the account's user and groups; what it returns must be JSON.
+
+    The child acts as this process does where this process may not switch: see :func:`can_switch`.
+
+    :raises OSError: as ``task`` raised it, with errno and file name
+    :raises OperatorError: the switch failed
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _run_child(account, task, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as source:
+        data = source.read()
+    _, status = os.waitpid(child, 0)
+    if not data:
+        raise OperatorError(
+            f"a check as user {account.name} ended without an answer",
+            found=f"wait status {status}",
+            remedy="look for a killed process in the kernel log",
+        )
+    return _unpack(json.loads(data.decode("utf-8")), account)
+
+
+def _run_child(account: Account, task: Callable[[], Any], writer: int) -> NoReturn:
+    # os._exit: what the parent has buffered or registered for its end must not happen twice.
+    answer: Dict[str, Any]
+    try:
+        answer = _switch(account)
+        if not answer:
+            answer = {"value": task()}
+        data = json.dumps(answer)
+    except OSError as error:
+        data = json.dumps({"errno": error.errno, "strerror": error.strerror, "filename": _text(error.filename)})
+    except BaseException:
+        data = json.dumps({"trace": traceback.format_exc()})
+    try:
+        with os.fdopen(writer, "wb") as out:
+            out.write(data.encode("utf-8"))
+    finally:
+        os._exit(0)
+
+
+def _switch(account: Account) -> Dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    try:
+        os.setgroups(account.groups)
+        os.setgid(account.gid)
+        os.setuid(account.uid)  # last: it gives up the right to the others
+    except OSError as error:
+        return {"switch": error.strerror}
+    return {}
+
+
+def _unpack(answer: Dict[str, Any], account: Account) -> Any:
+    if "value" in answer:
+        return answer["value"]
+    if "switch" in answer:
+        raise OperatorError(
+            f"cannot act as user {account.name}",
+            found=answer["switch"],
+            wanted=f"uid {account.uid}, gid {account.gid}",
+            remedy="run as a root that may change users (in a container: with CAP_SETUID and CAP_SETGID)",
+        )
+    if "trace" in answer:
+        raise RuntimeError(f"as user {account.name}:\n{answer['trace']}")
+    raise OSError(answer["errno"], answer["strerror"], answer["filename"])
+
+
+def _text(name: Any) -> Optional[str]:
+    return None if name is None else os.fsdecode(name) if isinstance(name, (str, bytes)) else str(name)
+
+
+class _LiveNames:
+    """The names of this machine, from wherever it gets them."""
+
+    source = "the users and groups of this host"
+
+    def user(self, user: str) -> Optional[_User]:
+        with contextlib.suppress(KeyError):
+            found = pwd.getpwnam(user)
+            return _User(found.pw_name, found.pw_uid, found.pw_gid)
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            found = pwd.getpwuid(int(user))
+            return _User(found.pw_name, found.pw_uid, found.pw_gid)
+        return None
+
+    def group(self, group: str) -> Optional[_Group]:
+        with contextlib.suppress(KeyError):
+            found = grp.getgrnam(group)
+            return _Group(found.gr_name, found.gr_gid, ())
+        with contextlib.suppress(KeyError, ValueError, OverflowError):
+            found = grp.getgrgid(int(group))
+            return _Group(found.gr_name, found.gr_gid, ())
+        return None
+
+    def user_name(self, uid: int) -> str:
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return str(uid)
+
+    def group_name(self, gid: int) -> str:
+        try:
+            return grp.getgrgid(gid).gr_name
+        except KeyError:
+            return str(gid)
+
+    def groups_of(self, user: str, gid: int) -> Tuple[int, ...]:
+        return tuple(sorted({*os.getgrouplist(user, gid), gid}))
+
+
+class _FileNames:
+    """The names of an image, from its own passwd(5) and group(5)."""
+
+    def __init__(self, passwd: str, group: Optional[str], source: str) -> None:
+        self.source = source
+        self._users = [
+            _User(line[0], int(line[2]), int(line[3])) for line in _colon_lines(passwd, 4) if _numbers(line[2:4])
+        ]
+        self._groups = [
+            _Group(line[0], int(line[2]), tuple(name for name in line[3].split(",") if name))
+            for line in (_colon_lines(group, 4) if group else [])
+            if _numbers(line[2:3])
+        ]
+
+    def user(self, user: str) -> Optional[_User]:
+        by_name = [known for known in self._users if known.name == user]
+        by_number = [known for known in self._users if str(known.uid) == user]
+        return next(iter(by_name + by_number), None)
+
+    def group(self, group: str) -> Optional[_Group]:
+        by_name = [known for known in self._groups if known.name == group]
+        by_number = [known for known in self._groups if str(known.gid) == group]
+        return next(iter(by_name + by_number), None)
+
+    def user_name(self, uid: int) -> str:
+        return next((known.name for known in self._users if known.uid == uid), str(uid))
+
+    def group_name(self, gid: int) -> str:
+        return next((known.name for known in self._groups if known.gid == gid), str(gid))
+
+    def groups_of(self, user: str, gid: int) -> Tuple[int, ...]:
+        return tuple(sorted({known.gid for known in self._groups if user in known.members} | {gid}))
+
+
+def _names(root: Root) -> Union[_LiveNames, _FileNames]:
+    if root.is_live:
+        return _LiveNames()
+    passwd = root.real(root.resolve("/etc/passwd"))
+    group = root.real(root.resolve("/etc/group"))
+    if not os.path.isfile(passwd):
+        return _LiveNames()
+    return _FileNames(passwd, group if os.path.isfile(group) else None, f"/etc/passwd below {root.prefix}")
+
+
+def _colon_lines(path: str, least: int) -> List[List[str]]:
+    with open(path, encoding="utf-8", errors="surrogateescape") as source:
+        lines = [line.rstrip("\n").split(":") for line in source if not line.startswith("#")]
+    return [line for line in lines if len(line) >= least]
+
+
+def _numbers(fields: List[str]) -> bool:
+    return all(field.isdigit() for field in fields)
