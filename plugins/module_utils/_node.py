@@ -19,7 +19,7 @@ from ._config_source import ConfigSource, find_config_source
 from ._errors import OperatorError
 from ._pending import FILE_NAME, RestartNote
 from ._root import Root
-from ._server import Server, ServerUnreachable, server_at_address, server_at_socket
+from ._server import Server, ServerError, ServerUnreachable, server_at_address, server_at_socket
 from ._unit import Service, observe_service, systemd_is_running
 from ._version import ServerVersion, parse_server_version
 
@@ -65,7 +65,8 @@ class NodeOptions:
 
         :raises OperatorError: a path is not absolute
         """
-        options = cls(**{name: params[name] for name in NODE_ARGUMENTS})
+        # A role passes an empty string for what the operator has not said.
+        options = cls(**{name: params[name] or None for name in NODE_ARGUMENTS})
         for name in ("install_dir", "working_directory", "config_path", "socket", "state_dir"):
             value = getattr(options, name)
             if value is not None and not value.startswith("/"):
@@ -272,10 +273,15 @@ class Node:
         return self.version_option()
 
     def _ask_plugin_system(self) -> str:
-        tcp = self._find_tcp()
         try:
+            if self.server is not None:
+                self.server.plugins()
+                return "on"
+            tcp = self._find_tcp()
             return tcp.plugin_system() if tcp else "unknown"
-        except OperatorError:
+        except ServerError as error:
+            return "off" if error.status == 501 else "unknown"
+        except ServerUnreachable:
             return "unknown"
 
 

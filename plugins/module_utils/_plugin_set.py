@@ -20,7 +20,7 @@ from ._node import Node
 from ._server import ServerError
 from ._settings import Settings, read_plugin_settings
 from ._store import Store
-from ._strategy import AUTO, FILESTORE_SINCE, UPLOAD, Strategy, choose
+from ._strategy import AUTO, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
 from ._unpacker import Unpacker
 from ._uploader import Uploader, active_versions
@@ -29,6 +29,8 @@ from ._wanted_plugin import WantedPlugin
 
 STORE = "bundles"
 CACHE = "trees.json"
+_FILES_DIFFER = ("version", "files")
+_ASPECTS = (*_FILES_DIFFER, "enabled", "active")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class PluginSet(Concern[PluginsFound]):
     :param client_directory: likewise PluginSettings.ClientDirectory
     :param delivery: path of a tar with the bundles that the node lacked, ``<sha256>.tar.gz`` each
     :param full: read every file again instead of trusting the digests of unchanged files
+    :param list_files: let the facts name every file, so that nodes can be compared file by file
+    :ivar chosen: the way that bundles take, once one had to be chosen
     """
 
     name = "plugins"
@@ -69,17 +73,30 @@ class PluginSet(Concern[PluginsFound]):
         client_directory: Optional[str] = None,
         delivery: Optional[str] = None,
         full: bool = False,
+        list_files: bool = False,
     ) -> None:
         self._node = node
         self._wanted = list(wanted)
         self._asked = strategy
         self._delivery = delivery
-        settings = read_plugin_settings(node)
-        self._directory = node.resolve(directory or settings.get("Directory") or "./plugins")
-        self._client_directory = node.resolve(client_directory or settings.get("ClientDirectory") or "./client/plugins")
+        self._given = {"Directory": directory, "ClientDirectory": client_directory}
         self._store = Store(node.state_path(STORE))
         self._cache = DigestCache(node.state_path(CACHE))
         self._full = full
+        self._list_files = list_files
+        self.chosen: Optional[Strategy] = None
+
+    @property
+    def _directory(self) -> str:
+        return self._place("Directory", "./plugins")
+
+    @property
+    def _client_directory(self) -> str:
+        return self._place("ClientDirectory", "./client/plugins")
+
+    def _place(self, key: str, default: str) -> str:
+        """Host path of one of the two directories; an empty setting means the default."""
+        return self._node.resolve(self._given[key] or read_plugin_settings(self._node).get(key) or default)
 
     # observe
 
@@ -171,8 +188,10 @@ class PluginSet(Concern[PluginsFound]):
         state = found.states.get(plugin.id, False)
         verb = "enable" if plugin.enabled else "disable"
         differences.add(f"{name}.enabled", state, plugin.enabled, f"{verb} the plugin")
-        if len(differences) == before and plugin.enabled and found.active is not None:
-            version = found.active.get(plugin.id)
+        # What was unpacked runs after the restart only; an upload is done when the server runs it.
+        asked_now = self._asked != UNPACK and found.active is not None
+        if len(differences) == before and plugin.enabled and asked_now:
+            version = (found.active or {}).get(plugin.id)
             differences.add(f"{name}.active", version, plugin.version, "enable again, wait until it runs")
 
     def _compare_absent(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
@@ -250,7 +269,9 @@ class PluginSet(Concern[PluginsFound]):
 
         :raises OperatorError: none is open
         """
-        return choose(self._asked, self._node.version, self._node.server is not None)
+        if self.chosen is None:
+            self.chosen = choose(self._asked, self._node.version, self._node.server is not None)
+        return self.chosen
 
     # apply
 
@@ -281,7 +302,15 @@ class PluginSet(Concern[PluginsFound]):
         return [
             plugin
             for plugin in self._wanted
-            if plugin.present and names & {f"plugins.{plugin.id}.version", f"plugins.{plugin.id}.files"}
+            if plugin.present and names & {f"plugins.{plugin.id}.{aspect}" for aspect in _FILES_DIFFER}
+        ]
+
+    def _touched(self, differences: Tracker) -> List[WantedPlugin]:
+        names = set(differences.names())
+        return [
+            plugin
+            for plugin in self._wanted
+            if names & {f"plugins.{plugin.id}", *(f"plugins.{plugin.id}.{aspect}" for aspect in _ASPECTS)}
         ]
 
     def _apply_by_server(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
@@ -291,17 +320,17 @@ class PluginSet(Concern[PluginsFound]):
             uploader.check(install)
         for plugin in install:
             uploader.install(plugin, self._store.path(plugin.sha256), found.states.get(plugin.id, False))
-        for plugin in self._wanted:
-            touched = differences.starting_with(f"plugins.{plugin.id}")
+        for plugin in self._touched(differences):
             if not plugin.present and plugin.id in found.directory.plugins:
                 uploader.remove(plugin.id)
-            elif touched and not (plugin in install and found.states.get(plugin.id) and plugin.enabled):
+            elif not (plugin in install and found.states.get(plugin.id) and plugin.enabled):
                 uploader.switch(plugin.id, plugin.present and plugin.enabled)
-        enabled = [plugin for plugin in self._wanted if plugin.present and plugin.enabled]
-        uploader.wait_active(enabled)
+        uploader.wait_active([plugin for plugin in self._wanted if plugin.present and plugin.enabled])
 
     def _apply_by_files(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
-        self._node.owe_restart(f"plugins changed on disk: {', '.join(sorted(self._ids(differences)))}")
+        self._node.owe_restart(
+            f"plugins changed on disk: {', '.join(plugin.id for plugin in self._touched(differences))}"
+        )
         real = self._node.root.real(self._node.root.resolve(self._directory))
         with Unpacker(real, self._node.account) as unpacker:
             for plugin in install:
@@ -318,14 +347,6 @@ class PluginSet(Concern[PluginsFound]):
             settings = Settings(self._node, {}, states, {})
             current = settings.observe()
             settings.apply(current, settings.compare(current))
-
-    def _ids(self, differences: Tracker) -> Set[str]:
-        names = differences.names()
-        return {
-            plugin.id
-            for plugin in self._wanted
-            if any(name == f"plugins.{plugin.id}" or name.startswith(f"plugins.{plugin.id}.") for name in names)
-        }
 
     def _remove_client_leftovers(self) -> None:
         real = self._node.root.real(self._node.root.resolve(self._client_directory))
@@ -344,9 +365,8 @@ class PluginSet(Concern[PluginsFound]):
 
     def warnings(self, found: PluginsFound) -> List[str]:
         warnings = [f"The server skips {path}: {why}" for path, why in sorted(found.directory.unreadable.items())]
-        if self._wanted and self._node.version is not None and self._node.server is None:
-            strategy = choose(self._asked, self._node.version, False)
-            warnings += [strategy.warning] if strategy.warning else []
+        if self.chosen is not None and self.chosen.warning:
+            warnings.append(self.chosen.warning)
         return warnings
 
     def facts(self, found: PluginsFound) -> Dict[str, Any]:
@@ -354,25 +374,20 @@ class PluginSet(Concern[PluginsFound]):
             "directory": self._directory,
             "client_directory": self._client_directory,
             "server_version": str(self._node.version) if self._node.version else None,
-            "installed": {
-                plugin.id: {
-                    "version": plugin.version,
-                    "tree": plugin.tree.digest,
-                    "files": len(plugin.tree.files),
-                    "managed": plugin.managed,
-                    "enabled": found.states.get(plugin.id, False),
-                    "active": None if found.active is None else plugin.id in found.active,
-                }
-                for plugin in found.directory.plugins.values()
-            },
+            "installed": {plugin.id: self._facts_of(plugin, found) for plugin in found.directory.plugins.values()},
             "stored": self._store.list(),
         }
 
-    def files(self, found: PluginsFound) -> Dict[str, Dict[str, str]]:
-        """Id -> path -> digest of each file (with a star where it is executable): to name the files that differ."""
-        return {
-            plugin.id: {
+    def _facts_of(self, plugin: Installed, found: PluginsFound) -> Dict[str, Any]:
+        facts: Dict[str, Any] = {
+            "version": plugin.version,
+            "tree": plugin.tree.digest,
+            "managed": plugin.managed,
+            "enabled": found.states.get(plugin.id, False),
+            "active": None if found.active is None else plugin.id in found.active,
+        }
+        if self._list_files:
+            facts["paths"] = {
                 path: entry.sha256 + ("*" if entry.executable else "") for path, entry in plugin.tree.files.items()
             }
-            for plugin in found.directory.plugins.values()
-        }
+        return facts

@@ -1,0 +1,240 @@
+#!/usr/bin/python
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ensure a list of Mattermost plugins on one app server."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mattermost_plugin
+short_description: Ensure that plugins are present at a version and hash, enabled or disabled, or absent
+version_added: 0.1.0
+description:
+  - Ensures a whole list of Mattermost plugins on one app server in one call, by unpacking or by uploading.
+  - A plugin is as wanted when its manifest has the version of the bundle, its unpacked files are byte for byte
+    those of the bundle, its state in the configuration is the wanted one and, where a running server can be asked,
+    the server runs it.
+  - Bundles lie on the controller. A host is sent only those that it lacks, all in one transfer, and keeps them in
+    its store below O(state_dir).
+  - Plugins that are not listed are left alone.
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+  - plugops.mattermost.node
+attributes:
+  action:
+    description: Has a half that runs on the controller.
+    support: full
+options:
+  plugins:
+    description: The plugins. An id may stand once.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      src:
+        description:
+          - Bundle (C(.tar.gz)) on the controller, absolute or relative as for M(ansible.builtin.copy).
+          - May be left out where the nodes' stores have the bundle already; then O(plugins[].id),
+            O(plugins[].version) and O(plugins[].sha256) are needed.
+        type: str
+      id:
+        description: Id in the plugin's manifest. With O(plugins[].src), another id in the bundle is an error.
+        type: str
+      version:
+        description: Version in the plugin's manifest. With O(plugins[].src), another one in the bundle is an error.
+        type: str
+      sha256:
+        description: SHA-256 of the bundle. With O(plugins[].src), another one is an error.
+        type: str
+      enabled:
+        description: Whether the plugin shall be enabled.
+        type: bool
+        default: true
+      state:
+        description: V(absent) removes the plugin; its settings stay.
+        type: str
+        choices: [present, absent]
+        default: present
+  strategy:
+    description:
+      - V(upload) hands bundles to the running server through its local-mode socket (5.24 and later). Uploads must
+        be on. No restart is needed.
+      - V(unpack) swaps the unpacked bundle into the plugin directory. The server must be restarted. Refused from
+        11.0 on, where the server deletes such plugins; from 10.5 on it is not supported and has to be asked for.
+      - V(auto) uploads where the server answers on its socket, and unpacks elsewhere.
+    type: str
+    choices: [auto, upload, unpack]
+    default: auto
+  directory:
+    description: C(PluginSettings.Directory) that the server will have. The default is the configured one.
+    type: str
+  client_directory:
+    description: C(PluginSettings.ClientDirectory) that the server will have. The default is the configured one.
+    type: str
+  verify:
+    description:
+      - V(cached) trusts the known digest of a file whose size, times and inode have not changed.
+      - V(full) reads every file again.
+    type: str
+    choices: [cached, full]
+    default: cached
+  bundles:
+    description: Set by the controller half of the module; do not set it.
+    type: list
+    elements: dict
+  delivery:
+    description: Set by the controller half of the module; do not set it.
+    type: path
+seealso:
+  - module: plugops.mattermost.mattermost_plugin_settings
+  - module: plugops.mattermost.mattermost_plugin_info
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: Two plugins, one of them disabled, and one that shall go
+  plugops.mattermost.mattermost_plugin:
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+        sha256: "{{ todo_sha256 }}"
+      - src: files/com.example.poll-2.0.1.tar.gz
+        enabled: false
+      - id: com.example.old
+        state: absent
+  become: true
+
+- name: The server is down; unpack for a 5.36 server
+  plugops.mattermost.mattermost_plugin:
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+    strategy: unpack
+    server_version: 5.36.1
+  become: true
+  notify: Restart Mattermost
+"""
+
+RETURN = r"""
+differences:
+  description: What differed, in the order in which it was mended.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What differed.
+      type: str
+      sample: plugins.com.example.todo.version
+    found:
+      description: What was found; null where there was nothing.
+      type: raw
+    wanted:
+      description: What was wanted; null where nothing shall be.
+      type: raw
+    action:
+      description: What mends it.
+      type: str
+strategy:
+  description: The chosen way and why; absent where nothing had to be installed.
+  returned: when something differed
+  type: dict
+  sample: {name: upload, reason: the running server (9.10.0) answers on its local-mode socket}
+restart_required:
+  description: Whether the running server must be restarted, from the state of its process.
+  returned: success
+  type: bool
+reload_required:
+  description: Whether the running server must reload its configuration.
+  returned: success
+  type: bool
+pending:
+  description: The reasons for a restart or a reload.
+  returned: success
+  type: dict
+plugins:
+  description: What the node has after the run.
+  returned: success
+  type: dict
+  contains:
+    directory:
+      description: Plugin directory.
+      type: str
+    client_directory:
+      description: Client plugin directory.
+      type: str
+    server_version:
+      description: Version of the server, null if not known.
+      type: str
+    installed:
+      description: Plugin id to version, digest of its files, and state.
+      type: dict
+    stored:
+      description: SHA-256 of the bundles in the node's store.
+      type: list
+      elements: str
+delivered:
+  description: SHA-256 of the bundles that were sent to the node.
+  returned: when some were sent
+  type: list
+  elements: str
+"""
+
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._ensure import ensure
+from ..module_utils._module import answer, build_node
+from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._plugin_set import PluginSet
+from ..module_utils._wanted_plugin import WantedPlugin
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """Ensure the list, or say which bundles the controller half has to send first."""
+    params = module.params
+    plugin_set = PluginSet(
+        build_node(module),
+        [WantedPlugin.from_dict(bundle) for bundle in params["bundles"] or []],
+        strategy=params["strategy"],
+        directory=params["directory"],
+        client_directory=params["client_directory"],
+        delivery=params["delivery"],
+        full=params["verify"] == "full",
+    )
+    if not module.check_mode and not params["delivery"]:
+        lacking = plugin_set.lacking(plugin_set.compare(plugin_set.observe()))
+        if lacking:
+            return {"changed": False, "lacking": lacking}
+    outcome = ensure(plugin_set, module.check_mode)
+    if not module.check_mode:
+        plugin_set.save_cache()
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = outcome.result()
+    result["plugins"] = outcome.facts
+    if plugin_set.chosen is not None:
+        result["strategy"] = {"name": plugin_set.chosen.name, "reason": plugin_set.chosen.reason}
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **NODE_ARGUMENTS,
+            "plugins": {"type": "list", "elements": "dict"},
+            "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
+            "directory": {"type": "str"},
+            "client_directory": {"type": "str"},
+            "verify": {"type": "str", "choices": ["cached", "full"], "default": "cached"},
+            "bundles": {"type": "list", "elements": "dict"},
+            "delivery": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    answer(module, lambda: run(module))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+#!/usr/bin/python
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One read-only report of an app server: what is there, and what differs from what is wanted."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mattermost_plugin_info
+short_description: Report plugin settings, directories, service and plugins of an app server
+version_added: 0.1.0
+description:
+  - Reads everything that the other modules of this collection ensure and compares it with what is wanted, in one
+    call. It is the same code as theirs, up to the point where they change something.
+  - The plan is what this module returns; the parity of a cluster is a comparison of what it returns on each node.
+  - What cannot be ensured is no failure of this module. It stands in RV(errors).
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+  - plugops.mattermost.node
+attributes:
+  action:
+    description: Has a half that runs on the controller.
+    support: full
+options:
+  plugins:
+    description: The wanted plugins, as for M(plugops.mattermost.mattermost_plugin).
+    type: list
+    elements: dict
+    default: []
+  strategy:
+    description: As for M(plugops.mattermost.mattermost_plugin).
+    type: str
+    choices: [auto, upload, unpack]
+    default: auto
+  settings:
+    description: The wanted C(PluginSettings), key to value, as for M(plugops.mattermost.mattermost_plugin_settings).
+    type: dict
+    default: {}
+  states:
+    description: The wanted states of plugins, id to boolean.
+    type: dict
+    default: {}
+  plugin_settings:
+    description: The wanted settings of plugins, id to settings. Never shown.
+    type: dict
+    default: {}
+  via:
+    description: As for M(plugops.mattermost.mattermost_plugin_settings).
+    type: str
+    choices: [auto, file, socket]
+    default: auto
+  directory_mode:
+    description: The wanted mode of the two plugin directories.
+    type: str
+    default: "0755"
+  files:
+    description: Also return the digest of every file of every plugin, to name the files in which nodes differ.
+    type: bool
+    default: false
+  verify:
+    description: As for M(plugops.mattermost.mattermost_plugin).
+    type: str
+    choices: [cached, full]
+    default: cached
+  update_cache:
+    description:
+      - Keep computed digests in O(state_dir), so that the next report need not read unchanged files again.
+      - This is the only thing that the module ever writes, and not in check mode.
+    type: bool
+    default: false
+  wait:
+    description:
+      - Seconds to wait until the node is healthy, that is RV(healthy).
+      - After this time the last report is returned, it is no failure.
+    type: int
+    default: 0
+  bundles:
+    description: Set by the controller half of the module; do not set it.
+    type: list
+    elements: dict
+seealso:
+  - module: plugops.mattermost.mattermost_plugin_parity
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: What is there
+  plugops.mattermost.mattermost_plugin_info:
+  become: true
+  register: report
+
+- name: What would have to change
+  plugops.mattermost.mattermost_plugin_info:
+    settings:
+      EnableUploads: true
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+  become: true
+  register: plan
+"""
+
+RETURN = r"""
+differences:
+  description: What differs from what is wanted, in the order in which it would be mended.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What differs.
+      type: str
+      sample: settings.EnableUploads
+    found:
+      description: What was found. A secret is shown as asterisks.
+      type: raw
+    wanted:
+      description: What is wanted. A secret is shown as asterisks.
+      type: raw
+    action:
+      description: What mends it.
+      type: str
+errors:
+  description: What stands in the way, one item for each part that cannot be ensured.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    concern:
+      description: One of service, directories, settings, plugins.
+      type: str
+    msg:
+      description: What is wrong, where, found and wanted, and what to do.
+      type: str
+restart_required:
+  description: Whether the running server must be restarted, from the state of its process.
+  returned: success
+  type: bool
+reload_required:
+  description: Whether the running server must reload its configuration.
+  returned: success
+  type: bool
+pending:
+  description: The reasons for a restart or a reload.
+  returned: success
+  type: dict
+healthy:
+  description: Whether nothing differs, nothing stands in the way, nothing is owed, and a server that should run does.
+  returned: success
+  type: bool
+unhealthy:
+  description: What makes it unhealthy, in words.
+  returned: success
+  type: list
+  elements: str
+running:
+  description: Whether the service has a process.
+  returned: success
+  type: bool
+systemd:
+  description: Whether systemd runs on the node (and O(root) is not used).
+  returned: success
+  type: bool
+plugin_system:
+  description: V(on), V(off) (disabled, or its start-up failed) or V(unknown) where no server answers.
+  returned: success
+  type: str
+strategy:
+  description: The way that the bundles would take, and why; null where nothing has to be installed.
+  returned: success
+  type: dict
+service:
+  description: What was found of the service.
+  returned: when it could be read
+  type: dict
+directories:
+  description: What was found of the directories.
+  returned: when it could be read
+  type: dict
+settings:
+  description: What was found of the settings, without the values of plugin settings.
+  returned: when it could be read
+  type: dict
+plugins:
+  description:
+    - What was found of the plugins.
+    - With O(files), each item of C(installed) has C(paths), path to digest; a star marks an executable file.
+  returned: when it could be read
+  type: dict
+"""
+
+import time
+from typing import Any, Dict, Tuple
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._directories import Directories
+from ..module_utils._module import answer, build_node
+from ..module_utils._node import NODE_ARGUMENTS, Node
+from ..module_utils._node_report import NodeReport
+from ..module_utils._plugin_set import PluginSet
+from ..module_utils._service_directory import ServiceDirectory
+from ..module_utils._settings import Settings
+from ..module_utils._wanted_plugin import WantedPlugin
+
+
+_POLL = 0.5
+
+
+def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tuple[NodeReport, PluginSet]:
+    """Inspect every concern in the order in which site.yml ensures them."""
+    directory = params["settings"].get("Directory")
+    client_directory = params["settings"].get("ClientDirectory")
+    report = NodeReport(node)
+    report.add("directories", lambda: Directories(node, directory, client_directory, params["directory_mode"]))
+    report.add("service", lambda: ServiceDirectory(node, node.wanted_working_directory))
+    report.add(
+        "settings",
+        lambda: Settings(node, params["settings"], params["states"], params["plugin_settings"], params["via"]),
+    )
+    plugin_set = PluginSet(
+        node,
+        [WantedPlugin.from_dict(bundle) for bundle in params["bundles"] or []],
+        strategy=params["strategy"],
+        directory=directory,
+        client_directory=client_directory,
+        full=params["verify"] == "full",
+        list_files=params["files"],
+    )
+    report.add("plugins", lambda: plugin_set)
+    if keep_digests:
+        plugin_set.save_cache()
+    return report, plugin_set
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """Report, and with ``wait`` report again until the node is healthy or the time is over."""
+    params = module.params
+    node = build_node(module)
+    deadline = time.monotonic() + params["wait"]
+    while True:
+        report, plugin_set = inspect_node(node, params, params["update_cache"] and not module.check_mode)
+        result = report.result()
+        if result["healthy"] or time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL)
+        node.forget()
+    for warning in report.warnings:
+        module.warn(warning)
+    chosen = plugin_set.chosen
+    return {**result, "strategy": chosen and {"name": chosen.name, "reason": chosen.reason}}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **NODE_ARGUMENTS,
+            "plugins": {"type": "list", "elements": "dict", "default": []},
+            "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
+            "settings": {"type": "dict", "default": {}},
+            "states": {"type": "dict", "default": {}},
+            "plugin_settings": {"type": "dict", "default": {}, "no_log": True},
+            "via": {"type": "str", "choices": ["auto", "file", "socket"], "default": "auto"},
+            "directory_mode": {"type": "str", "default": "0755"},
+            "files": {"type": "bool", "default": False},
+            "verify": {"type": "str", "choices": ["cached", "full"], "default": "cached"},
+            "update_cache": {"type": "bool", "default": False},
+            "wait": {"type": "int", "default": 0},
+            "bundles": {"type": "list", "elements": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    answer(module, lambda: run(module), secret_options=["plugin_settings"])
+
+
+if __name__ == "__main__":
+    main()

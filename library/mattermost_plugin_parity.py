@@ -1,0 +1,85 @@
+#!/usr/bin/python
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of mattermost_plugin_parity; the work is done by the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mattermost_plugin_parity
+short_description: Ensure that the reports of all app servers agree
+version_added: 0.1.0
+description:
+  - Compares what M(plugops.mattermost.mattermost_plugin_info) returned on each app server, and names the nodes, and
+    where the reports hold them the files, that differ.
+  - Compared are the version, the bytes and the state of every installed plugin, the plugin settings in effect and
+    the server's version. Paths, processes and times are a node's own.
+  - Runs on the controller and contacts no host.
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+attributes:
+  action:
+    description: Runs on the controller.
+    support: full
+  diff_mode:
+    support: none
+    details: Changes nothing.
+options:
+  reports:
+    description: Name of each app server to what M(plugops.mattermost.mattermost_plugin_info) returned there.
+    type: dict
+    required: true
+  fail:
+    description: Whether a difference is a failure.
+    type: bool
+    default: true
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: Report of each app server
+  plugops.mattermost.mattermost_plugin_info:
+    files: true
+  become: true
+  register: report
+
+- name: They agree
+  plugops.mattermost.mattermost_plugin_parity:
+    reports: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'report'))) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+consistent:
+  description: Whether all reports agree.
+  returned: always
+  type: bool
+nodes:
+  description: The compared app servers.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: In what they differ.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What differs.
+      type: str
+      sample: plugins.com.example.todo.version
+    values:
+      description: App server to value, null where it has none.
+      type: dict
+    odd:
+      description: The app servers that differ from the majority; all of them where there is none.
+      type: list
+      elements: str
+    files:
+      description: Files of the plugin that differ, where the reports name files.
+      type: list
+      elements: str
+"""

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller half of mattermost_plugin: reads the bundles, and sends a host only those that it lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tarfile
+import tempfile
+from typing import Any, Dict, List, Optional
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._errors import OperatorError
+from ..plugin_utils._wanted_bundles import BundleFacts, default_cache_path, wanted_plugins
+
+_DELIVERY = "bundles.tar"
+
+
+class ActionModule(ActionBase):
+    """One call where the host has every bundle; else one that tells what it lacks, one transfer, one call more."""
+
+    _requires_connection = True
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        facts = BundleFacts(default_cache_path())
+        try:
+            plugins, sources = wanted_plugins(args.pop("plugins", None) or [], self._find, facts)
+        except OperatorError as error:
+            return {**result, "failed": True, "msg": str(error)}
+        facts.save()
+        args["bundles"] = [plugin.to_dict() for plugin in plugins]
+        try:
+            answer = self._call(args, task_vars)
+            lacking = answer.get("lacking") or []
+            if lacking and not answer.get("failed"):
+                args["delivery"] = self._deliver([sources[sha256] for sha256 in lacking if sha256 in sources], lacking)
+                answer = self._call(args, task_vars)
+                answer["delivered"] = lacking
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return {**result, **answer}
+
+    def _find(self, src: str) -> str:
+        return self._find_needle("files", src)
+
+    def _call(self, args: Dict[str, Any], task_vars: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+        return self._execute_module(
+            module_name="plugops.mattermost.mattermost_plugin", module_args=args, task_vars=task_vars
+        )
+
+    def _deliver(self, paths: List[str], names: List[str]) -> str:
+        """Send the bundles as one file, so that the number of round trips does not grow with their number."""
+        remote = self._connection._shell.join_path(self._make_tmp_path(), _DELIVERY)
+        with _packed(dict(zip(names, paths))) as local:
+            self._transfer_file(local, remote)
+        self._fixup_perms2((self._connection._shell.tmpdir, remote))
+        return remote
+
+
+@contextlib.contextmanager
+def _packed(bundles: Dict[str, str]) -> Any:
+    """A temporary tar of bundles, ``<sha256>.tar.gz`` each."""
+    handle, path = tempfile.mkstemp(prefix="plugops-", suffix=".tar")
+    try:
+        with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w") as archive:
+            for sha256, bundle in bundles.items():
+                archive.add(bundle, arcname=f"{sha256}.tar.gz")
+        yield path
+    finally:
+        os.unlink(path)

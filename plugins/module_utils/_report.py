@@ -1,0 +1,49 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""Reports in words: what an operator reads on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any, List, Mapping
+
+_WIDTH = 68
+
+
+def plan_lines(reports: Mapping[str, Mapping[str, Any]]) -> List[str]:
+    """What site.yml would change, node by node.
+
+    :param reports: node -> what mattermost_plugin_info returned there
+    """
+    lines: List[str] = []
+    for node, report in sorted(reports.items()):
+        lines.extend(_node_lines(node, report))
+    return lines
+
+
+def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
+    differences = report.get("differences") or []
+    errors = report.get("errors") or []
+    if report.get("msg") and report.get("failed"):
+        return [f"{node}: no report: {report['msg']}"]
+    if not differences and not errors:
+        return [f"{node}: nothing to do" + _restart(report)]
+    lines = [f"{node}: {len(differences)} to change" + _restart(report)]
+    for difference in differences:
+        lines.append(f"  {difference['name']}: {_value(difference['found'])} -> {_value(difference['wanted'])}")
+        lines.append(f"      {difference['action']}")
+    lines.extend(f"  NOT POSSIBLE ({error['concern']}): {error['msg']}" for error in errors)
+    return lines
+
+
+def _restart(report: Mapping[str, Any]) -> str:
+    reasons = (report.get("pending") or {}).get("restart") or []
+    return f"; restart owed: {'; '.join(reasons)}" if reasons else ""
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    text = str(value)
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
