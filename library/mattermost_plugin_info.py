@@ -204,7 +204,6 @@ from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
 from ..module_utils._wanted_plugin import WantedPlugin
 
-
 _POLL = 0.5
 
 

@@ -254,13 +254,13 @@ class Node:
             )
 
     def _find_tcp(self) -> Optional[Server]:
-        """The server on its own listen address; None where it serves TLS or nothing runs here."""
+        """The server on its own listen address, for what can be asked without a session; None if nothing runs here."""
         if not (self.root.is_live and self.running):
             return None
         settings = self._service_settings()
-        if settings.get("connectionsecurity"):
-            return None
-        return server_at_address(str(settings.get("listenaddress") or ":8065"))
+        return server_at_address(
+            str(settings.get("listenaddress") or ":8065"), tls=settings.get("connectionsecurity") == "TLS"
+        )
 
     def _find_version(self) -> Optional[ServerVersion]:
         for find in (lambda: self.server, self._find_tcp):

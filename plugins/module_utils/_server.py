@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import urllib.parse
 import uuid
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -223,14 +224,26 @@ def server_at_socket(path: str) -> Server:
     return Server(lambda timeout: _UnixConnection(path, timeout), f"socket {path}")
 
 
-def server_at_address(listen_address: str) -> Optional[Server]:
-    """The server behind ``ServiceSettings.ListenAddress`` on this host, plain HTTP; None if that is no address."""
+def server_at_address(listen_address: str, tls: bool) -> Optional[Server]:
+    """The server behind ``ServiceSettings.ListenAddress`` on this host; None if that is no address.
+
+    Only what needs no session may be asked there: a certificate made for the public name cannot be checked.
+    """
     host, _, port = listen_address.rpartition(":")
     if not port.isdigit():
         return None
     host = host.strip("[]")
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return Server(lambda timeout: http.client.HTTPConnection(host, int(port), timeout=timeout), f"http://{host}:{port}")
+
+    def connect(timeout: float) -> http.client.HTTPConnection:
+        if not tls:
+            return http.client.HTTPConnection(host, int(port), timeout=timeout)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=context)
+
+    return Server(connect, f"{'https' if tls else 'http'}://{host}:{port}")
 
 
 def _multipart(boundary: str, force: bool) -> Tuple[bytes, bytes]:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import secrets
-import urllib.request
 from typing import Any, Callable, Dict, List, Match, NamedTuple, Optional, Pattern
 
 from .accounts import Accounts
@@ -323,6 +322,8 @@ class Api:
         return self._traits.upload_needs_no_signature_rule and bool(self._plugins.settings["RequirePluginSignature"])
 
     def _install_from_url(self, call: Call) -> Answer:
+        import urllib.request  # seldom used, and a sixth of the time to start
+
         settings = self._plugins.settings
         if not settings["Enable"] or not settings["EnableUploads"] or self._signatures_rule():
             message = "Plugins have been disabled. Please check your logs for details."
