@@ -274,6 +274,8 @@ class _PlainReader:
         end = match.start() if match else len(text)
         plain = text[at:end].rstrip(" ")
         self._check_plain(plain)
+        if plain[:1] == ":" or "?" in plain:
+            self._refuse("a question mark or colon in an unquoted text inside brackets")
         return (None if plain in _NULLS else plain), end
 
     def _flow_sequence(self, text: str, at: int, depth: int) -> Tuple[List[Any], int]:

@@ -1,0 +1,193 @@
+"""Manifests: what servers take from them, and the ids that will do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+import pytest
+import yaml
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._manifest import (
+    MANIFEST_NAMES,
+    Manifest,
+    check_id,
+    parse_manifest,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
+from hypothesis import given
+from hypothesis import strategies as st
+from support.bundles import encode_manifest, make_manifest
+
+FULL = {
+    "id": "Com.Example.Demo",
+    "name": "Demo",
+    "version": "1.2.3",
+    "min_server_version": "5.36.0",
+    "server": {
+        "executable": "server/old",
+        "executables": {"linux-amd64": "./server/dist/plugin-linux-amd64", "windows-amd64": "/server//plugin.exe"},
+    },
+    "backend": {"executable": "server/old"},
+    "webapp": {"bundle_path": "webapp/dist/main.js"},
+    "settings_schema": {"settings": [{"key": "A", "default": 7}]},
+}
+
+
+def as_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def refusal(file_name: str, data: bytes) -> str:
+    with pytest.raises(OperatorError) as error:
+        parse_manifest(file_name, data)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("file_name", MANIFEST_NAMES)
+def test_takes_what_an_installation_needs(file_name: str) -> None:
+    assert parse_manifest(file_name, encode_manifest(FULL, file_name)) == Manifest(
+        id="com.example.demo",
+        version="1.2.3",
+        min_server_version="5.36.0",
+        executables=("server/dist/plugin-linux-amd64", "server/old", "server/plugin.exe"),
+        webapp_bundle="webapp/dist/main.js",
+        file_name=file_name,
+        written_id="Com.Example.Demo",
+    )
+
+
+def test_an_id_is_enough() -> None:
+    found = parse_manifest("plugin.json", b'{"id": "demo"}')
+    assert (found.version, found.min_server_version, found.executables, found.webapp_bundle) == ("", "", (), "")
+    nulls = b'{"id": "demo", "version": null, "server": null, "webapp": {"bundle_path": null}}'
+    assert parse_manifest("plugin.json", nulls) == found
+
+
+def test_json_is_read_as_go_reads_it() -> None:
+    found = parse_manifest(
+        "plugin.json",
+        b'  {"ID": "first", "Id": "demo", "id": null, "n": 1e999,'
+        b' "Version": "1\xff", "Server": {"EXECUTABLE": "x"}} trailing',
+    )
+    assert (found.id, found.version, found.executables) == ("demo", "1\ufffd", ("x",))
+    assert parse_manifest("plugin.json", b'{"id": "demo", "version": "\\ud800"}').version == "\ufffd"
+
+
+def test_yaml_keeps_a_version_as_it_was_written() -> None:
+    found = parse_manifest("plugin.yml", b"\xef\xbb\xbfid: demo\nversion: 1.10\nmin_server_version: 5.20\nID: Other\n")
+    assert (found.id, found.version, found.min_server_version) == ("demo", "1.10", "5.20")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "cannot be read as JSON"),
+        (b"{", "cannot be read as JSON"),
+        (b"\xef\xbb\xbf{}", "cannot be read as JSON"),
+        (b'{"id": "demo", "x": NaN}', "cannot be read as JSON"),
+        (b'{"id": "demo", "x": "\n"}', "cannot be read as JSON"),
+        (b"[" * 100_000, "cannot be read as JSON"),
+        (b"[]", "no mapping"),
+        (b"null", "no mapping"),
+        (b"{}", "no id"),
+        (b'{"id": ""}', "no id"),
+        (b'{"id": 5}', "field id has the wrong type"),
+        (b'{"id": "demo", "version": 1.0}', "field version has the wrong type"),
+        (b'{"id": "demo", "server": "x"}', "field server has the wrong type"),
+        (b'{"id": "demo", "server": {"executables": {"linux-amd64": true}}}', "server.executables.linux-amd64"),
+        (b'{"id": "demo", "backend": {"executable": []}}', "backend.executable"),
+        (b'{"id": "demo", "webapp": {"bundle_path": 1}}', "webapp.bundle_path"),
+        (b'{"id": "demo", "server": {"executable": "server/../../x"}}', "leads out of the plugin"),
+        (b'{"id": "demo", "webapp": {"bundle_path": ".."}}', "leads out of the plugin"),
+        (b'{"id": "demo", "server": {"executable": "./"}}', "leads out of the plugin"),
+        (b'{"id": "../demo"}', "will not do"),
+        (b'{"id": "a/b"}', "will not do"),
+        (b'{"id": ".hidden"}', "will not do"),
+        (b'{"id": "a\\u0000b"}', "will not do"),
+        (b'{"id": "a\\\\b"}', "will not do"),
+    ],
+)
+def test_json_refused(data: bytes, told: str) -> None:
+    assert told in refusal("plugin.json", data)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "no mapping"),
+        (b"- id", "no mapping"),
+        (b"id: [demo]", "field id has the wrong type"),
+        (b"id: ~", "no id"),
+        (b"id: demo\n\xff: x", "cannot be read as YAML"),
+        (b"id: 'demo", "cannot be read as YAML"),
+    ],
+)
+def test_yaml_refused(data: bytes, told: str) -> None:
+    message = refusal("plugin.yaml", data)
+    assert told in message
+    assert "plugin.yaml" in message
+
+
+def test_many_digits_cost_nothing() -> None:
+    data = b'{"id": "demo", "n": ' + b"9" * 1_000_000 + b"}"
+    assert parse_manifest("plugin.json", data).id == "demo"
+
+
+names = st.from_regex(r"[a-z0-9][a-z0-9._-]{2,20}", fullmatch=True)
+
+
+@given(names, st.sampled_from(["1.2.3", "1.10", "0.1.0-rc1", "true"]), st.booleans(), st.booleans(), names)
+def test_every_format_says_the_same(plugin_id: str, version: str, webapp: bool, server: bool, name: str) -> None:
+    manifest = make_manifest(
+        plugin_id, version, webapp=webapp, server=server, extra_manifest={"x": {name: [version, 7]}}
+    )
+    from_json = parse_manifest("plugin.json", encode_manifest(manifest, "plugin.json"))
+    for data in (encode_manifest(manifest, "plugin.yml"), yaml.safe_dump(manifest).encode()):
+        from_yaml = parse_manifest("plugin.yml", data)
+        assert from_yaml == Manifest(**{**vars(from_json), "file_name": "plugin.yml"})
+    assert (from_json.id, from_json.version, bool(from_json.executables)) == (plugin_id, version, server)
+
+
+@given(st.sampled_from(MANIFEST_NAMES), st.binary(max_size=60))
+def test_whatever_is_read_only_operator_errors_come(file_name: str, data: bytes) -> None:
+    for content in (data, b'{"id": "demo", "version": ' + data, b"id: demo\nversion: " + data):
+        try:
+            assert parse_manifest(file_name, content).id
+        except OperatorError:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("plugin_id", "version", "accepted"),
+    [
+        ("demo", None, True),
+        ("com.Example_demo-2", None, True),
+        ("de mo", None, False),
+        ("démo", None, False),
+        ("demo\n", None, False),
+        ("ab", None, False),
+        ("a" * 190, None, True),
+        ("a" * 191, None, False),
+        ("a" * 191, (4, 4), True),
+        ("a" * 191, (4, 5), False),
+        ("ab", (4, 9), True),
+        ("ab", (4, 10), False),
+        ("de mo", (5, 1), True),
+        ("de mo", (5, 2), False),
+        ("Demo", (5, 1), False),
+        ("Demo", (5, 2), True),
+        ("../x", (4, 4), False),
+        (".hidden", (11, 0), False),
+        ("", (4, 4), False),
+    ],
+)
+def test_ids_by_version(plugin_id: str, version: Optional[tuple[int, int]], accepted: bool) -> None:
+    server = ServerVersion(*version) if version else None
+    if accepted:
+        check_id(plugin_id, server)
+        return
+    with pytest.raises(OperatorError) as error:
+        check_id(plugin_id, server)
+    assert "id" in str(error.value)
+    assert plugin_id == "" or error.value.wanted
