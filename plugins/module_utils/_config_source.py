@@ -67,6 +67,14 @@ class ConfigSource:
     evidence: str
     overrides: Dict[str, Override] = field(default_factory=dict)
 
+    def overrides_for(self, version: Optional[ServerVersion]) -> Dict[str, Override]:
+        """Those that a server of this version reads; all of them where it is not known."""
+        return {
+            name: override
+            for name, override in self.overrides.items()
+            if any(key.name == name and _reads_override(key, version) for key in KEYS)
+        }
+
 
 def find_config_source(
     service: Service,
@@ -191,19 +199,19 @@ def _is_directory(path: str, root: Root) -> bool:
 
 
 def _overrides(environment: Dict[str, str], service: Service, version: Optional[ServerVersion]) -> Dict[str, Override]:
-    if version is not None and version < _OVERRIDES_SINCE:
-        return {}
     found: Dict[str, Override] = {}
     for key in KEYS:
         variable = _PREFIX + key.name.upper()
-        if variable not in environment or (version is not None and version < key.since):
-            continue
-        if key.type == "map" and version is not None and version < _MAP_OVERRIDES_SINCE:
-            continue
-        value = _understood(key, environment[variable])
-        if value is not None:
-            found[key.name] = Override(variable, value, _variable_origin(variable, service))
+        if variable in environment and _reads_override(key, version):
+            value = _understood(key, environment[variable])
+            if value is not None:
+                found[key.name] = Override(variable, value, _variable_origin(variable, service))
     return found
+
+
+def _reads_override(key: Key, version: Optional[ServerVersion]) -> bool:
+    first = _MAP_OVERRIDES_SINCE if key.type == "map" else _OVERRIDES_SINCE
+    return version is None or version >= max(first, key.since)
 
 
 def _understood(key: Key, text: str) -> Any:
