@@ -78,7 +78,7 @@ class UnitFiles:
         found: List[Assignment] = []
         for assignment in self.assignments:
             if (assignment.section, assignment.key) == (section, key):
-                found = found + [assignment] if assignment.value else []
+                found = [*found, assignment] if assignment.value else []
         return found
 
 
@@ -123,15 +123,11 @@ def find_drop_ins(name: str, root: Root) -> List[str]:
 
 
 def drop_in_directories(name: str, root: Root) -> List[str]:
-    """Where drop-ins of a unit may lie, highest precedence first: its own name, its aliases, prefixes, type."""
-    own = [posixpath.join(directory, part) for directory in _search_path(root) for part in _drop_in_names(name)]
-    aliases = sorted(_aliases(name, root))
-    return own + [
-        posixpath.join(directory, part)
-        for alias in aliases
-        for directory in _search_path(root)
-        for part in _drop_in_names(alias)
-    ]
+    """Where drop-ins of a unit may lie, highest precedence first: its own name and prefixes, its aliases', its type."""
+    search_path = _search_path(root)
+    names = [name, *sorted(_aliases(name, root))]
+    result = [f"{place}/{part}.d" for alias in names for place in search_path for part in _names_and_prefixes(alias)]
+    return result + [f"{place}/{name.rpartition('.')[2]}.d" for place in search_path]
 
 
 def similar_units(name: str, root: Root) -> List[str]:
@@ -227,19 +223,16 @@ def _instance_of(name: str, like: str) -> str:
     return f"{prefix}@{wanted}.{suffix}" if at and not instance else name
 
 
-def _drop_in_names(name: str) -> Iterator[str]:
-    """``a-b.service.d``, ``a-.service.d``, ``service.d``: from the unit's own to that of its type."""
-    yield f"{name}.d"
-    template = _template(name)
-    if template:
-        yield from _drop_in_names(template)
+def _names_and_prefixes(name: str) -> Iterator[str]:
+    """``a-b@c.service``, ``a-b@.service``, ``a-@c.service``, ``a-@.service``: what drop-ins may be made for."""
+    yield name
+    if _template(name):
+        yield _template(name)
     stem, _, suffix = name.rpartition(".")
     prefix, at, instance = stem.partition("@")
     shorter = prefix.rstrip("-").rpartition("-")[0]
     if shorter:
-        yield from _drop_in_names(f"{shorter}-{at}{instance}.{suffix}")
-    else:
-        yield f"{suffix}.d"
+        yield from _names_and_prefixes(f"{shorter}-{at}{instance}.{suffix}")
 
 
 def _is_null(path: str, root: Root) -> bool:
