@@ -27,7 +27,7 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLOCK_HEADER = re.compile(r"([|>])(?:([-+])([1-9])?|([1-9])([-+])?)?(?: +#.*| *)")
-_PLAIN_KEY_END = re.compile(r"(?:(?<=[^\s]) *):(?= |$)")
+_PLAIN_KEY_END = re.compile(r"(?<=[^ ]) *:(?= |$)")
 _FLOW_PLAIN_END = re.compile(r"[,\[\]{}]|:(?=[ ,\[\]{}]|$)| #|$")
 _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(["\\/ 0abtnvfreN_LP])|(.?))')
 _ESCAPED = {

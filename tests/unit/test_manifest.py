@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 import pytest
 import yaml
+from ansible_collections.plugops.mattermost.plugins.module_utils import _yaml
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._manifest import (
     MANIFEST_NAMES,
@@ -74,7 +75,10 @@ def test_json_is_read_as_go_reads_it() -> None:
     assert parse_manifest("plugin.json", b'{"id": "demo", "version": "\\ud800"}').version == "\ufffd"
 
 
-def test_yaml_keeps_a_version_as_it_was_written() -> None:
+@pytest.mark.parametrize("with_pyyaml", [True, False])
+def test_yaml_keeps_a_version_as_it_was_written(with_pyyaml: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not with_pyyaml:
+        monkeypatch.setattr(_yaml, "yaml", None)
     found = parse_manifest("plugin.yml", b"\xef\xbb\xbfid: demo\nversion: 1.10\nmin_server_version: 5.20\nID: Other\n")
     assert (found.id, found.version, found.min_server_version) == ("demo", "1.10", "5.20")
 
