@@ -1,0 +1,56 @@
+# make demo      the main job on the embedded sandbox: needs python3 (3.10 or newer), nothing else, no root
+# make test      all tests that this machine can run, and why the others were skipped
+# make test-unit the fast part, under a minute
+# make lint      ruff, mypy, yamllint, ansible-lint
+# make bench     what a run over an unchanged cluster costs, as ratios to `ansible -m ping`
+# make clean     removes what the other targets have made in this directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+IN_TESTS := PYTHONPATH=tests:collections
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint bench venv system-packages collection clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+demo: $(VENV)/.run-time
+	@$(IN_TESTS) $(BIN)/python -m sandbox.demo
+
+test: system-packages venv lint
+	$(BIN)/pytest tests
+
+test-unit: venv
+	$(BIN)/pytest tests/unit
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter
+	$(BIN)/mypy tests/sandbox tests/support tests/hosts tests/standin
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --strict
+
+bench: system-packages venv
+	$(IN_TESTS) $(BIN)/python tests/benchmarks/noop.py
+
+venv: $(VENV)/.dev
+
+# ansible-core alone, as a user needs it.
+$(VENV)/.run-time: pyproject.toml constraints.txt
+	@tests/make-venv $(PYTHON) $(VENV) .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	@tests/make-venv $(PYTHON) $(VENV) '.[dev]'
+	@touch $(VENV)/.run-time $@
+
+# On Debian as root; elsewhere the tests that miss something are skipped and say so.
+system-packages:
+	@tests/system-packages tests/packages.txt tests/hosts/packages.txt
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info plugops-mattermost-*.tar.gz
+	$(IN_TESTS) $(PYTHON) -m sandbox.remove
