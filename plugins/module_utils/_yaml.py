@@ -56,7 +56,7 @@ def read_with_pyyaml(text: str) -> Any:
             node = loader.get_node() if loader.check_node() else None
         finally:
             loader.dispose()
-        return None if node is None else _NodeReader().value(node, 0)
+        return None if node is None else _NodeReader().value(node)
     except yaml.YAMLError as error:
         raise YamlError(" ".join(str(error).split())) from error
     except (RecursionError, ValueError, OverflowError) as error:  # the last two: chr() of an absurd escape
@@ -69,14 +69,14 @@ class _NodeReader:
     def __init__(self) -> None:
         self._count = 0
 
-    def value(self, node: Any, depth: int) -> Any:
+    def value(self, node: Any) -> Any:
         self._count += 1
-        if depth > _MAX_DEPTH or self._count > _MAX_NODES:
-            raise YamlError("nested too deeply, or too many aliases")
+        if self._count > _MAX_NODES:
+            raise YamlError("too many aliases")
         if isinstance(node, yaml.MappingNode):
-            return {self._key(key): self.value(item, depth + 1) for key, item in node.value}
+            return {self._key(key): self.value(item) for key, item in node.value}
         if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, depth + 1) for item in node.value]
+            return [self.value(item) for item in node.value]
         if node.tag == "tag:yaml.org,2002:null":
             return None
         return _checked(node.value)

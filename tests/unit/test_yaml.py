@@ -158,6 +158,41 @@ def test_hand_written() -> None:
     assert "ignored" not in found
 
 
+@pytest.mark.parametrize("header", ["|", ">", "|-", ">-", "|+", ">+", "|2", ">-2", "|+2 # why"])
+@pytest.mark.parametrize(
+    "end", ["", "\n", "\n\n\n", "\n\nb: c\n", "\n  \nb: c", "\n# no text\nb: c\n", "\n  # text\nb: c"]
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "  one",
+        "  one\n  two",
+        "  one\n\n\n  two",
+        "\n  one\n   more\n  two",
+        "   more\n\n  one",
+        "  one\n\n   more",
+        "  o \n  #t",
+    ],
+)
+def test_block_scalars(header: str, body: str, end: str) -> None:
+    text = f"a: {header}\n{body}{end}"
+    try:
+        wanted = base_values(text)
+    except yaml.YAMLError:
+        wanted = YamlError
+    try:
+        found = read_plain_yaml(text)
+    except YamlError:
+        found = YamlError if body else wanted  # a block without text may be refused
+    assert found == wanted
+
+
+def test_a_value_of_several_lines_is_called_so() -> None:
+    with pytest.raises(YamlError, match="line 2: a value that goes on in the next line"):
+        read_plain_yaml("a: b\n  c\nd: e\n")
+
+
 @pytest.mark.parametrize(
     "text",
     [
