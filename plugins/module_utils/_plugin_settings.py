@@ -187,9 +187,10 @@ def changes(section: FoldedMap, wanted: Wanted) -> List[Change]:
                 found.append(Change(f"settings.{key.name}", (SECTION, key.name), there, want))
     states = section.below(STATES)
     for plugin_id, enabled in wanted.states.items():
-        there = states.below(plugin_id).get("Enable")
+        state = states.below(plugin_id)
+        there = state.get("Enable")
         if not same_value(there, enabled):
-            path = (SECTION, STATES, states.spelling(plugin_id), "Enable")
+            path = (SECTION, STATES, states.spelling(plugin_id), state.spelling("Enable"))
             found.append(Change(f"settings.{STATES}.{plugin_id}", path, there, enabled))
     plugins = section.below(PLUGINS)
     for plugin_id, values in wanted.plugins.items():

@@ -159,7 +159,7 @@ def test_changes_name_what_differs_and_nothing_else() -> None:
     assert [(change.name, change.path[1:], change.found, change.wanted, change.secret) for change in found] == [
         ("settings.EnableUploads", ("EnableUploads",), False, True, False),
         ("settings.RequirePluginSignature", ("RequirePluginSignature",), None, False, False),
-        ("settings.PluginStates.b", ("PluginStates", "b", "Enable"), True, False, False),
+        ("settings.PluginStates.b", ("PluginStates", "b", "enable"), True, False, False),
         ("settings.PluginStates.c", ("PluginStates", "c", "Enable"), None, False, False),
         ("settings.Plugins.com.example.a.Token", ("Plugins", "Com.Example.A", "token"), "old", "new", True),
         ("settings.Plugins.com.example.a.New", ("Plugins", "Com.Example.A", "New"), None, True, True),

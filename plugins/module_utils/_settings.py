@@ -1,0 +1,349 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The concern "settings": PluginSettings as wanted, in the server's file or through its local-mode socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional
+
+from . import _live_settings
+from ._config_document import ConfigDocument, FoldedMap, same_value
+from ._config_source import DATABASE, FILE, ConfigSource, Override
+from ._difference import Tracker
+from ._ensure import Concern, Pending
+from ._errors import OperatorError
+from ._files import backup, write_atomic
+from ._node import Node
+from ._plugin_settings import (
+    PLUGINS,
+    SCALARS,
+    SECTION,
+    STATES,
+    Change,
+    changes,
+    check_known,
+    effective,
+    enabled_ids,
+    find_key,
+    parse_wanted,
+)
+from ._server import Server
+from ._version import ServerVersion
+
+AUTO = "auto"
+SOCKET = "socket"
+VIA = (AUTO, FILE, SOCKET)
+
+_PATCH_UPLOADS_SINCE = ServerVersion(5, 33)  # before, a patch of EnableUploads is silently ignored
+_WATCHES_UNTIL = ServerVersion(5, 38)  # from here on the server does not notice a change of its file
+_RELOADS_SINCE = ServerVersion(6, 0)  # on the socket
+
+
+@dataclass(frozen=True)
+class SettingsFound:
+    """What is there.
+
+    :param via: the way chosen, ``file`` or ``socket``
+    :param section: PluginSettings as that way has it: what is compared
+    :param file: PluginSettings in the file that the server reads; None for a database or an unreadable file
+    :param live: PluginSettings as the running server says them; None where none answers
+    :param overrides: what the environment puts in place of a key
+    """
+
+    via: str
+    section: FoldedMap
+    source: ConfigSource
+    version: Optional[ServerVersion]
+    file: Optional[FoldedMap]
+    live: Optional[FoldedMap]
+    overrides: Dict[str, Override]
+
+    def effective(self) -> Dict[str, Any]:
+        """What the server works with, or will when it starts."""
+        section = self.section if self.live is None else self.live
+        return effective(section, {name: item.value for name, item in self.overrides.items()}, self.version)
+
+
+def read_plugin_settings(node: Node) -> Dict[str, Any]:
+    """The effective PluginSettings: as the file has them (a database: as the server says them), overridden by the
+    environment, defaults filled in. Ids in lower case. Values of ``Plugins`` are secrets.
+
+    :raises OperatorError: neither file nor server can be read
+    """
+    overrides = {name: item.value for name, item in node.config_source.overrides_for(node.version).items()}
+    server = node.server
+    if node.config_source.kind == DATABASE and server is not None:
+        return effective(_live_section(server.get_config(), server), overrides, node.version)
+    return effective(node.config.section(SECTION), overrides, node.version)
+
+
+class Settings(Concern[SettingsFound]):
+    """PluginSettings hold what is wanted; what is not named is left alone.
+
+    :param settings: key of PluginSettings, in any case, that is no map -> value
+    :param states: plugin id -> enabled
+    :param plugins: plugin id -> its settings, merged key by key; secrets
+    :param via: ``auto``, ``file`` or ``socket``
+    :param keep_backup: copy the file before it is changed
+    :raises OperatorError: an unknown key or a value of the wrong type
+    """
+
+    name = "settings"
+
+    def __init__(
+        self,
+        node: Node,
+        settings: Mapping[str, Any],
+        states: Mapping[str, bool],
+        plugins: Mapping[str, Mapping[str, Any]],
+        via: str = AUTO,
+        backup: bool = False,
+    ) -> None:
+        self._node = node
+        self._wanted = parse_wanted(settings, states, plugins)
+        self._asked = via
+        self._keep_backup = backup
+        self._backup_file = ""
+
+    # observe
+
+    def observe(self) -> SettingsFound:
+        source, version, server = self._node.config_source, self._node.version, self._node.server
+        check_known(self._wanted, version)
+        config = server.get_config() if server else None
+        via = self._choose(source, version, server, config)
+        file = self._file_section(source, must=via == FILE)
+        live = _live_section(config, server) if config is not None and server is not None else None
+        if via == FILE:
+            assert file is not None  # noqa: S101 - else _file_section has raised
+            section = file
+        else:
+            assert live is not None  # noqa: S101 - else _choose has raised
+            assert version is not None  # noqa: S101 - a server that answers has said it
+            section = _live_settings.complete(live, file, version)
+        return SettingsFound(via, section, source, version, file, live, source.overrides_for(version))
+
+    def _choose(
+        self,
+        source: ConfigSource,
+        version: Optional[ServerVersion],
+        server: Optional[Server],
+        config: Optional[Dict[str, Any]],
+    ) -> str:
+        if self._asked == FILE or (self._asked == AUTO and server is None):
+            if source.kind == DATABASE:
+                raise OperatorError(
+                    "the server keeps its configuration in a database, it does not read config.json",
+                    where=source.evidence,
+                    found="no server answers on the local-mode socket" if server is None else "via: file",
+                    remedy="enable local mode (MM_SERVICESETTINGS_ENABLELOCALMODE=true), start the server and use "
+                    "via: socket or auto",
+                )
+            return FILE
+        if server is None:
+            raise OperatorError(
+                "via: socket needs a running server that answers on its local-mode socket",
+                found="no answer",
+                remedy="start it with ServiceSettings.EnableLocalMode true (5.24 and later), or use via: file",
+            )
+        if self._asked == AUTO and source.kind == FILE:
+            too_old = version is not None and version < _PATCH_UPLOADS_SINCE
+            return FILE if too_old or _is_read_only_cluster(config or {}) else SOCKET
+        return SOCKET
+
+    def _file_section(self, source: ConfigSource, must: bool) -> Optional[FoldedMap]:
+        if source.kind == DATABASE:
+            return None
+        try:
+            return self._node.config.section(SECTION)
+        except OperatorError:
+            if must:
+                raise
+            return None  # the socket alone may do; where it does not, the reason names the file
+
+    # compare
+
+    def compare(self, found: SettingsFound) -> Tracker:
+        differences = Tracker()
+        action = f"set in {found.source.path}" if found.via == FILE else "set through the local-mode socket"
+        for change in self._changes(found):
+            differences.add(change.name, change.found, change.wanted, action, change.secret)
+        return differences
+
+    def _changes(self, found: SettingsFound) -> List[Change]:
+        needed = changes(found.section, self._wanted)
+        if found.via == FILE:
+            return needed
+        # The server answers 200 to a change of what the environment decides, and changes nothing.
+        needed = [change for change in needed if change.key not in found.overrides]
+        version = found.version
+        if version is not None:
+            if version < _PATCH_UPLOADS_SINCE and any(change.key == "EnableUploads" for change in needed):
+                raise OperatorError(
+                    "EnableUploads cannot be changed through the socket of this server, it would silently ignore it",
+                    found=f"server version {version}",
+                    wanted=f"at least {_PATCH_UPLOADS_SINCE}",
+                    remedy="use via: file",
+                )
+            _live_settings.refuse_what_would_be_lost(found.section, needed, found.file, version)
+        return needed
+
+    # apply
+
+    def apply(self, found: SettingsFound, differences: Tracker) -> None:
+        self._owe_restart_for_directories(found)
+        if found.via == FILE:
+            self._apply_to_file(found)
+        else:
+            self._apply_to_server(found)
+        self._node.forget()
+
+    def _owe_restart_for_directories(self, found: SettingsFound) -> None:
+        for change in self._changes(found):
+            key = find_key(change.key)
+            if key is None or not key.restart or key.name in found.overrides:
+                continue
+            old = key.default if change.found is None else key.normal(change.found)
+            if not same_value(old, key.normal(change.wanted)):
+                self._node.owe_restart(f"{SECTION}.{key.name} changed from {old} to {key.normal(change.wanted)}")
+
+    def _apply_to_file(self, found: SettingsFound) -> None:
+        server, version = self._node.server, found.version
+        watches = version is not None and version < _WATCHES_UNTIL
+        reloads = server is not None and version is not None and version >= _RELOADS_SINCE
+        if not watches and not reloads:
+            self._node.owe_restart(f"{found.source.path} was changed, and the server reads it when it starts")
+        self._write(found.source.path)
+        if reloads and server is not None:
+            # At once: a server that saves its configuration before it has read this writes its old values back.
+            server.reload_config()
+
+    def _write(self, path: str) -> None:
+        root = self._node.root
+        real = root.real(root.resolve(path))  # what a link points at is replaced, the link stays
+        with open(real, "rb") as source:
+            document = ConfigDocument.parse(source.read(), path)
+        # From the file as it is now: the server or a person may have written it since it was looked at.
+        needed = changes(document.section(SECTION), self._wanted)
+        if not needed:
+            return
+        if self._keep_backup:
+            self._backup_file = root.host(backup(real))
+        write_atomic(real, document.set({change.path: change.wanted for change in needed}).render())
+
+    def _apply_to_server(self, found: SettingsFound) -> None:
+        server, version = self._node.server, found.version
+        assert server is not None  # noqa: S101 - else the socket would not have been chosen
+        if found.source.kind == FILE and version is not None and version >= _WATCHES_UNTIL:
+            found = self._take_over_file(found, server, version)
+        needed = self._changes(found)
+        if not needed:
+            return
+        server.patch_config({SECTION: _live_settings.patch(found.section, needed)})
+        self._node.forget()
+        left = [change.name for change in self._changes(self.observe())]
+        if left:
+            raise OperatorError(
+                f"the server took the change and kept its old value: {', '.join(left)}",
+                where=server.where,
+                remedy="use via: file; if the value is still kept, the server's log says why",
+            )
+
+    def _take_over_file(self, found: SettingsFound, server: Server, version: ServerVersion) -> SettingsFound:
+        """Let the server read its file before it saves: else the save would undo an edit that it has not read."""
+        if version >= _RELOADS_SINCE:
+            server.reload_config()
+            self._node.forget()
+            return self.observe()
+        if found.file is not None and found.live is not None:
+            names = _live_settings.unread(found.file, found.live, found.overrides, version)
+            if names:
+                raise OperatorError(
+                    "the file holds changes that the running server has not read; a change through the socket would "
+                    "write its old values over them",
+                    where=found.source.path,
+                    found=", ".join(names),
+                    remedy="restart the server and run again, or use via: file",
+                )
+        return found
+
+    # what else the operator must know
+
+    def pending(self, found: SettingsFound) -> Pending:
+        restart = self._node.pending_restart
+        if found.live is None or found.file is None:
+            return Pending(restart)
+        if found.version is not None and found.version < _WATCHES_UNTIL:
+            return Pending(restart)
+        names = _live_settings.unread(found.file, found.live, found.overrides, found.version)
+        if not names:
+            return Pending(restart)
+        reason = f"the running server has not read {found.source.path}: {', '.join(names)}"
+        if found.version is not None and found.version < _RELOADS_SINCE:
+            return Pending([*restart, reason])
+        return Pending(restart, [reason])
+
+    def warnings(self, found: SettingsFound) -> List[str]:
+        said: List[str] = []
+        works_with = found.effective()
+        for name, override in found.overrides.items():
+            masked = self._masked(name, works_with.get(name))
+            if masked:
+                said.append(
+                    f"{override.variable} in {override.origin} overrides {SECTION}.{name}, so this is not in effect: "
+                    f"{masked}. Remove the variable, or set it to what is wanted, and restart the service."
+                )
+        return said
+
+    def _masked(self, name: str, value: Any) -> str:
+        """What of the wanted settings an overriding value keeps out of effect, in words; empty if nothing."""
+        if name == STATES:
+            states = enabled_ids(value)
+            wrong = [i for i, enabled in self._wanted.states.items() if states.get(i, False) != enabled]
+            return ", ".join(f"{i} {'enabled' if self._wanted.states[i] else 'disabled'}" for i in wrong)
+        if name == PLUGINS:
+            plugins = FoldedMap(value, PLUGINS)
+            return ", ".join(
+                f"{plugin_id}.{setting} (values not shown)"
+                for plugin_id, settings in self._wanted.plugins.items()
+                for setting, wanted in settings.items()
+                if not same_value(plugins.below(plugin_id).get(setting), wanted)
+            )
+        key = find_key(name)
+        wanted = self._wanted.settings.get(name)
+        if key is None or wanted is None or same_value(key.normal(value), key.normal(wanted)):
+            return ""
+        return f"wanted {wanted!r}, found {value!r}"
+
+    def facts(self, found: SettingsFound) -> Dict[str, Any]:
+        settings = found.effective()
+        facts: Dict[str, Any] = {
+            "via": found.via,
+            "config": {
+                "kind": found.source.kind,
+                "path": found.source.path,
+                "evidence": found.source.evidence,
+            },
+            "overridden": [
+                {"key": name, "variable": item.variable, "origin": item.origin}
+                for name, item in found.overrides.items()
+            ],
+            "settings": {key.name: settings[key.name] for key in SCALARS if key.name in settings},
+            "states": enabled_ids(settings[STATES]),
+            "plugins": {plugin_id: sorted(entry or {}) for plugin_id, entry in settings[PLUGINS].items()},
+        }
+        if self._backup_file:
+            facts["backup_file"] = self._backup_file
+        return facts
+
+
+def _live_section(config: Dict[str, Any], server: Server) -> FoldedMap:
+    return FoldedMap(config, server.where).below(SECTION)
+
+
+def _is_read_only_cluster(config: Dict[str, Any]) -> bool:
+    cluster = FoldedMap(config, "the server's configuration").below("ClusterSettings")
+    return cluster.get("Enable") is True and cluster.get("ReadOnlyConfig") is not False
