@@ -7,10 +7,57 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import posixpath
+import shutil
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from ._process import Process
+from ._command import Run
+from ._errors import OperatorError
+from ._process import Process, read_process
+from ._root import Root
+from ._unit_files import Assignment, UnitFiles, parse_unit_files, read_unit_files
+from ._unit_syntax import (
+    command_words,
+    expand_specifiers,
+    expand_variables,
+    is_variable,
+    parse_environment_file,
+    split_words,
+)
+
+HOME = "~"
+_BOOTED = "/run/systemd/system"  # sd_booted(3)
+_SANDBOX_WORDS = ("ProtectSystem", "ProtectHome", "PrivateTmp", "DynamicUser", "RootDirectory", "RootImage", "UMask")
+_SANDBOX_LISTS = (
+    "ReadWritePaths",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "ExecPaths",
+    "NoExecPaths",
+    "TemporaryFileSystem",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "StateDirectory",
+    "CacheDirectory",
+    "LogsDirectory",
+    "RuntimeDirectory",
+    "SupplementaryGroups",
+)
+_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "MainPID",
+    "FragmentPath",
+    "DropInPaths",
+    "NeedDaemonReload",
+    "WorkingDirectory",
+    "User",
+    "Group",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +80,7 @@ class Service:
     :param sandbox: the settings that limit what the process can see and write, as ``systemctl show`` words them
     :param process: the main process, None where nothing runs or systemd does not run
     :param stale: the files have changed since systemd read them (``NeedDaemonReload``)
+    :param files: what the files say now; while ``stale`` that is not what systemd has loaded
     """
 
     name: str
@@ -52,3 +100,216 @@ class Service:
     sandbox: Dict[str, str] = field(default_factory=dict)
     process: Optional[Process] = None
     stale: bool = False
+    files: UnitFiles = field(default_factory=lambda: UnitFiles("", "not-found"))
+
+
+class WorkingDirectory(NamedTuple):
+    """What the files say about the working directory.
+
+    :param path: as in :class:`Service`
+    :param decided_by: the line that counts, also where it resets; None where there is none
+    :param refused: a line because of which systemd refuses the whole unit
+    """
+
+    path: str = ""
+    optional: bool = False
+    decided_by: Optional[Assignment] = None
+    refused: Optional[Assignment] = None
+
+
+def systemd_is_running(root: Root) -> bool:
+    """Whether this host's systemd can be asked: the live system, booted with it, and systemctl is there."""
+    return root.is_live and os.path.isdir(_BOOTED) and shutil.which("systemctl") is not None
+
+
+def observe_service(name: str, root: Root, run: Run, live: bool) -> Service:
+    """The service ``name`` (with its suffix) as it is now.
+
+    :param live: ask systemd, in one ``systemctl show``; else read the unit files alone
+    :raises OperatorError: systemd does not answer, or a file of the service cannot be read
+    """
+    return _from_systemd(name, root, run) if live else _from_files(name, root)
+
+
+def declared_working_directory(files: UnitFiles) -> WorkingDirectory:
+    """What the files set as the working directory, read as systemd reads it.
+
+    A path not absolute or not normalized makes systemd refuse the unit; with ``-`` in front it ignores the line.
+    """
+    found = WorkingDirectory()
+    for assignment in files.assignments:
+        if (assignment.section, assignment.key) != ("Service", "WorkingDirectory"):
+            continue
+        optional = assignment.value.startswith("-")
+        text = assignment.value[1:] if optional else assignment.value
+        path = HOME if text == HOME else _absolute(text, files.name)
+        if not assignment.value:
+            found = WorkingDirectory(decided_by=assignment)
+        elif path:
+            found = WorkingDirectory(path, optional, assignment)
+        elif not optional:
+            return WorkingDirectory(refused=assignment)
+    return found
+
+
+def _absolute(text: str, unit: str) -> str:
+    path = expand_specifiers(text, unit)
+    if path is None or not path.startswith("/") or ".." in path.split("/"):
+        return ""
+    return "/" + posixpath.normpath(path).lstrip("/")
+
+
+def _from_systemd(name: str, root: Root, run: Run) -> Service:
+    properties = _show(name, run)
+    stale = properties.get("NeedDaemonReload") == "yes"
+    own_name = properties.get("Id") or name
+    load_state = properties.get("LoadState", "not-found")
+    fragment, drop_ins = properties.get("FragmentPath", ""), split_words(properties.get("DropInPaths", ""))
+    if stale:
+        files = read_unit_files(own_name, root)
+    elif load_state == "masked" or not fragment:
+        files = UnitFiles(own_name, load_state, fragment)
+    else:
+        files = parse_unit_files(own_name, fragment, drop_ins, root)
+    # systemctl writes "!" where the unit has "-"
+    path = properties.get("WorkingDirectory", "")
+    optional = path.startswith(("!", "-"))
+    path = path[1:] if optional else path
+    declared = declared_working_directory(files)
+    by = declared.decided_by if declared.path == path and path else None
+    environment, origins = _environment(files, root)
+    pid = int(properties.get("MainPID") or 0)
+    return Service(
+        name=own_name,
+        load_state=load_state,
+        active_state=properties.get("ActiveState", "unknown"),
+        main_pid=pid,
+        working_directory=path,
+        working_directory_optional=optional,
+        working_directory_origin=by.path if by else "",
+        user=properties.get("User", ""),
+        group=properties.get("Group", ""),
+        exec_start=_exec_start(files, environment),
+        environment=environment,
+        environment_origin=origins,
+        fragment=fragment,
+        drop_ins=tuple(drop_ins),
+        sandbox={key: properties[key] for key in _SANDBOX_WORDS + _SANDBOX_LISTS if properties.get(key)},
+        process=read_process(pid),
+        stale=stale,
+        files=files,
+    )
+
+
+def _show(name: str, run: Run) -> Dict[str, str]:
+    wanted = ",".join(_PROPERTIES + _SANDBOX_WORDS + _SANDBOX_LISTS)
+    code, out, err = run(["systemctl", "show", "--no-pager", f"--property={wanted}", "--", name])
+    properties = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    if code != 0 or "LoadState" not in properties:
+        raise OperatorError(
+            "systemd does not answer about the service",
+            where=f"systemctl show {name}",
+            found=(err or out).strip() or f"exit code {code}",
+            remedy="run the command on the host; for an image or sandbox give root",
+        )
+    return properties
+
+
+def _from_files(name: str, root: Root) -> Service:
+    files = read_unit_files(name, root)
+    declared = declared_working_directory(files)
+    by = declared.decided_by if declared.path else None
+    environment, origins = _environment(files, root)
+    return Service(
+        name=files.name,
+        load_state="bad-setting" if declared.refused else files.load_state,
+        working_directory=declared.path,
+        working_directory_optional=declared.optional,
+        working_directory_origin=by.path if by else "",
+        user=_word(files, "User"),
+        group=_word(files, "Group"),
+        exec_start=_exec_start(files, environment),
+        environment=environment,
+        environment_origin=origins,
+        fragment=files.fragment,
+        drop_ins=files.drop_ins,
+        sandbox=_sandbox(files),
+        files=files,
+    )
+
+
+def _word(files: UnitFiles, key: str) -> str:
+    found = files.last("Service", key)
+    return (expand_specifiers(found.value, files.name) or "") if found else ""
+
+
+def _words(files: UnitFiles, key: str) -> List[Tuple[str, Assignment]]:
+    """The words of a list, each with the line that it stands in; what systemd would refuse is left out."""
+    found = []
+    for assignment in files.all("Service", key):
+        for word in split_words(assignment.value):
+            expanded = expand_specifiers(word, files.name)
+            if expanded is not None:
+                found.append((expanded, assignment))
+    return found
+
+
+def _sandbox(files: UnitFiles) -> Dict[str, str]:
+    sandbox = {key: _word(files, key) for key in _SANDBOX_WORDS}
+    sandbox.update({key: " ".join(word for word, _ in _words(files, key)) for key in _SANDBOX_LISTS})
+    return {key: value for key, value in sandbox.items() if value}
+
+
+def _exec_start(files: UnitFiles, environment: Dict[str, str]) -> Tuple[str, ...]:
+    commands = files.all("Service", "ExecStart")
+    if not commands:
+        return ()
+    words, expand = command_words(commands[0].value)
+    words = [expand_specifiers(word, files.name) or "" for word in words]
+    return tuple(expand_variables(words, environment) if expand else words)
+
+
+def _environment(files: UnitFiles, root: Root) -> Tuple[Dict[str, str], Dict[str, str]]:
+    """The variables and where each comes from, merged as systemd.exec(5) says: files win, later ones over earlier."""
+    values: Dict[str, str] = {}
+    origins: Dict[str, str] = {}
+    for word, assignment in _words(files, "Environment"):
+        name, equals, value = word.partition("=")
+        if equals and is_variable(name, value):
+            values[name], origins[name] = value, assignment.path
+    for assignment in files.all("Service", "EnvironmentFile"):
+        for path in _environment_files(assignment, files.name, root):
+            found = _read_environment_file(path, root)
+            values.update(found)
+            origins.update(dict.fromkeys(found, path))
+    for word, _ in _words(files, "UnsetEnvironment"):
+        name, equals, value = word.partition("=")
+        if name in values and (not equals or values[name] == value):
+            del values[name], origins[name]
+    return values, origins
+
+
+def _environment_files(assignment: Assignment, unit: str, root: Root) -> List[str]:
+    """The host paths that an ``EnvironmentFile=`` names: it may be a pattern. Missing ones are left out."""
+    pattern = _absolute(assignment.value[1:] if assignment.value.startswith("-") else assignment.value, unit)
+    if not pattern:
+        return []
+    if glob.has_magic(pattern):
+        prefix = "" if root.is_live else glob.escape(root.prefix)
+        return [root.host(path) for path in sorted(glob.glob(prefix + pattern))]
+    return [pattern]
+
+
+def _read_environment_file(path: str, root: Root) -> Dict[str, str]:
+    try:
+        with open(root.real(root.resolve(path)), "rb") as source:
+            return parse_environment_file(source.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise OperatorError(
+            "an environment file of the service cannot be read",
+            where=path,
+            found=error.strerror or str(error),
+            remedy="run as root (become)",
+        ) from error

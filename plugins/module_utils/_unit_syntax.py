@@ -135,9 +135,9 @@ def _escape(text: str, at: int, keep_unknown: bool) -> Tuple[str, int]:
         code = int(next(group for group in match.groups() if group), base)
         if 0 < code <= 0x10FFFF:
             return chr(code), match.end()
-    if not char or not keep_unknown:
+    if not keep_unknown:
         raise _SyntaxFault
-    return "\\" + char, at + 1
+    return "\\" + char, at + len(char)
 
 
 def command_words(value: str) -> Tuple[List[str], bool]:
@@ -235,7 +235,9 @@ class _EnvironmentFile:
     def read(self, text: str) -> Dict[str, str]:
         for char in text:
             self.state(char)
-        if self.state not in (self._before_key, self._in_key, self._in_comment, self._in_comment_escape):
+        if self.state == self._in_value:
+            self._end_bare_value()
+        elif self.state not in (self._before_key, self._in_key, self._in_comment, self._in_comment_escape):
             self._end_value()
         return self.found
 
@@ -278,8 +280,7 @@ class _EnvironmentFile:
 
     def _in_value(self, char: str) -> None:
         if char in "\n\r":
-            self.value = self.value[: self.kept] + self.value[self.kept :].rstrip(_WHITESPACE)
-            self._end_value()
+            self._end_bare_value()
         elif char == "\\":
             self.kept, self.state = len(self.value), self._in_escape
         else:
@@ -311,6 +312,10 @@ class _EnvironmentFile:
         elif char != "\n":
             self.value += "\\" + char
         self.state = self._in_double_quotes
+
+    def _end_bare_value(self) -> None:
+        self.value = self.value[: self.kept] + self.value[self.kept :].rstrip(_WHITESPACE)
+        self._end_value()
 
     def _end_value(self) -> None:
         name = self.key.rstrip(_WHITESPACE)

@@ -63,6 +63,20 @@ def load(root: Path, name: str) -> Answer:
     return Answer(None, log)
 
 
+def unquote(text: str) -> List[str]:
+    """The words of a line that systemd has quoted to show it; unlike in a shell, newlines and tabs are escapes."""
+    words = []
+    for word in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+', text):
+        quoted = re.fullmatch(r'(\w+=)?"(.*)"', word)
+        if quoted:
+            value = re.sub(
+                r"\\(.)", lambda match: {"n": "\n", "t": "\t"}.get(match.group(1), match.group(1)), quoted[2]
+            )
+            word = (quoted[1] or "") + value
+        words.append(word)
+    return words
+
+
 def missing(scratch: Path) -> str:
     """Why this machine cannot be asked; empty where it can."""
     if shutil.which("systemd-analyze") is None:
