@@ -15,7 +15,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._yaml import (
     read_with_pyyaml,
     read_yaml,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 printable = st.characters(min_codepoint=32, max_codepoint=0x2027, exclude_categories=("Cs", "Cc"))
@@ -89,6 +89,9 @@ def test_agrees_or_refuses(manifest: Any, flow: Any, width: int, style: Any, uni
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("a: [b? c]\n")
+@example("a: |\n    \n  b\n")
+@example("a: [?|]\n")
 def test_agrees_or_refuses_on_broken_text(text: str) -> None:
     try:
         found = read_plain_yaml(text)
