@@ -1,0 +1,219 @@
+#!/usr/bin/python
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plugin directories of an app server exist and the server can write them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mattermost_plugin_directories
+short_description: Make the plugin directories writable for the Mattermost server
+version_added: 0.1.0
+description:
+  - Ensures that C(PluginSettings.Directory) and C(PluginSettings.ClientDirectory) exist, belong to the account that
+    the server runs under, and can really be written by it.
+  - The server creates neither of them where it may not, and then runs on with its plugin system off. Content of
+    another owner makes plugins fail one by one, and from 5.14 vanish.
+  - Relative directories are resolved against O(working_directory), as the server resolves them against the directory
+    that it runs in.
+  - A missing directory is created, with missing parents where these lie below O(install_dir).
+  - Content that belongs to another user, or is closed to its owner, is given to the server's account entry by entry.
+    What is as it shall be is not touched, links are never followed.
+  - Parents below O(install_dir) that the account may not search are opened as little as needed. Parents above it are
+    not changed but reported.
+  - What no change of owner and mode can mend is reported before anything is changed, with what to do about it. That
+    is a file or a dangling link in the way, a mount that is read-only or noexec, an immutable flag, an ACL, and a
+    sandbox of the systemd unit (C(ProtectSystem=), C(ProtectHome=), C(ReadOnlyPaths=), C(InaccessiblePaths=),
+    C(TemporaryFileSystem=), C(NoExecPaths=) and others).
+  - In the end a file is created and removed in each directory as the server's account. In check mode the kernel is
+    asked as that account instead, without writing.
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+  - plugops.mattermost.node
+options:
+  directory:
+    description:
+      - C(PluginSettings.Directory) that the server will have.
+      - The default, also for an empty string, is what the server's configuration says, V(./plugins) where that says
+        nothing.
+    type: str
+  client_directory:
+    description:
+      - C(PluginSettings.ClientDirectory) that the server will have.
+      - The default, also for an empty string, is what the server's configuration says, V(./client/plugins) where that
+        says nothing.
+    type: str
+  mode:
+    description:
+      - Mode of both directories, and of parents that must be created, whatever the umask. Octal and quoted.
+      - It must give the owner read, write and search. Directories that the server makes itself have V(0744), which
+        keeps every other account, such as a backup's, from looking inside.
+    type: str
+    default: "0755"
+notes:
+  - Needs root (C(become)), or the server's own account where nothing has to be given to it.
+seealso:
+  - module: plugops.mattermost.mattermost_plugin_settings
+  - module: plugops.mattermost.mattermost_service_directory
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: The directories that config.json names exist and the server can write them
+  plugops.mattermost.mattermost_plugin_directories:
+  become: true
+
+- name: Plugins on a volume of their own, closed to other accounts
+  plugops.mattermost.mattermost_plugin_directories:
+    directory: /srv/mattermost/plugins
+    client_directory: /srv/mattermost/client-plugins
+    mode: "0750"
+  become: true
+
+- name: In an image that is being built
+  plugops.mattermost.mattermost_plugin_directories:
+    root: /var/lib/machines/app1
+    service_user: mattermost
+  become: true
+"""
+
+RETURN = r"""
+differences:
+  description: What differed from what is wanted, in the order in which it was, or would be, mended.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What differed.
+      type: str
+      sample: directories./opt/mattermost/client/plugins.owner
+    found:
+      description: What was found, V(null) for a missing directory.
+      type: str
+      sample: root:root
+    wanted:
+      description: What is wanted.
+      type: str
+      sample: mattermost:mattermost
+    action:
+      description: What mends it.
+      type: str
+      sample: chown mattermost:mattermost /opt/mattermost/client/plugins
+restart_required:
+  description:
+    - The running server has to be restarted to use the directories. It does not notice by itself that they were mended.
+    - Stays true until it was restarted.
+  returned: success
+  type: bool
+reload_required:
+  description: Always false, a reload of the configuration is not enough.
+  returned: success
+  type: bool
+pending:
+  description: The reasons.
+  returned: success
+  type: dict
+  contains:
+    restart:
+      description: Why a restart is required.
+      type: list
+      elements: str
+      sample: ["plugin directories changed: /opt/mattermost/client/plugins"]
+    reload:
+      description: Always empty.
+      type: list
+      elements: str
+directories:
+  description:
+    - C(Directory) and C(ClientDirectory), as they are after the run. In check mode, as they were found.
+  returned: success
+  type: dict
+  contains:
+    Directory:
+      description: The directory of the plugins. C(ClientDirectory) has the same keys.
+      type: dict
+      contains:
+        path:
+          description: Its absolute path.
+          type: str
+          sample: /opt/mattermost/plugins
+        target:
+          description: The same with links followed.
+          type: str
+          sample: /srv/mattermost/plugins
+        exists:
+          description: Whether it is there.
+          type: bool
+        owner:
+          description: User and group, V(null) if it is missing.
+          type: str
+          sample: mattermost:mattermost
+        mode:
+          description: Its mode, V(null) if it is missing.
+          type: str
+          sample: "0755"
+        writable:
+          description: Whether the server can write in it.
+          type: bool
+        obstacles:
+          description: What is in the way. Only what is no reason to fail, since a reason to fail makes the module fail.
+          type: list
+          elements: dict
+          contains:
+            kind:
+              description: A stable word.
+              type: str
+              sample: selinux-label
+            path:
+              description: Where it is.
+              type: str
+            evidence:
+              description: What was seen.
+              type: str
+            remedy:
+              description: What to do.
+              type: str
+            fatal:
+              description: Whether plugins cannot work with it.
+              type: bool
+"""
+
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._directories import DEFAULT_MODE, Directories
+from ..module_utils._ensure import ensure
+from ..module_utils._module import answer, build_node
+from ..module_utils._node import NODE_ARGUMENTS
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **NODE_ARGUMENTS,
+            "directory": {"type": "str"},
+            "client_directory": {"type": "str"},
+            "mode": {"type": "str", "default": DEFAULT_MODE},
+        },
+        supports_check_mode=True,
+    )
+    answer(module, lambda: _work(module))
+
+
+def _work(module: AnsibleModule) -> Dict[str, Any]:
+    params = module.params
+    concern = Directories(build_node(module), params["directory"], params["client_directory"], params["mode"])
+    outcome = ensure(concern, module.check_mode)
+    if not module.check_mode and not len(outcome.differences):
+        concern.prove()  # after a change this has been done
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return {**outcome.result(), concern.name: outcome.facts}
+
+
+if __name__ == "__main__":
+    main()
