@@ -25,7 +25,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Typ
 
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
-_POLL = 0.05
+_POLL = 0.01
 _TEXT_LINE = re.compile(r"\[[^\]]+\] \[(\w{4})\] (.*)")
 _TEXT_LEVELS = {"DEBG": "debug", "INFO": "info", "WARN": "warn", "EROR": "error", "CRIT": "critical"}
 _OUTSIDE_FIELDS = {"level", "msg", "ts", "timestamp", "caller"}
@@ -62,14 +62,20 @@ class ServerProcess:
         *,
         arguments: Optional[List[str]] = None,
         umask: int = 0o022,
+        config_path: Optional[Path] = None,
     ) -> None:
-        """user: whom to run as, when root runs the tests; None leaves the user as it is."""
+        """user: whom to run as, when root runs the tests; None leaves the user as it is.
+
+        config_path: the configuration file that the server will read, if it is not config/config.json.
+        """
         self.install_dir = install_dir
         self.user = user
         self.cwd = install_dir if cwd is None else cwd
         self.env = dict(env or {})
         self.arguments = arguments or []
         self.umask = umask
+        self.config_path = config_path or install_dir / "config" / "config.json"
+        self._services: Dict[str, Any] = {}
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._output: Optional[Path] = None
 
@@ -85,6 +91,7 @@ class ServerProcess:
         return self._child.pid
 
     def start(self) -> ServerProcess:
+        self._services = self.config()["ServiceSettings"]  # now, since a starting server rewrites the file in place
         descriptor, name = tempfile.mkstemp(prefix="server-output-")
         self._output = Path(name)
         environment = {"PATH": _path_for(self.user), "LANG": "C.UTF-8", **self.env}
@@ -185,14 +192,14 @@ class ServerProcess:
         self.clean_up()
 
     def config(self) -> Dict[str, Any]:
-        """config/config.json as it is on disk now."""
-        content = json.loads((self.install_dir / "config" / "config.json").read_text(encoding="utf-8"))
+        """The configuration file as it is on disk now."""
+        content = json.loads(self.config_path.read_text(encoding="utf-8"))
         assert isinstance(content, dict)
         return content
 
     def address(self) -> str:
         """host:port"""
-        listen = self.env.get("MM_SERVICESETTINGS_LISTENADDRESS") or self.config()["ServiceSettings"]["ListenAddress"]
+        listen = self.env.get("MM_SERVICESETTINGS_LISTENADDRESS") or self._services["ListenAddress"]
         host, _, port = str(listen).rpartition(":")
         return f"{host or '127.0.0.1'}:{port}"
 
@@ -201,8 +208,8 @@ class ServerProcess:
 
     def connect_socket(self, timeout: float = 30.0) -> http.client.HTTPConnection:
         """To the local-mode socket (5.24 on)."""
-        location = str(self.config()["ServiceSettings"]["LocalModeSocketLocation"])
-        return UnixConnection(self.env.get("MM_SERVICESETTINGS_LOCALMODESOCKETLOCATION", location), timeout)
+        configured = str(self._services["LocalModeSocketLocation"])
+        return UnixConnection(self.env.get("MM_SERVICESETTINGS_LOCALMODESOCKETLOCATION", configured), timeout)
 
     def output(self) -> str:
         """Everything that the process has written so far."""

@@ -136,7 +136,7 @@ class HttpServer:
 
     def _add(self, listener: _Listener) -> None:
         self._listeners.append(listener)
-        threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self) -> None:
         for listener in self._listeners:

@@ -1,0 +1,110 @@
+"""Which servers the contract is held against.
+
+Always: the stand-in, in the versions of STANDIN_VERSIONS (comma-separated; default: one of each era).
+With MATTERMOST_RELEASE=<tarball>[:<tarball>…]: those real releases too, each with a PostgreSQL of the tests' own;
+`-k real` leaves the stand-in out.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Iterator, List, Optional, Tuple
+
+import pytest
+from contract.deployment import Deployment, Release, Server
+from standin.release import SUPPORTED, build_release
+from support import postgres as postgres_support
+from support.postgres import TemporaryPostgres
+
+Target = Tuple[str, str]  # ("standin", version) or ("real", path)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "since(major, minor): servers of this version and later")
+    config.addinivalue_line("markers", "before(major, minor): servers older than this version")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "release" not in metafunc.fixturenames:
+        return
+    chosen = os.environ.get("STANDIN_VERSIONS")
+    versions = [version.strip() for version in chosen.split(",")] if chosen else list(SUPPORTED)
+    targets: List[Target] = [
+        ("standin", version)
+        for version in versions
+        if _applies(metafunc.definition, tuple(int(part) for part in version.split("."))) is None
+    ]
+    targets += [("real", path) for path in os.environ.get("MATTERMOST_RELEASE", "").split(os.pathsep) if path]
+    labels = [f"{kind}-{Path(name).name.replace('.tar.gz', '')}" for kind, name in targets]
+    metafunc.parametrize("release", targets, ids=labels, indirect=True, scope="session")
+
+
+def _applies(item: pytest.Item, version: Tuple[int, ...]) -> Optional[str]:
+    """None, or why this test is not for this version."""
+    for marker in item.iter_markers("since"):
+        if version < marker.args:
+            return f"for servers since {'.'.join(map(str, marker.args))}"
+    for marker in item.iter_markers("before"):
+        if version >= marker.args:
+            return f"for servers before {'.'.join(map(str, marker.args))}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[TemporaryPostgres]:
+    reason = postgres_support.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with TemporaryPostgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    kind, name = request.param
+    if kind == "standin":
+        made = Release(build_release(name, tmp_path_factory.mktemp("release")), f"standin-{name}", None)
+    else:
+        tarball = Path(name)
+        if not tarball.is_file():
+            pytest.fail(f"MATTERMOST_RELEASE names {name}, which is no file")
+        made = Release(tarball, tarball.name.replace(".tar.gz", ""), request.getfixturevalue("postgres"))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def only_for_its_versions(request: pytest.FixtureRequest) -> None:
+    if "release" in request.fixturenames:
+        reason = _applies(request.node, request.getfixturevalue("release").version)
+        if reason is not None:
+            pytest.skip(reason)
+
+
+@pytest.fixture
+def version(release: Release) -> Tuple[int, ...]:
+    """As the server itself says it, in X-Version-Id."""
+    return release.version
+
+
+@pytest.fixture
+def deployment(release: Release) -> Iterator[Deployment]:
+    """A server of this test alone, not started."""
+    with release.deploy() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_deployment(release: Release) -> Iterator[Deployment]:
+    with release.deploy() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared(shared_deployment: Deployment) -> Iterator[Server]:
+    """A running server for tests that change nothing but a plugin of their own id."""
+    with shared_deployment.running() as server:
+        yield server
