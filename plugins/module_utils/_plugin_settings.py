@@ -97,7 +97,7 @@ def find_key(name: str) -> Optional[Key]:
 
 def option_types() -> Dict[str, Dict[str, Any]]:
     """Ansible's argument specification of the options that stand for single keys."""
-    elements = {"list": {"elements": "str"}}
+    elements = {"list": {"elements": "str", "no_log": False}}  # names of public keys are no secret
     return {key.option: {"type": key.type, **elements.get(key.type, {})} for key in SCALARS}
 
 

@@ -67,7 +67,7 @@ def test_types_are_those_of_the_defaults() -> None:
 def test_options_are_the_keys_in_snake_case() -> None:
     assert all(key.option.replace("_", "") == key.name.lower() for key in KEYS if key.type != "map")
     assert set(option_types()) == {key.option for key in KEYS} - {"states", "plugins"}
-    assert option_types()["signature_public_key_files"] == {"type": "list", "elements": "str"}
+    assert option_types()["signature_public_key_files"] == {"type": "list", "elements": "str", "no_log": False}
 
 
 def test_options_that_are_not_set_say_nothing_and_false_says_false() -> None:
