@@ -87,18 +87,23 @@ def split_words(text: str, *, keep_unknown_escapes: bool = False) -> List[str]:
 
     :param keep_unknown_escapes: as in command lines: ``\d`` stays ``\d`` where elsewhere it is a fault
     """
-    words: List[str] = []
+    return [word for word, _ in _words_and_source(text, keep_unknown_escapes)]
+
+
+def _words_and_source(text: str, keep_unknown_escapes: bool) -> Iterator[Tuple[str, str]]:
+    """Each word, and how it is written."""
     at = 0
-    try:
-        while True:
-            while text[at : at + 1] and text[at] in _WHITESPACE:
-                at += 1
-            if at == len(text):
-                return words
+    while True:
+        while text[at : at + 1] and text[at] in _WHITESPACE:
+            at += 1
+        if at == len(text):
+            return
+        start = at
+        try:
             word, at = _word(text, at, keep_unknown_escapes)
-            words.append(word)
-    except _SyntaxFault:
-        return words
+        except _SyntaxFault:
+            return
+        yield word, text[start:at]
 
 
 def _word(text: str, at: int, keep_unknown_escapes: bool) -> Tuple[str, int]:
@@ -143,10 +148,10 @@ def _escape(text: str, at: int, keep_unknown: bool) -> Tuple[str, int]:
 def command_words(value: str) -> Tuple[List[str], bool]:
     """The first command of an ``Exec…=`` value, and whether its variables are to be expanded."""
     words: List[str] = []
-    # A lone ";" ends the command, a quoted one does too but for "\;"; what counts is the text as written.
-    command = re.split(r"\s;(?:\s|\Z)", value, maxsplit=1)[0]
-    for word in split_words(re.sub(r"(?<!\S)\\;(?!\S)", ";", command), keep_unknown_escapes=True):
-        words.append(word)
+    for word, source in _words_and_source(value, keep_unknown_escapes=True):
+        if source == ";":
+            break  # another command follows
+        words.append(";" if source == "\\;" else word)
     if not words:
         return [], False
     bare = words[0].lstrip("@-:+!|")

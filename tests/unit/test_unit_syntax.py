@@ -137,6 +137,7 @@ def test_environment_words(oracle: None, text: str) -> None:
 @example("-c '/etc/m m.json' --flag=\"a b\"")
 @example("a ; /bin/second b")
 @example("a \\; b")
+@example("' ; '")
 @example("a\\qb")
 @example("a \\ ")
 @given(PIECES)
