@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     many = up.add_mutually_exclusive_group()
     many.add_argument("--count", type=int, default=3, metavar="N", help="app1 to appN (default 3)")
     many.add_argument("--host", action="append", metavar="NAME", help="a host by name; can be repeated")
-    up.add_argument("--group", default="app_servers", help="inventory group of the hosts (default %(default)s)")
+    up.add_argument(
+        "--group", default="mattermost_app_servers", help="inventory group of the hosts (default %(default)s)"
+    )
     up.add_argument("--user", default=rootfs.DEPLOY_USER, choices=(rootfs.DEPLOY_USER, "root"), help="login user")
     up.add_argument("--bind-ro", action="append", default=[], metavar="SRC:DST", help="show SRC to the hosts as DST")
     down = commands.add_parser("down", help="remove a cluster, also a half-made one")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
@@ -25,7 +26,8 @@ def mount_points(filesystem: str, mountinfo: str) -> list[Path]:
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         if after.split(" ")[0] == filesystem:
-            found.append(Path(before.split(" ")[4].encode().decode("unicode_escape")))
+            escaped = before.split(" ")[4]
+            found.append(Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), escaped)))
     return found
 
 

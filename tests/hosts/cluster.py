@@ -71,7 +71,7 @@ def up(state_dir: Path, wanted: Wanted, cache: Path = rootfs.DEFAULT_CACHE, mirr
         try:
             return _make(state_dir, wanted, root), True
         except BaseException:
-            _remove(state_dir)
+            _remove(state_dir, patience=0)
             raise
 
 
@@ -81,8 +81,9 @@ def down(state_dir: Path) -> bool:
     if not state_dir.exists() and not leftovers.of_cluster(cluster):
         return False
     with locked(state_dir):
-        present = State.read(state_dir) is not None or bool(leftovers.of_cluster(cluster))
-        _remove(state_dir)
+        state = State.read(state_dir)
+        present = state is not None or bool(leftovers.of_cluster(cluster))
+        _remove(state_dir, patience=STOP_TIMEOUT if state and state.ready else 0)
         return present
 
 
@@ -154,12 +155,15 @@ def _check_logins(state_dir: Path, hosts: Sequence[str]) -> None:
             raise HostsError(f"{user}@{host} is not ready: {out.strip()} {err.strip()}")
 
 
-def _remove(state_dir: Path) -> None:
-    """Every step does its work also when `up` never got there, or when an earlier `down` was cut off."""
+def _remove(state_dir: Path, patience: float) -> None:
+    """Every step does its work also when `up` never got there, or when an earlier `down` was cut off.
+
+    Hosts get `patience` seconds to power off; one that is still starting does not listen, so it gets none.
+    """
     cluster = names.cluster_id(state_dir)
     group = cgroups.clusters().get(cluster)
     if group:
-        machine.stop_all({path.name: path for path in group.iterdir() if path.is_dir()}, STOP_TIMEOUT)
+        machine.stop_all({path.name: path for path in group.iterdir() if path.is_dir()}, patience)
         cgroups.remove(group)
     access.close_connections(names.control_path_dir(cluster))
     network.remove(cluster)

@@ -16,7 +16,7 @@ def of_cluster(cluster: str) -> list[str]:
 
 def of_machine(cache: Path = rootfs.DEFAULT_CACHE) -> list[str]:
     """One line per thing of any cluster, and per build of a root file system that was cut off."""
-    return [line for _, line in _everything()] + [f"half-made root file system {path}" for path in _dead_builds(cache)]
+    return [line for _, line in _everything()] + [f"half-made root file system {path}" for path in dead_builds(cache)]
 
 
 def _everything() -> list[tuple[str, str]]:
@@ -43,7 +43,7 @@ def _name(pid: int) -> str:
         return "(ended)"
 
 
-def _dead_builds(cache: Path) -> list[Path]:
+def dead_builds(cache: Path) -> list[Path]:
     """Builds that nobody works on: the lock of their directory is free."""
     dead = []
     for path in sorted(cache.glob(".build-*")):

@@ -145,13 +145,13 @@ def _wait_ready(selector: selectors.BaseSelector, waiting: dict[str, Machine], t
 def stop_all(cgroup_of: Mapping[str, Path], timeout: float) -> None:
     """Power the hosts off, all at once; end by SIGKILL what is not gone after `timeout` seconds."""
     deadline = time.monotonic() + timeout
+    if timeout:
+        for path in cgroup_of.values():
+            for pid in cgroups.supervisor(path):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)  # systemd-nspawn passes it on as SIGRTMIN+3: power off
     for path in cgroup_of.values():
-        for pid in cgroups.supervisor(path):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)  # systemd-nspawn passes it on as SIGRTMIN+3: power off
-    for path in cgroup_of.values():
-        if cgroups.supervisor(path):
-            cgroups.wait_empty(path, max(0.0, deadline - time.monotonic()))
+        cgroups.wait_empty(path, max(0.0, deadline - time.monotonic()))
         cgroups.remove(path)
 
 

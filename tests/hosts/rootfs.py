@@ -48,9 +48,13 @@ UseDNS no
 _FILES = {
     "etc/ssh/sshd_config.d/plugops-tests.conf": (0o644, _SSHD),
     "etc/sudoers.d/deploy": (0o440, f"{DEPLOY_USER} ALL=(ALL:ALL) NOPASSWD: ALL\n"),
+    "etc/default/locale": (0o644, "LANG=C.UTF-8\n"),
     "etc/machine-id": (0o444, ""),  # empty, not absent: every start gets a new id and is not taken for a first boot
     "etc/resolv.conf": (0o644, ""),  # no name server: lookups fail at once instead of timing out
 }
+
+# What every host must have of its own: systemd takes its machine id from D-Bus when /etc/machine-id is empty.
+_REMOVED = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id")
 
 # Work that has no place in a test host: it would wake up in the middle of a measurement or wait for a network.
 _MASKED = (
@@ -72,6 +76,7 @@ class Recipe:
     suite: str
     packages: tuple[str, ...] = _PACKAGES
     files: tuple[tuple[str, tuple[int, str]], ...] = tuple(_FILES.items())
+    removed: tuple[str, ...] = _REMOVED
     masked: tuple[str, ...] = _MASKED
     deploy: tuple[str, int] = (DEPLOY_USER, DEPLOY_UID)
 
@@ -104,7 +109,7 @@ def ensure(suite: str, cache: Path = DEFAULT_CACHE, mirror: str = "") -> Path:
             return target
         source = apt_sources.given_mirror(mirror) if mirror else apt_sources.find_mirror(suite)
         tree = workshop / "root"
-        _remove_tree(tree)
+        remove_tree(tree)
         _debootstrap(recipe, source, tree, workshop / "keyring.gpg")
         _finish(recipe, tree)
         os.rename(tree, target)
@@ -132,13 +137,14 @@ def _debootstrap(recipe: Recipe, source: apt_sources.Mirror, tree: Path, keyring
 
 
 def _finish(recipe: Recipe, tree: Path) -> None:
-    name, uid = recipe.deploy
-    add_user = ["useradd", "--create-home", "--shell", "/bin/bash", "--uid", str(uid), name]
+    user, uid = recipe.deploy
+    add_user = ["useradd", "--create-home", "--shell", "/bin/bash", "--uid", str(uid), user]
     run([*_ISOLATED, "chroot", str(tree), *add_user])
-    for key in tree.glob("etc/ssh/ssh_host_*"):  # each host gets its own when it starts
-        key.unlink()
-    for path, (mode, text) in recipe.files:
-        file = tree / path
+    for pattern in recipe.removed:
+        for path in tree.glob(pattern):
+            path.unlink()
+    for name, (mode, text) in recipe.files:
+        file = tree / name
         file.unlink(missing_ok=True)
         file.write_text(text)
         file.chmod(mode)
@@ -148,7 +154,7 @@ def _finish(recipe: Recipe, tree: Path) -> None:
         link.symlink_to("/dev/null")
 
 
-def _remove_tree(tree: Path) -> None:
+def remove_tree(tree: Path) -> None:
     """Remove what a build that was killed left behind; never anything that is mounted there."""
     if tree.exists():
         run(["rm", "-rf", "--one-file-system", str(tree)], timeout=300)
