@@ -12,25 +12,26 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from ._errors import OperatorError
+from ._json_text import (
+    LEFT_AS_IT_IS,
+    JsonObject,
+    JsonParser,
+    Leaf,
+    Member,
+    escape,
+    find_member,
+    kind_of,
+    quote,
+    text_of,
+    value_of,
+)
 
 Path = Tuple[str, ...]
 
-_SPACE = re.compile(r"[ \t\r\n]*")
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE+-])")
-_WORD = re.compile(r"true|false|null")
-# Go's encoding/json, and so the server, writes these in strings as escapes; lone surrogates are no valid UTF-8.
-_ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _DEFAULT_INDENT = "    "
-# Sections and their fields are Go structs, whose keys the server reads in any case. Deeper down, keys are a plugin's.
-_STRUCT_DEPTH = 2
-_DEEPEST = 100  # far above what any server or plugin writes, far below Python's own limit
-_UNTOUCHED = "correct it by hand or restore a backup; the file was left as it is"
 
 
 class FoldedMap(Mapping[str, Any]):
@@ -80,38 +81,11 @@ class FoldedMap(Mapping[str, Any]):
             raise OperatorError(
                 "this is no JSON object",
                 where=where,
-                found=_kind(value),
+                found=kind_of(value),
                 wanted="an object",
-                remedy=_UNTOUCHED,
+                remedy=LEFT_AS_IT_IS,
             )
         return FoldedMap(value or {}, where)
-
-
-@dataclass
-class _Leaf:
-    """A value that is only ever replaced as a whole: anything but an object."""
-
-    raw: str
-    value: Any
-
-
-@dataclass
-class _Member:
-    before: str  # white space before the key
-    key: str
-    raw_key: str
-    colon: str  # the colon with the white space around it
-    value: _Node
-    after: str = ""  # white space between the value and a comma
-
-
-@dataclass
-class _Object:
-    members: List[_Member] = field(default_factory=list)
-    tail: str = ""  # white space before the closing brace
-
-
-_Node = Union[_Leaf, _Object]
 
 
 class ConfigDocument:
@@ -120,7 +94,7 @@ class ConfigDocument:
     def __init__(self, text: str, where: str, bom: bytes = b"") -> None:
         self._where = where
         self._bom = bom
-        self._head, self._root, self._foot = _Parser(text, where).document()
+        self._head, self._root, self._foot = JsonParser(text, where).document()
         self._indent, self._newline = _style(self._root)
 
     @classmethod
@@ -151,7 +125,7 @@ class ConfigDocument:
 
         :raises OperatorError: it is no object
         """
-        return FoldedMap(_value(self._root), self._where).below(name)
+        return FoldedMap(value_of(self._root), self._where).below(name)
 
     def set(self, values: Mapping[Path, Any]) -> ConfigDocument:
         """A document in which each path has its value; objects that are missing on the way are made.
@@ -171,33 +145,33 @@ class ConfigDocument:
         return self._bom + self._text().encode("utf-8")
 
     def _text(self) -> str:
-        return self._head + _text(self._root) + self._foot
+        return self._head + text_of(self._root) + self._foot
 
     def _set(self, path: Path, value: Any) -> None:
         owner = self._root
         for depth, key in enumerate(path[:-1], start=1):
-            member = _find(owner, key)
+            member = find_member(owner, key)
             if member is None:
                 member = self._append(owner, key, depth)
-            if isinstance(member.value, _Leaf):
+            if isinstance(member.value, Leaf):
                 if member.value.value is not None:
                     raise OperatorError(
                         f"{member.key} is no JSON object",
                         where=self._where,
-                        found=_kind(member.value.value),
+                        found=kind_of(member.value.value),
                         wanted="an object",
-                        remedy=_UNTOUCHED,
+                        remedy=LEFT_AS_IT_IS,
                     )
-                member.value = _Object()
+                member.value = JsonObject()
             owner = member.value
-        member = _find(owner, path[-1])
+        member = find_member(owner, path[-1])
         if member is None:
             member = self._append(owner, path[-1], len(path))
-        elif same_value(_value(member.value), value):
+        elif same_value(value_of(member.value), value):
             return
-        member.value = _Leaf(self._dump(value, len(path)), value)
+        member.value = Leaf(self._dump(value, len(path)), value)
 
-    def _append(self, owner: _Object, key: str, depth: int) -> _Member:
+    def _append(self, owner: JsonObject, key: str, depth: int) -> Member:
         before, colon = self._line(depth), ": " if self._newline else ":"
         if owner.members:
             last = owner.members[-1]
@@ -205,7 +179,7 @@ class ConfigDocument:
             colon = last.colon
         else:
             owner.tail = self._line(depth - 1)
-        member = _Member(before, key, _quote(key), colon, _Object())
+        member = Member(before, key, quote(key), colon, JsonObject())
         owner.members.append(member)
         return member
 
@@ -214,9 +188,9 @@ class ConfigDocument:
 
     def _dump(self, value: Any, depth: int) -> str:
         if not self._newline:
-            return _escape(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+            return escape(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=self._indent)
-        return _escape(text.replace("\n", self._line(depth)))
+        return escape(text.replace("\n", self._line(depth)))
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -232,178 +206,7 @@ def same_value(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-class _Parser:
-    """JSON as RFC 8259 has it, kept in pieces. Python's json takes more (NaN, a key twice) and forgets the spelling."""
-
-    def __init__(self, text: str, where: str) -> None:
-        self._source = text
-        self._where = where
-        self._at = 0
-
-    def document(self) -> Tuple[str, _Object, str]:
-        head = self._space()
-        if self._at == len(self._source):
-            raise OperatorError(
-                "the configuration file is empty", where=self._where, remedy="restore a backup; it was left as it is"
-            )
-        root = self._value(depth=0)
-        if not isinstance(root, _Object):
-            raise OperatorError(
-                "the configuration file is no JSON object",
-                where=self._where,
-                found=_kind(root.value),
-                wanted="an object",
-                remedy=_UNTOUCHED,
-            )
-        foot = self._space()
-        if self._at != len(self._source):
-            raise self._wrong("goes on after the end of the object")
-        return head, root, foot
-
-    def _value(self, depth: int) -> _Node:
-        start = self._at
-        sign = self._source[start : start + 1]
-        if depth > _DEEPEST:
-            raise self._wrong(f"is nested more than {_DEEPEST} levels deep")
-        if sign == "{":
-            return self._object(depth)
-        if sign == "[":
-            return self._array(depth)
-        for token in (_STRING, _NUMBER, _WORD):
-            match = token.match(self._source, start)
-            if match:
-                value = self._loads(match.group())
-                self._at = match.end()
-                return _Leaf(match.group(), value)
-        if sign == '"':
-            raise self._wrong(
-                "has a string that does not end or holds a wrong character", truncated=self._open_string()
-            )
-        raise self._wrong("has no valid value here", truncated=self._is_cut_word())
-
-    def _object(self, depth: int) -> _Object:
-        self._at += 1
-        found = _Object()
-        keys: Dict[str, Tuple[str, int]] = {}
-        while True:
-            before = self._space()
-            if self._takes("}"):
-                if found.members:
-                    raise self._wrong("has a comma before a closing brace", back=1)
-                found.tail = before
-                return found
-            start = self._at
-            match = _STRING.match(self._source, start)
-            if not match:
-                raise self._wrong("has no valid key here", truncated=self._open_string())
-            self._at = match.end()
-            key = json.loads(match.group())
-            self._refuse_twin(keys, key, start, depth)
-            colon_start = self._at
-            self._space()
-            if not self._takes(":"):
-                raise self._wrong("has no colon after a key")
-            self._space()
-            colon = self._source[colon_start : self._at]
-            value = self._value(depth + 1)
-            member = _Member(before, key, match.group(), colon, value)
-            found.members.append(member)
-            after = self._space()
-            if self._takes("}"):
-                found.tail = after
-                return found
-            if not self._takes(","):
-                raise self._wrong("has neither comma nor closing brace after a value")
-            member.after = after
-
-    def _array(self, depth: int) -> _Leaf:
-        start = self._at
-        self._at += 1
-        values: List[Any] = []
-        self._space()
-        if not self._takes("]"):
-            while True:
-                values.append(_value(self._value(depth + 1)))
-                self._space()
-                if self._takes("]"):
-                    break
-                if not self._takes(","):
-                    raise self._wrong("has neither comma nor closing bracket after a value")
-                self._space()
-        return _Leaf(self._source[start : self._at], values)
-
-    def _refuse_twin(self, keys: Dict[str, Tuple[str, int]], key: str, start: int, depth: int) -> None:
-        folded = key.lower() if depth < _STRUCT_DEPTH else key
-        twin, at = keys.setdefault(folded, (key, start))
-        if at != start:
-            raise OperatorError(
-                f"the keys {json.dumps(twin)} (line {self._line(at)}) and {json.dumps(key)} (line {self._line(start)}) "
-                "are one and the same key to the server",
-                where=self._where,
-                remedy="remove one of them; the file was left as it is",
-            )
-
-    def _space(self) -> str:
-        match = _SPACE.match(self._source, self._at)
-        assert match is not None  # noqa: S101 - the pattern matches nothing, too
-        self._at = match.end()
-        return match.group()
-
-    def _takes(self, sign: str) -> bool:
-        if self._source.startswith(sign, self._at):
-            self._at += 1
-            return True
-        return False
-
-    def _open_string(self) -> bool:
-        return self._source.startswith('"', self._at) and '"' not in self._source[self._at + 1 :]
-
-    def _is_cut_word(self) -> bool:
-        rest = self._source[self._at :]
-        return any(word.startswith(rest) for word in ("true", "false", "null")) or not rest.strip("-+.eE0123456789")
-
-    def _loads(self, raw: str) -> Any:
-        try:
-            return json.loads(raw)
-        except ValueError as error:  # Python reads integers of up to 4300 digits
-            raise self._wrong("has a number that is too long") from error
-
-    def _wrong(self, what: str, truncated: bool = False, back: int = 0) -> OperatorError:
-        # Says where, never what stands there: it may be a secret.
-        at = self._at - back
-        if truncated or at >= len(self._source):
-            what = "ends in the middle (truncated)"
-        column = at - self._source.rfind("\n", 0, at)
-        return OperatorError(
-            f"the configuration file {what}",
-            where=f"{self._where}, line {self._line(at)}, column {column}",
-            remedy=_UNTOUCHED,
-        )
-
-    def _line(self, at: int) -> int:
-        return self._source.count("\n", 0, at) + 1
-
-
-def _value(node: _Node) -> Any:
-    if isinstance(node, _Leaf):
-        return node.value
-    return {member.key: _value(member.value) for member in node.members}
-
-
-def _text(node: _Node) -> str:
-    if isinstance(node, _Leaf):
-        return node.raw
-    parts = [f"{m.before}{m.raw_key}{m.colon}{_text(m.value)}{m.after}" for m in node.members]
-    return "{" + ",".join(parts) + node.tail + "}"
-
-
-def _find(owner: _Object, key: str) -> Optional[_Member]:
-    found = [member for member in owner.members if member.key.lower() == key.lower()]
-    # A plugin may have keys of its own that differ in case only: then the exact one is meant.
-    return next((member for member in found if member.key == key), found[0] if found else None)
-
-
-def _style(root: _Object) -> Tuple[str, str]:
+def _style(root: JsonObject) -> Tuple[str, str]:
     """Indent and line end of a document; both empty where it stands on one line."""
     if not root.members:
         return _DEFAULT_INDENT, "\n"
@@ -411,18 +214,3 @@ def _style(root: _Object) -> Tuple[str, str]:
     if "\n" not in before:
         return "", ""
     return before.rpartition("\n")[2] or _DEFAULT_INDENT, "\r\n" if "\r\n" in before else "\n"
-
-
-def _quote(text: str) -> str:
-    return _escape(json.dumps(text, ensure_ascii=False))
-
-
-def _escape(text: str) -> str:
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    kinds = ((str, "a string"), ((int, float), "a number"), (list, "a list"), (dict, "an object"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
