@@ -61,6 +61,10 @@ class JsonParser:
         self._at = 0
 
     def document(self) -> Tuple[str, JsonObject, str]:
+        """What stands before the object, the object, what stands after it.
+
+        :raises OperatorError: says where the text is wrong, never what stands there
+        """
         head = self._space()
         if self._at == len(self._source):
             raise OperatorError(
@@ -205,12 +209,14 @@ class JsonParser:
 
 
 def value_of(node: JsonNode) -> Any:
+    """What Python's json would read."""
     if isinstance(node, Leaf):
         return node.value
     return {member.key: value_of(member.value) for member in node.members}
 
 
 def text_of(node: JsonNode) -> str:
+    """The text, as it was where nothing was changed."""
     if isinstance(node, Leaf):
         return node.raw
     parts = [f"{m.before}{m.raw_key}{m.colon}{text_of(m.value)}{m.after}" for m in node.members]
@@ -218,20 +224,24 @@ def text_of(node: JsonNode) -> str:
 
 
 def find_member(owner: JsonObject, key: str) -> Optional[Member]:
+    """The member of that name, in any case."""
     found = [member for member in owner.members if member.key.lower() == key.lower()]
     # A plugin may have keys of its own that differ in case only: then the exact one is meant.
     return next((member for member in found if member.key == key), found[0] if found else None)
 
 
 def quote(text: str) -> str:
+    """A JSON string as the server would write it."""
     return escape(json.dumps(text, ensure_ascii=False))
 
 
 def escape(text: str) -> str:
+    """JSON text with the escapes that the server would write."""
     return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def kind_of(value: Any) -> str:
+    """The JSON type of a value, in words."""
     if isinstance(value, bool):
         return "true or false"
     kinds = ((str, "a string"), ((int, float), "a number"), (list, "a list"), (dict, "an object"))
