@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -40,6 +41,7 @@ VIA = (AUTO, FILE, SOCKET)
 _PATCH_UPLOADS_SINCE = ServerVersion(5, 33)  # before, a patch of EnableUploads is silently ignored
 _WATCHES_UNTIL = ServerVersion(5, 38)  # from here on the server does not notice a change of its file
 _RELOADS_SINCE = ServerVersion(6, 0)  # on the socket
+_WATCHER_SECONDS = 10.0  # a server that watches its file has read a change within 3 seconds
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ class Settings(Concern[SettingsFound]):
     def _apply_to_server(self, found: SettingsFound) -> None:
         server, version = self._node.server, found.version
         assert server is not None  # noqa: S101 - else the socket would not have been chosen
-        if found.source.kind == FILE and version is not None and version >= _WATCHES_UNTIL:
+        if found.source.kind == FILE and version is not None:
             found = self._take_over_file(found, server, version)
         needed = self._changes(found)
         if not needed:
@@ -258,9 +260,12 @@ class Settings(Concern[SettingsFound]):
             server.reload_config()
             self._node.forget()
             return self.observe()
-        if found.file is not None and found.live is not None:
-            names = _live_settings.unread(found.file, found.live, found.overrides, version)
-            if names:
+        deadline = time.monotonic() + (_WATCHER_SECONDS if version < _WATCHES_UNTIL else 0.0)
+        while True:
+            names = self._unread(found)
+            if not names:
+                return found
+            if time.monotonic() >= deadline:
                 raise OperatorError(
                     "the file holds changes that the running server has not read; a change through the socket would "
                     "write its old values over them",
@@ -268,18 +273,23 @@ class Settings(Concern[SettingsFound]):
                     found=", ".join(names),
                     remedy="restart the server and run again, or use via: file",
                 )
-        return found
+            time.sleep(0.2)
+            self._node.forget()
+            found = self.observe()
+
+    @staticmethod
+    def _unread(found: SettingsFound) -> List[str]:
+        if found.file is None or found.live is None:
+            return []
+        return _live_settings.unread(found.file, found.live, found.overrides, found.version)
 
     # what else the operator must know
 
     def pending(self, found: SettingsFound) -> Pending:
         restart = self._node.pending_restart
-        if found.live is None or found.file is None:
-            return Pending(restart)
-        if found.version is not None and found.version < _WATCHES_UNTIL:
-            return Pending(restart)
-        names = _live_settings.unread(found.file, found.live, found.overrides, found.version)
-        if not names:
+        names = self._unread(found)
+        watches = found.version is not None and found.version < _WATCHES_UNTIL
+        if watches or not names:
             return Pending(restart)
         reason = f"the running server has not read {found.source.path}: {', '.join(names)}"
         if found.version is not None and found.version < _RELOADS_SINCE:

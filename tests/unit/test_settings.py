@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils import _settings
 from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument
 from ansible_collections.plugops.mattermost.plugins.module_utils._config_source import ConfigSource, Override
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure, inspect
@@ -64,8 +65,13 @@ class ServerDouble:
         self.installed = installed
         self.secrets = secrets
         self.calls: List[Any] = []
+        self.watcher_after = -1  # this many requests after now it has read its file; negative: never
 
     def get_config(self) -> Dict[str, Any]:
+        if self.watcher_after == 0:
+            assert self.file is not None
+            self.stored = json.loads(self.file.read_text())
+        self.watcher_after -= 1
         config = copy.deepcopy(self.stored)
         section = config["PluginSettings"]
         section.setdefault("PluginStates", {}).setdefault("com.mattermost.calls", {"Enable": True})
@@ -476,12 +482,25 @@ def test_an_edit_that_the_server_has_not_read_survives_the_servers_save(host: Ho
     assert server.names == ["reload", "patch"]
 
 
-def test_where_the_server_cannot_reload_an_unread_edit_is_not_written_over(host: Host) -> None:
-    server = host.start("5.38.0")
+@pytest.mark.parametrize("version", ["5.36.1", "5.38.0"])
+def test_where_the_server_cannot_reload_an_unread_edit_is_not_written_over(
+    host: Host, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_settings, "_WATCHER_SECONDS", 0.3)  # here: switched off by --disableconfigwatch
+    server = host.start(version)
     host.file.write_text(host.file.read_text().replace('"Enable": true', '"Enable": false', 1))
     with pytest.raises(OperatorError, match=r"has not read.*settings\.Enable"):
         ensure(settings(host, "socket", EnableUploads=True), check_mode=False)
     assert server.calls == []
+
+
+def test_to_5_37_the_watcher_is_waited_for_before_the_server_saves(host: Host) -> None:
+    server = host.start("5.36.1")
+    host.file.write_text(host.file.read_text().replace('"EnableUploads": false', '"EnableUploads": true'))
+    server.watcher_after = 3
+    ensure(settings(host, "socket", states={"com.example.a": True}), check_mode=False)
+    assert host.section["EnableUploads"] is True
+    assert host.section["PluginStates"]["com.example.a"] == {"Enable": True}
 
 
 def test_socket_refuses_uploads_before_5_33_and_does_the_rest(host: Host) -> None:
