@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -14,7 +15,7 @@ import sys
 import time
 import types
 from pathlib import Path
-from typing import Dict
+from typing import Any, Dict
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _tree
@@ -235,6 +236,40 @@ def test_cache_judges_age_by_when_a_file_was_read(tmp_path: Path) -> None:
     cache.put("t", "a", found, "0" * 64, found.st_ctime_ns + 2_000_000_000)
     assert cache.get("t", "a", found) == "0" * 64
     assert cache.get("other", "a", found) is None
+
+
+@pytest.mark.parametrize("field", ["st_size", "st_mtime_ns", "st_ctime_ns", "st_ino"])
+def test_cache_looks_at(field: str, tmp_path: Path) -> None:
+    found = {"st_size": 1, "st_mtime_ns": 2, "st_ctime_ns": 3, "st_ino": 4}
+    cache: Any = DigestCache(str(tmp_path / "cache"))
+    cache.put("t", "a", types.SimpleNamespace(**found), "0" * 64, time.time_ns())
+    assert cache.get("t", "a", types.SimpleNamespace(**found)) == "0" * 64
+    assert cache.get("t", "a", types.SimpleNamespace(**{**found, field: 9})) is None
+
+
+@pytest.mark.usefixtures("later")
+def test_a_cache_of_another_format_is_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top, store = write_files(tmp_path / "t", {"a": b"a"}), tmp_path / "cache"
+    cache = DigestCache(str(store))
+    read_tree(str(top), cache)
+    cache.save()
+    store.write_bytes(store.read_bytes().replace(b'"format":1', b'"format":2'))
+    read = counting(monkeypatch)
+    read_tree(str(top), DigestCache(str(store)))
+    assert read == [b"a"]
+
+
+def test_a_file_swapped_while_it_is_read_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+    write_files(tmp_path, {"secret": b"s"})
+    (tmp_path / "link").symlink_to("secret")
+    with pytest.raises(OSError, match="symbolic links"):
+        _tree._sha256_unfollowed(bytes(tmp_path / "link"))
+    os.mkfifo(tmp_path / "fifo")
+    signal.alarm(20)  # ends the test where it would hang
+    try:
+        assert _tree._sha256_unfollowed(bytes(tmp_path / "fifo")) == sha256(b"")
+    finally:
+        signal.alarm(0)
 
 
 @pytest.mark.usefixtures("later")
