@@ -17,7 +17,7 @@ from ._access import ALL, SEARCH, ask, attempt_write, mode_grants
 from ._account import Account, can_switch, owner_name
 from ._difference import Tracker
 from ._directory_content import Content, mend_content, scan_content
-from ._directory_obstacles import find_obstacles, unexplained
+from ._directory_obstacles import find_obstacles, unexplained, unlisted
 from ._directory_plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, plan
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
@@ -187,7 +187,10 @@ class Directories(Concern[FoundDirectories]):
             answers = [mode_grants(step, aim.account, wanted) for step, wanted in questions]
         searchable = answers[: len(way.steps)]
         owner = owner_name(way.last.uid, way.last.gid, root) if way.last else ""
-        content = self._content(way, aim)
+        try:
+            content = scan_content(root.real(way.end), aim.account) if way.last else Content()
+        except PermissionError:  # only where we are not root
+            return FoundDirectory(setting, way, owner, False, (unlisted(way.end, aim),), ())
         changes = plan(way, searchable, owner, content, aim)
         obstacles = find_obstacles(self._node, way, searchable, content, changes, aim, executes=setting == DIRECTORY)
         works = way.last is not None and all(answers)
@@ -195,14 +198,6 @@ class Directories(Concern[FoundDirectories]):
             obstacles.append(unexplained(way.last, aim))
         fatal = any(obstacle.fatal for obstacle in obstacles)
         return FoundDirectory(setting, way, owner, works and not fatal, tuple(obstacles), changes)
-
-    def _content(self, way: Way, aim: Aim) -> Content:
-        if way.last is None:
-            return Content()
-        try:
-            return scan_content(self._node.root.real(way.end), aim.account)
-        except PermissionError:  # we are not root; that the directory itself is closed is a change of its own
-            return Content()
 
     def _refuse(self, found: FoundDirectories) -> None:
         blocked = [directory for directory in found.directories if directory.fatal()]

@@ -21,6 +21,7 @@ from ._node import Node
 from ._obstacle import (
     ACL,
     APPEND_ONLY,
+    HIDDEN,
     IMMUTABLE,
     NEEDS_ROOT,
     NOT_WRITABLE,
@@ -69,6 +70,12 @@ def unexplained(last: Step, aim: Aim) -> Obstacle:
     """The kernel refuses although nothing that was looked at explains it."""
     seen = f"{aim.account.name} may not write in it although it owns it with mode {octal(last.mode)}"
     return _refused(last.path, seen)
+
+
+def unlisted(path: str, aim: Aim) -> Obstacle:
+    """What lies in the directory cannot be seen, so nothing can be said or promised about it."""
+    evidence = f"user id {aim.euid} may not list it"
+    return Obstacle(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {path} as its owner")
 
 
 def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:

@@ -37,7 +37,8 @@ class Way:
 
     :param path: as asked
     :param end: the host path that it leads to, without links, whether that exists or not
-    :param steps: every directory that is searched on the way, ``/`` first, the end itself not among them
+    :param steps: every directory that is searched on the way, ``/`` first, the end itself not among them; without the
+        ``/`` of an image or sandbox, whose owner and mode say nothing about its host's
     :param last: the directory at the end; None where it is missing or something blocks the way
     :param missing: host paths that do not exist, outermost first, ``end`` last
     :param blocked: what is in the way; neither ``last`` nor ``missing`` mean anything then
@@ -60,7 +61,7 @@ class _Link:
 
 def walk(root: Root, path: str) -> Way:
     """Follow the absolute host path ``path``; changes nothing and never raises for what it finds there."""
-    steps = [_step(root, "/")]
+    steps = [_step(root, "/")] if root.is_live else []
     links: List[_Link] = []
     followed = 0
     done = "/"

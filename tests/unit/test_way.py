@@ -25,7 +25,7 @@ def host(tmp_path: Path) -> Path:
 
 def test_directory_and_its_steps(host: Path) -> None:
     way = walk(Root(str(host)), "/opt/mattermost//./client/")
-    assert [step.path for step in way.steps] == ["/", "/opt", "/opt/mattermost"]
+    assert [step.path for step in way.steps] == ["/opt", "/opt/mattermost"]
     assert way.last is not None
     found = os.stat(host / "opt/mattermost/client")
     assert (way.end, way.last.path) == ("/opt/mattermost/client",) * 2
@@ -33,11 +33,15 @@ def test_directory_and_its_steps(host: Path) -> None:
     assert (way.missing, way.blocked) == ((), None)
 
 
+def test_live_way_begins_at_the_root() -> None:
+    assert [step.path for step in walk(LIVE, "/proc/self/task").steps][:2] == ["/", "/proc"]
+
+
 def test_missing_part_and_all_behind_it(host: Path) -> None:
     way = walk(Root(str(host)), "/opt/mattermost/a/b")
     assert way.missing == ("/opt/mattermost/a", "/opt/mattermost/a/b")
     assert (way.end, way.last, way.blocked) == ("/opt/mattermost/a/b", None, None)
-    assert [step.path for step in way.steps] == ["/", "/opt", "/opt/mattermost"]
+    assert [step.path for step in way.steps] == ["/opt", "/opt/mattermost"]
 
 
 @pytest.mark.parametrize("target", ["/srv/plugins", "../../srv/plugins", "../../srv/./plugins/../plugins"])
@@ -45,7 +49,7 @@ def test_link_leads_to_its_target_and_both_ways_count(host: Path, target: str) -
     (host / "opt/mattermost/plugins").symlink_to(target)
     way = walk(Root(str(host)), "/opt/mattermost/plugins")
     assert way.end == "/srv/plugins"
-    assert [step.path for step in way.steps] == ["/", "/opt", "/opt/mattermost", "/srv"]
+    assert [step.path for step in way.steps] == ["/opt", "/opt/mattermost", "/srv"]
 
 
 def test_missing_part_behind_a_good_link_is_missing_not_dangling(host: Path) -> None:
