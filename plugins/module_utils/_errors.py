@@ -28,7 +28,9 @@ class OperatorError(Exception):
         pair = [part for part in pair if part]
         if pair:
             text += " - " + "; ".join(pair)
-        text = text.rstrip(".") + "."
-        if self.remedy:
-            text += f" What to do: {self.remedy.rstrip('.')}."
-        return text
+        text = _sentence(text)
+        return f"{text} What to do: {_sentence(self.remedy)}" if self.remedy else text
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,37 @@
+"""The text that an operator reads."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OperatorError("no manifest"), "no manifest."),
+        (OperatorError("no manifest."), "no manifest."),
+        (OperatorError("no manifest", where="/a.tar.gz"), "no manifest (/a.tar.gz)."),
+        (OperatorError("wrong", found="1"), "wrong - found: 1."),
+        (OperatorError("wrong", wanted="2", remedy="set it."), "wrong - wanted: 2. What to do: set it."),
+        (
+            OperatorError("wrong", where="here", found="1", wanted="2", remedy="set it"),
+            "wrong (here) - found: 1; wanted: 2. What to do: set it.",
+        ),
+    ],
+)
+def test_text(error: OperatorError, text: str) -> None:
+    assert str(error) == text
+
+
+@given(st.sampled_from([".", "..", "plugins/..", "./"]))
+def test_a_value_that_ends_in_dots_is_told_whole(value: str) -> None:
+    assert f"found: {value}" in str(OperatorError("wrong", found=value, remedy=f"replace {value}"))
+    assert f"replace {value}" in str(OperatorError("wrong", found=value, remedy=f"replace {value}"))
+
+
+def test_parts_stay_readable_for_programs() -> None:
+    error = OperatorError("p", where="w", found="f", wanted="x", remedy="r")
+    assert (error.problem, error.where, error.found, error.wanted, error.remedy) == ("p", "w", "f", "x", "r")
