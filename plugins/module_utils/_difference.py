@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -50,8 +51,8 @@ class Tracker:
         self._differences: List[Difference] = []
 
     def add(self, name: str, found: Any, wanted: Any, action: str, secret: bool = False) -> None:
-        """Record that ``name`` is ``found`` and shall be ``wanted``; equal values are no difference."""
-        if found != wanted or type(found) is not type(wanted):
+        """Record that ``name`` is ``found`` and shall be ``wanted``; the same JSON is no difference."""
+        if _spelled(found) != _spelled(wanted):
             self._differences.append(Difference(name, found, wanted, action, secret))
 
     def __iter__(self) -> Iterator[Difference]:
@@ -83,3 +84,8 @@ class Tracker:
             if difference.secret and difference.found is not None and difference.wanted is not None:
                 after[difference.name] = f"{MASK} (another value)"
         return before, after
+
+
+def _spelled(value: Any) -> str:
+    """As JSON: tells 1, 1.0 and true apart at any depth, as Python's ``==`` does not."""
+    return json.dumps(value, sort_keys=True)
