@@ -35,8 +35,11 @@ class Root:
         """
         if self.is_live:
             return path
-        parent, name = os.path.split(os.path.normpath(path))
-        return os.path.join(self.prefix, self.resolve(parent).lstrip("/"), name).rstrip("/") or self.prefix
+        parts = _parts(path)
+        if not parts or parts[-1] == "..":
+            return self._below(self.resolve(path))
+        parent = self.resolve("/".join(parts[:-1]))
+        return self._below(os.path.join(parent, parts[-1]))
 
     def host(self, real: str) -> str:
         """The host's name of a path of this process."""
@@ -61,7 +64,7 @@ class Root:
                 done = os.path.dirname(done)
                 continue
             candidate = os.path.join(done, part)
-            real = os.path.join(self.prefix, candidate.lstrip("/"))
+            real = self._below(candidate)
             if not os.path.islink(real):
                 done = candidate
                 continue
@@ -73,6 +76,9 @@ class Root:
                 done = "/"
             rest = _parts(target) + rest
         return done
+
+    def _below(self, path: str) -> str:
+        return os.path.join(self.prefix, path.lstrip("/")) if path != "/" else self.prefix
 
 
 def _parts(path: str) -> List[str]:
