@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 import time
@@ -44,37 +45,17 @@ def create_atomic(
 ) -> None:
     """As :func:`write_atomic`, with the content written by ``fill``; nothing is changed where it raises."""
     target = os.path.realpath(path)
-    old = _stat(target)
-    if old is not None:
-        mode = stat.S_IMODE(old.st_mode) if mode is None else mode
-        uid = old.st_uid if uid is None else uid
-        gid = old.st_gid if gid is None else gid
-    directory = os.path.dirname(target)
-    handle, temporary = tempfile.mkstemp(prefix=".plugops-", dir=directory)  # 0600: nobody reads it half-written
-    try:
-        with os.fdopen(handle, "wb") as out:
-            fill(out)
-            out.flush()
-            _set_owner(out.fileno(), uid, gid)
-            if old is not None:
-                _copy_attributes(target, temporary)
-            os.fchmod(out.fileno(), 0o644 if mode is None else mode)
-            os.fsync(out.fileno())
-        os.rename(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    fsync_directory(directory)
+    _replace(target, fill, target if os.path.lexists(target) else None, mode, uid, gid)
 
 
 def backup(path: str) -> str:
-    """Copy ``path`` beside itself under Ansible's name for backups, owner and mode kept; returns the copy's path."""
+    """Copy ``path`` beside itself under Ansible's name for backups, owner, mode, ACL and label kept.
+
+    :returns: the copy's path
+    """
     copy = "{}.{}.{}~".format(path, os.getpid(), time.strftime("%Y-%m-%d@%H:%M:%S"))
     with open(path, "rb") as source:
-        data = source.read()
-        found = os.fstat(source.fileno())
-    write_atomic(copy, data, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)
+        _replace(copy, lambda out: shutil.copyfileobj(source, out, _CHUNK), os.path.realpath(path))
     return copy
 
 
@@ -99,15 +80,43 @@ def sha256_of(path: str) -> str:
     return digest.hexdigest()
 
 
+def _replace(
+    target: str,
+    fill: Callable[[BinaryIO], None],
+    model: Optional[str],
+    mode: Optional[int] = None,
+    uid: Optional[int] = None,
+    gid: Optional[int] = None,
+) -> None:
+    """Fill a file beside ``target`` and rename it there; what is not told is taken from the file ``model``."""
+    if model is not None:
+        found = os.stat(model)
+        if not stat.S_ISREG(found.st_mode):  # a rename would put a file in the place of, say, /dev/null
+            raise OSError(errno.EINVAL, "Not a regular file, it is not replaced", model)
+        mode = stat.S_IMODE(found.st_mode) if mode is None else mode
+        uid = found.st_uid if uid is None else uid
+        gid = found.st_gid if gid is None else gid
+    directory = os.path.dirname(target)
+    handle, temporary = tempfile.mkstemp(prefix=".plugops-", dir=directory)  # 0600: nobody reads it half-written
+    try:
+        with os.fdopen(handle, "wb") as out:
+            fill(out)
+            out.flush()
+            _set_owner(out.fileno(), uid, gid)
+            if model is not None:
+                _copy_attributes(model, temporary)
+            os.fchmod(out.fileno(), 0o644 if mode is None else mode)
+            os.fsync(out.fileno())
+        os.rename(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    fsync_directory(directory)
+
+
 def _write(out: BinaryIO, data: bytes) -> None:
     out.write(data)
-
-
-def _stat(path: str) -> Optional[os.stat_result]:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
 
 
 def _set_owner(handle: int, uid: Optional[int], gid: Optional[int]) -> None:
@@ -122,8 +131,23 @@ def _copy_attributes(source: str, target: str) -> None:
     if not hasattr(os, "getxattr"):  # not Linux
         return
     for name in _KEPT_ATTRIBUTES:
+        wanted = _attribute(source, name)
+        if wanted == _attribute(target, name):
+            continue
         try:
-            os.setxattr(target, name, os.getxattr(source, name))
+            if wanted is None:  # the directory's default ACL, which the old file did not have
+                os.removexattr(target, name)
+            else:
+                os.setxattr(target, name, wanted)
         except OSError as error:
-            if error.errno not in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
+            if error.errno not in (errno.ENOTSUP, errno.EPERM):
                 raise
+
+
+def _attribute(path: str, name: str) -> Optional[bytes]:
+    try:
+        return os.getxattr(path, name)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
+            raise
+        return None
