@@ -145,6 +145,11 @@ pending:
   description: The reasons for a restart or a reload.
   returned: success
   type: dict
+expected_restart:
+  description: Why the running server will have to be restarted once the differences are mended.
+  returned: success
+  type: list
+  elements: str
 healthy:
   description: Whether nothing differs, nothing stands in the way, nothing is owed, and a server that should run does.
   returned: success
@@ -200,6 +205,7 @@ from ..module_utils._module import answer, build_node
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._node_report import NodeReport
 from ..module_utils._plugin_set import PluginSet
+from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
 from ..module_utils._wanted_plugin import WantedPlugin
@@ -209,8 +215,8 @@ _POLL = 0.5
 
 def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tuple[NodeReport, PluginSet]:
     """Inspect every concern in the order in which site.yml ensures them."""
-    directory = params["settings"].get("Directory")
-    client_directory = params["settings"].get("ClientDirectory")
+    directory = wanted_value(params["settings"], "Directory")
+    client_directory = wanted_value(params["settings"], "ClientDirectory")
     report = NodeReport(node)
     report.add("directories", lambda: Directories(node, directory, client_directory, params["directory_mode"]))
     report.add("service", lambda: ServiceDirectory(node, node.wanted_working_directory))

@@ -68,6 +68,12 @@ options:
   chimera_oauth_proxy_url:
     description: Address of a Chimera OAuth proxy. From 6.0.
     type: str
+  settings:
+    description:
+      - Keys and values in one dictionary, by Mattermost's names (C(EnableUploads)) or by the names of the options.
+      - A key may not be given here and as an option.
+    type: dict
+    default: {}
   states:
     description: Plugin id to whether it is enabled. Merged with the states that are there.
     type: dict
@@ -227,6 +233,7 @@ from ..module_utils._settings import AUTO, VIA, Settings
 ARGUMENTS = {
     **NODE_ARGUMENTS,
     **option_types(),
+    "settings": {"type": "dict", "default": {}},
     "states": {"type": "dict", "default": {}},
     "plugins": {"type": "dict", "default": {}, "no_log": True},
     "via": {"type": "str", "choices": list(VIA), "default": AUTO},

@@ -1,12 +1,13 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jinja filters that turn reports into text."""
+"""Jinja filters: reports as text, and single wanted settings."""
 
 from __future__ import annotations
 
 from typing import Any, Callable, Dict
 
+from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._report import plan_lines
 
 
@@ -14,4 +15,4 @@ class FilterModule:
     """Filters of the collection."""
 
     def filters(self) -> Dict[str, Callable[..., Any]]:
-        return {"plan_lines": plan_lines}
+        return {"plan_lines": plan_lines, "wanted_value": wanted_value}

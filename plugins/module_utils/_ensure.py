@@ -41,6 +41,14 @@ class Concern(Generic[Found]):
         """Mend the differences, each atomically, in their order."""
         raise NotImplementedError
 
+    def restart_reasons(self, found: Found, differences: Tracker) -> List[str]:
+        """Why a server that runs now must be restarted once the differences are mended: what it does not notice."""
+        return []
+
+    def owe_restart(self, reason: str) -> None:
+        """Note on the node that its running server needs a restart. For concerns that give reasons."""
+        raise NotImplementedError
+
     def pending(self, found: Found) -> Pending:
         """What the running server still has to take over, from its actual state."""
         return Pending()
@@ -56,38 +64,52 @@ class Concern(Generic[Found]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one concern came to: the result of every module is made from it."""
+    """What one concern came to: the result of every module is made from it.
+
+    :param expected_restart: why a restart will be owed once the differences are mended; empty when they are
+    """
 
     differences: Tracker
     facts: Dict[str, Any]
     pending: Pending
     warnings: List[str]
+    expected_restart: List[str] = field(default_factory=list)
 
     def result(self) -> Dict[str, Any]:
         return {
             "changed": len(self.differences) > 0,
             "differences": self.differences.as_list(),
             "diff": self.differences.diff(),
-            "restart_required": bool(self.pending.restart),
+            "restart_required": bool(self.pending.restart or self.expected_restart),
             "reload_required": bool(self.pending.reload),
-            "pending": {"restart": self.pending.restart, "reload": self.pending.reload},
+            "pending": {
+                "restart": [*self.pending.restart, *self.expected_restart],
+                "reload": self.pending.reload,
+            },
         }
 
 
 def inspect(concern: Concern[Found]) -> Outcome:
     """Observe and compare, nothing else: check mode, plan, info and audit."""
     found = concern.observe()
-    return Outcome(concern.compare(found), concern.facts(found), concern.pending(found), concern.warnings(found))
+    differences = concern.compare(found)
+    expected = concern.restart_reasons(found, differences) if len(differences) else []
+    return Outcome(differences, concern.facts(found), concern.pending(found), concern.warnings(found), expected)
 
 
 def ensure(concern: Concern[Found], check_mode: bool) -> Outcome:
-    """Make it so, and prove it by observing again.
+    """Make it so, and prove it by observing again; in check mode only inspect.
 
     :raises OperatorError: also when a difference is left after all was applied
     """
+    if check_mode:
+        return inspect(concern)
     found = concern.observe()
     differences = concern.compare(found)
-    if len(differences) and not check_mode:
+    if len(differences):
+        # Before the change: a run that is killed after it must not leave a server that nobody restarts.
+        for reason in concern.restart_reasons(found, differences):
+            concern.owe_restart(reason)
         concern.apply(found, differences)
         found = concern.observe()
         left = concern.compare(found)

@@ -66,7 +66,8 @@ class NodeOptions:
         :raises OperatorError: a path is not absolute
         """
         # A role passes an empty string for what the operator has not said.
-        options = cls(**{name: params[name] or None for name in NODE_ARGUMENTS})
+        given: Dict[str, Any] = {name: params[name] for name in NODE_ARGUMENTS if params[name]}
+        options = cls(**given)
         for name in ("install_dir", "working_directory", "config_path", "socket", "state_dir"):
             value = getattr(options, name)
             if value is not None and not value.startswith("/"):

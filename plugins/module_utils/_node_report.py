@@ -25,6 +25,7 @@ class NodeReport:
         self._errors: List[Dict[str, str]] = []
         self._restart: List[str] = []
         self._reload: List[str] = []
+        self._expected_restart: List[str] = []
         self.warnings: List[str] = []
 
     def add(self, name: str, build: Callable[[], Concern[Any]]) -> None:
@@ -38,6 +39,7 @@ class NodeReport:
         self._differences.extend(outcome.differences.as_list())
         self._restart.extend(reason for reason in outcome.pending.restart if reason not in self._restart)
         self._reload.extend(reason for reason in outcome.pending.reload if reason not in self._reload)
+        self._expected_restart.extend(outcome.expected_restart)
         self.warnings.extend(warning for warning in outcome.warnings if warning not in self.warnings)
 
     def result(self) -> Dict[str, Any]:
@@ -51,6 +53,7 @@ class NodeReport:
             "restart_required": bool(self._restart),
             "reload_required": bool(self._reload),
             "pending": {"restart": self._restart, "reload": self._reload},
+            "expected_restart": self._expected_restart,
             "systemd": systemd_is_running(self._node.root),
             "running": self._node.running,
             "plugin_system": self._node.plugin_system,

@@ -63,8 +63,11 @@ def _flatten(report: Mapping[str, Any]) -> Dict[str, Any]:
         values[f"plugins.{plugin_id}.version"] = plugin.get("version")
         values[f"plugins.{plugin_id}.files"] = plugin.get("tree")
         values[f"plugins.{plugin_id}.enabled"] = plugin.get("enabled")
-    for key, value in ((report.get("settings") or {}).get("effective") or {}).items():
+    settings = report.get("settings") or {}
+    for key, value in (settings.get("settings") or {}).items():
         values[f"settings.{key}"] = value
+    for plugin_id, enabled in (settings.get("states") or {}).items():
+        values[f"settings.PluginStates.{plugin_id}"] = enabled
     return values
 
 

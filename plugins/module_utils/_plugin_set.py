@@ -17,6 +17,7 @@ from ._ensure import Concern, Pending
 from ._errors import OperatorError
 from ._installed import Installed, PluginDirectory, scan_plugins
 from ._node import Node
+from ._plugin_settings import enabled_ids
 from ._server import ServerError
 from ._settings import Settings, read_plugin_settings
 from ._store import Store
@@ -88,15 +89,15 @@ class PluginSet(Concern[PluginsFound]):
 
     @property
     def _directory(self) -> str:
-        return self._place("Directory", "./plugins")
+        return self._place("Directory")
 
     @property
     def _client_directory(self) -> str:
-        return self._place("ClientDirectory", "./client/plugins")
+        return self._place("ClientDirectory")
 
-    def _place(self, key: str, default: str) -> str:
-        """Host path of one of the two directories; an empty setting means the default."""
-        return self._node.resolve(self._given[key] or read_plugin_settings(self._node).get(key) or default)
+    def _place(self, key: str) -> str:
+        """Host path of one of the two directories."""
+        return self._node.resolve(self._given[key] or read_plugin_settings(self._node)[key])
 
     # observe
 
@@ -114,8 +115,7 @@ class PluginSet(Concern[PluginsFound]):
         self._cache.save()
 
     def _states(self) -> Dict[str, bool]:
-        states = read_plugin_settings(self._node).get("PluginStates") or {}
-        return {plugin_id.lower(): bool((state or {}).get("Enable")) for plugin_id, state in states.items()}
+        return enabled_ids(read_plugin_settings(self._node)["PluginStates"])
 
     def _active(self) -> Optional[Dict[str, str]]:
         server = self._node.server
@@ -290,12 +290,24 @@ class PluginSet(Concern[PluginsFound]):
                 wanted=", ".join(lacking),
                 remedy="call the module as plugops.mattermost.mattermost_plugin, so that its controller half runs",
             )
-        if self._node.server is not None and self.strategy().name == UPLOAD:
+        if self._by_server():
             self._apply_by_server(found, install, differences)
         else:
             self._apply_by_files(found, install, differences)
         self._remove_client_leftovers()
         self._node.forget()
+
+    def restart_reasons(self, found: PluginsFound, differences: Tracker) -> List[str]:
+        if not self._node.running or self._by_server():
+            return []
+        return [f"plugins changed on disk: {', '.join(plugin.id for plugin in self._touched(differences))}"]
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+    def _by_server(self) -> bool:
+        """Whether the running server makes the change; else it is made in its files."""
+        return self._node.server is not None and self.strategy().name == UPLOAD
 
     def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
         names = set(differences.names())

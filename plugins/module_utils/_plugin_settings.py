@@ -87,12 +87,13 @@ KEYS: Tuple[Key, ...] = (
     Key("ChimeraOAuthProxyURL", "chimera_oauth_proxy_url", "str", "", ServerVersion(6, 0)),
 )
 _BY_NAME: Dict[str, Key] = {key.name.lower(): key for key in KEYS}
+_BY_NAME.update({key.option.replace("_", ""): key for key in KEYS})
 SCALARS: Tuple[Key, ...] = tuple(key for key in KEYS if key.type != "map")
 
 
 def find_key(name: str) -> Optional[Key]:
-    """The key of that name, in any case."""
-    return _BY_NAME.get(name.lower())
+    """The key of that name, in any case: Mattermost's or the option's."""
+    return _BY_NAME.get(name.replace("_", "").lower())
 
 
 def option_types() -> Dict[str, Dict[str, Any]]:
@@ -102,8 +103,23 @@ def option_types() -> Dict[str, Dict[str, Any]]:
 
 
 def settings_of(options: Mapping[str, Any]) -> Dict[str, Any]:
-    """The settings that a module's options give; an option that is not set says nothing."""
-    return {key.name: options[key.option] for key in SCALARS if options.get(key.option) is not None}
+    """The settings that a module's options give, singly or in ``settings``; an option that is not set says nothing.
+
+    :raises OperatorError: a key is given both ways
+    """
+    settings = dict(options.get("settings") or {})
+    for key in SCALARS:
+        if options.get(key.option) is None:
+            continue
+        if wanted_value(settings, key.name) is not None:
+            raise OperatorError(f"{key.name} is given twice", remedy=f"give it as {key.option} or in settings")
+        settings[key.name] = options[key.option]
+    return settings
+
+
+def wanted_value(settings: Mapping[str, Any], name: str) -> Any:
+    """What ``settings`` say of the key ``name``, whatever their spelling; None where they say nothing."""
+    return next((value for given, value in settings.items() if find_key(str(given)) == find_key(name)), None)
 
 
 @dataclass(frozen=True)

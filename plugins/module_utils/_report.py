@@ -38,8 +38,9 @@ def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
 
 
 def _restart(report: Mapping[str, Any]) -> str:
-    reasons = (report.get("pending") or {}).get("restart") or []
-    return f"; restart owed: {'; '.join(reasons)}" if reasons else ""
+    owed = (report.get("pending") or {}).get("restart") or []
+    reasons = [*owed, *(report.get("expected_restart") or [])]
+    return f", and a restart ({'; '.join(reasons)})" if reasons else ""
 
 
 def _value(value: Any) -> str:

@@ -173,6 +173,14 @@ class Settings(Concern[SettingsFound]):
         action = f"set in {found.source.path}" if found.via == FILE else "set through the local-mode socket"
         for change in self._changes(found):
             differences.add(change.name, change.found, change.wanted, action, change.secret)
+        unread = self._unread(found) if self._reloads(found) else []
+        if unread:
+            differences.add(
+                "settings.loaded",
+                f"the running server has not read {', '.join(unread)}",
+                f"what {found.source.path} says",
+                "let the server reload its configuration",
+            )
         return differences
 
     def _changes(self, found: SettingsFound) -> List[Change]:
@@ -195,33 +203,40 @@ class Settings(Concern[SettingsFound]):
 
     # apply
 
-    def apply(self, found: SettingsFound, differences: Tracker) -> None:
-        self._owe_restart_for_directories(found)
-        if found.via == FILE:
-            self._apply_to_file(found)
-        else:
-            self._apply_to_server(found)
-        self._node.forget()
-
-    def _owe_restart_for_directories(self, found: SettingsFound) -> None:
+    def restart_reasons(self, found: SettingsFound, differences: Tracker) -> List[str]:
+        if not self._node.running:
+            return []
+        reasons = []
         for change in self._changes(found):
             key = find_key(change.key)
             if key is None or not key.restart or key.name in found.overrides:
                 continue
             old = key.default if change.found is None else key.normal(change.found)
             if not same_value(old, key.normal(change.wanted)):
-                self._node.owe_restart(f"{SECTION}.{key.name} changed from {old} to {key.normal(change.wanted)}")
+                reasons.append(f"{SECTION}.{key.name} changed from {old} to {key.normal(change.wanted)}")
+        if found.via == FILE and not _watches(found.version) and not self._reloads(found):
+            reasons.append(f"{found.source.path} was changed, and the server reads it when it starts")
+        return reasons
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+    def apply(self, found: SettingsFound, differences: Tracker) -> None:
+        if found.via == FILE:
+            self._apply_to_file(found)
+        else:
+            self._apply_to_server(found)
+        self._node.forget()
+
+    def _reloads(self, found: SettingsFound) -> bool:
+        """Whether the running server can be made to read its file again."""
+        return self._node.server is not None and found.version is not None and found.version >= _RELOADS_SINCE
 
     def _apply_to_file(self, found: SettingsFound) -> None:
-        server, version = self._node.server, found.version
-        watches = version is not None and version < _WATCHES_UNTIL
-        reloads = server is not None and version is not None and version >= _RELOADS_SINCE
-        if not watches and not reloads:
-            self._node.owe_restart(f"{found.source.path} was changed, and the server reads it when it starts")
         self._write(found.source.path)
-        if reloads and server is not None:
+        if self._reloads(found) and self._node.server is not None:
             # At once: a server that saves its configuration before it has read this writes its old values back.
-            server.reload_config()
+            self._node.server.reload_config()
 
     def _write(self, path: str) -> None:
         root = self._node.root
@@ -287,14 +302,11 @@ class Settings(Concern[SettingsFound]):
 
     def pending(self, found: SettingsFound) -> Pending:
         restart = self._node.pending_restart
-        names = self._unread(found)
-        watches = found.version is not None and found.version < _WATCHES_UNTIL
-        if watches or not names:
+        names = [] if _watches(found.version) else self._unread(found)
+        if not names:
             return Pending(restart)
         reason = f"the running server has not read {found.source.path}: {', '.join(names)}"
-        if found.version is not None and found.version < _RELOADS_SINCE:
-            return Pending([*restart, reason])
-        return Pending(restart, [reason])
+        return Pending(restart, [reason]) if self._reloads(found) else Pending([*restart, reason])
 
     def warnings(self, found: SettingsFound) -> List[str]:
         said: List[str] = []
@@ -357,3 +369,8 @@ def _live_section(config: Dict[str, Any], server: Server) -> FoldedMap:
 def _is_read_only_cluster(config: Dict[str, Any]) -> bool:
     cluster = FoldedMap(config, "the server's configuration").below("ClusterSettings")
     return cluster.get("Enable") is True and cluster.get("ReadOnlyConfig") is not False
+
+
+def _watches(version: Optional[ServerVersion]) -> bool:
+    """Whether a server of this version notices a change of its file by itself."""
+    return version is not None and version < _WATCHES_UNTIL
