@@ -69,12 +69,15 @@ def unquote(text: str) -> List[str]:
     for word in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^\s"])+', text):
         quoted = re.fullmatch(r'(\w+=)?"(.*)"', word)
         if quoted:
-            value = re.sub(
-                r"\\(.)", lambda match: {"n": "\n", "t": "\t"}.get(match.group(1), match.group(1)), quoted[2]
-            )
-            word = (quoted[1] or "") + value
+            word = (quoted[1] or "") + re.sub(r"\\([0-7]{3}|.)", lambda match: _plain(match[1]), quoted[2])
         words.append(word)
     return words
+
+
+def _plain(escape: str) -> str:
+    if escape.isdigit():
+        return chr(int(escape, 8))
+    return {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}.get(escape, escape)
 
 
 def missing(scratch: Path) -> str:
