@@ -23,10 +23,10 @@ def plan_lines(reports: Mapping[str, Mapping[str, Any]]) -> List[str]:
 
 
 def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
-    differences = report.get("differences") or []
+    if report.get("failed") or report.get("unreachable") or "differences" not in report:
+        return [f"{node}: no report: {report.get('msg') or 'the task did not run to its end there'}"]
+    differences = report["differences"] or []
     errors = report.get("errors") or []
-    if report.get("msg") and report.get("failed"):
-        return [f"{node}: no report: {report['msg']}"]
     if not differences and not errors:
         return [f"{node}: nothing to do" + _restart(report)]
     lines = [f"{node}: {len(differences)} to change" + _restart(report)]
