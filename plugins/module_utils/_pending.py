@@ -52,6 +52,9 @@ class RestartNote:
     def _read(self) -> List[Dict[str, Any]]:
         with contextlib.suppress(OSError, ValueError), open(self._path, "rb") as source:
             note = json.loads(source.read().decode("utf-8"))
-            if isinstance(note, list):
-                return [item for item in note if isinstance(item, dict) and "at" in item and "reason" in item]
+            return [item for item in note if _is_item(item)] if isinstance(note, list) else []
         return []
+
+
+def _is_item(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("at"), (int, float)) and "reason" in item
