@@ -1,0 +1,132 @@
+"""Do nodes agree: against a definition written out again, whatever the order of the nodes."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Any, Dict
+
+from ansible_collections.plugops.mattermost.plugins.module_utils._parity import compare_nodes
+from hypothesis import given
+from hypothesis import strategies as st
+
+ID = "com.example.plugin.files"  # its name looks like one of the values
+
+
+def _report(version: str = "1.0.0", paths: Any = None, enabled: bool = True, **settings: Any) -> Dict[str, Any]:
+    paths = {"plugin.json": "aa", "server/run": "bb*"} if paths is None else paths
+    tree = "/".join(f"{name}={digest}" for name, digest in sorted(paths.items()))
+    plugin = {"version": version, "tree": tree, "enabled": True, "managed": False, "active": None, "paths": paths}
+    return {
+        "plugins": {"server_version": "9.10.0", "directory": "/opt/x/plugins", "installed": {ID: plugin}},
+        "settings": {"settings": {"Enable": True, **settings}, "states": {ID: enabled}, "path": "/opt/x/config.json"},
+    }
+
+
+def test_agreement() -> None:
+    assert compare_nodes({}) == []
+    assert compare_nodes({"app1": _report()}) == []
+    other = _report()
+    other["plugins"]["directory"] = "/srv/plugins"
+    other["plugins"]["installed"][ID]["active"] = True
+    assert compare_nodes({"app1": _report(), "app2": other}) == []
+
+
+def test_who_differs_in_which_file() -> None:
+    reports = {
+        "app1": _report(),
+        "app2": _report(paths={"plugin.json": "aa", "server/run": "bb", "added": "cc"}),
+        "app3": _report(),
+    }
+    (difference,) = compare_nodes(reports)
+    assert difference.name == f"plugins.{ID}.files"
+    assert difference.odd == ["app2"]
+    assert difference.files == ["added", "server/run"]
+    assert set(difference.values) == set(reports)
+    assert str(difference).startswith(f"plugins.{ID}.files differs on app2 - app1: ")
+    assert str(difference).endswith("(files: added, server/run)")
+    assert difference.as_dict()["files"] == ["added", "server/run"]
+
+
+def test_no_majority_blames_nobody_alone() -> None:
+    reports = {"app1": _report("1.0.0"), "app2": _report("2.0.0")}
+    (difference,) = compare_nodes(reports)
+    assert (difference.name, difference.odd) == (f"plugins.{ID}.version", ["app1", "app2"])
+    four = {f"app{number}": _report("1.0.0" if number < 3 else "2.0.0") for number in range(1, 5)}
+    assert compare_nodes(four)[0].odd == ["app1", "app2", "app3", "app4"]
+
+
+def test_missing_plugin_and_missing_report() -> None:
+    without = _report()
+    without["plugins"]["installed"] = {}
+    found = {
+        difference.name: difference for difference in compare_nodes({"a": _report(), "b": without, "c": _report()})
+    }
+    assert set(found) == {f"plugins.{ID}.{aspect}" for aspect in ("version", "files", "enabled")}
+    assert all(difference.odd == ["b"] and difference.values["b"] is None for difference in found.values())
+    assert found[f"plugins.{ID}.files"].files == [], "what is not there differs in no file"
+    assert {difference.name for difference in compare_nodes({"a": _report(), "b": {}})} == {
+        *found,
+        "server_version",
+        "settings.Enable",
+        f"settings.PluginStates.{ID}",
+    }
+
+
+def test_true_is_not_one_and_order_of_keys_is_nothing() -> None:
+    (difference,) = compare_nodes({"a": _report(X=1), "b": _report(X=True)})
+    assert difference.name == "settings.X"
+    one, other = {"a": {"x": 1, "y": [1]}}, {"a": {"y": [1], "x": 1}}
+    assert compare_nodes({"a": _report(Plugins=one), "b": _report(Plugins=other)}) == []
+    assert compare_nodes({"a": _report(List=[1, 2]), "b": _report(List=[2, 1])})[0].name == "settings.List"
+
+
+def test_states_of_plugins_that_are_not_there_count_too() -> None:
+    (difference,) = compare_nodes({"a": _report(enabled=True), "b": _report(enabled=False), "c": _report()})
+    assert (difference.name, difference.odd) == (f"settings.PluginStates.{ID}", ["b"])
+
+
+def test_many_files_are_counted() -> None:
+    many = {f"f{number:02}": "x" for number in range(25)}
+    (difference,) = compare_nodes({"a": _report(paths=many), "b": _report(paths=dict.fromkeys(many, "y"))})
+    assert difference.files == [*sorted(many)[:20], "and 5 more"]
+
+
+SETTINGS = st.dictionaries(
+    st.sampled_from(["Enable", "EnableUploads", "Directory"]), st.sampled_from([True, False, 1, "x", None]), max_size=3
+)
+REPORTS = st.lists(
+    st.builds(
+        lambda version, paths, settings: _report(version, paths, **settings),
+        st.sampled_from(["1", "2"]),
+        st.dictionaries(st.sampled_from(["a", "b/c"]), st.sampled_from(["1", "2"]), max_size=2),
+        SETTINGS,
+    )
+    | st.just({}),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(REPORTS)
+def test_whatever_the_order_of_the_nodes(reports: Any) -> None:
+    nodes = {f"app{number}": report for number, report in enumerate(reports)}
+    before = copy.deepcopy(nodes)
+    expected = [difference.as_dict() for difference in compare_nodes(nodes)]
+    assert nodes == before
+    for order in itertools.permutations(nodes):
+        assert [item.as_dict() for item in compare_nodes({node: nodes[node] for node in order})] == expected
+
+
+@given(REPORTS)
+def test_odd_are_those_that_the_most_do_not_agree_with(reports: Any) -> None:
+    nodes = {f"app{number}": report for number, report in enumerate(reports)}
+    for difference in compare_nodes(nodes):
+        camps = [
+            {node for node, other in difference.values.items() if (type(other), other) == (type(value), value)}
+            for value in difference.values.values()
+        ]
+        largest = max(camps, key=len)
+        alone = all(camp == largest or len(camp) < len(largest) for camp in camps)
+        assert difference.odd == sorted(set(nodes) - largest if alone else nodes)
+        assert difference.odd

@@ -1,0 +1,35 @@
+"""The way of a wanted plugin from the controller to the node, as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(
+    st.builds(
+        WantedPlugin,
+        id=st.text(min_size=1),
+        present=st.booleans(),
+        enabled=st.booleans(),
+        version=st.text(),
+        sha256=st.text(),
+        size=st.integers(0),
+        tree=st.text(),
+        min_server_version=st.text(),
+        executables=st.lists(st.text(), max_size=3).map(tuple),
+        unexecutable=st.lists(st.text(), max_size=3).map(tuple),
+    )
+)
+def test_survives_the_way(plugin: WantedPlugin) -> None:
+    assert WantedPlugin.from_dict(json.loads(json.dumps(plugin.to_dict()))) == plugin
+
+
+def test_missing_fields_have_defaults_and_unknown_ones_are_no_secret_guess() -> None:
+    assert WantedPlugin.from_dict({"id": "p", "executables": None}) == WantedPlugin("p")
+    with pytest.raises(TypeError, match="colour"):
+        WantedPlugin.from_dict({"id": "p", "colour": "red"})
