@@ -67,7 +67,8 @@ def attempt_write(account: Account, root: Root, path: str) -> None:
                 where=path,
                 found=error.strerror or str(error),
                 wanted=f"a file can be created and removed by {account.owner}",
-                remedy="look at free space and inodes (df, df -i), quotas, ACLs, network file system rights and security modules (ausearch -m avc, dmesg)",
+                remedy="look at free space and inodes (df, df -i), quotas, ACLs, rights of network file systems and "
+                "security modules (ausearch -m avc, dmesg)",
             ) from error
 
 

@@ -118,12 +118,18 @@ class Directories(Concern[FoundDirectories]):
             tracker.add(change.name, change.found, change.wanted, change.action)
         return tracker
 
+    def restart_reasons(self, found: FoundDirectories, differences: Tracker) -> List[str]:
+        """A server whose plugin start-up failed on the directories does not try again by itself."""
+        changes = [change for change in self._changes(found, differences) if change.serves]
+        reason = _REASON + ", ".join(sorted({change.path for change in changes}))
+        noted = reason in self._node.pending_restart
+        return [reason] if changes and self._node.running and not noted else []
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
     def apply(self, found: FoundDirectories, differences: Tracker) -> None:
-        wanted = set(differences.names())
-        changes = [change for change in found.changes() if change.name in wanted]
-        if any(change.serves for change in changes):
-            self._node.owe_restart(_reason(changes))  # a server whose plugin start-up failed does not try again
-        for change in changes:
+        for change in self._changes(found, differences):
             self._make(change, found.account)
         self._node.forget()
         self.prove()
@@ -139,14 +145,11 @@ class Directories(Concern[FoundDirectories]):
                 attempt_write(account, self._node.root, self._node.root.resolve(path))
 
     def pending(self, found: FoundDirectories) -> Pending:
-        """A restart: noted at an earlier change, due to changes to come, or because plugin start-up failed."""
+        """A restart that was noted at a change, or that is needed since plugin start-up failed."""
         reasons = [reason for reason in self._node.pending_restart if reason.startswith(_REASON)]
-        if self._node.running:
-            changes = found.changes()
-            if any(change.serves for change in changes) and _reason(changes) not in reasons:
-                reasons.append(_reason(changes))
-            if not reasons and self._node.plugin_system == "off" and read_plugin_settings(self._node)["Enable"]:
-                reasons.append("plugins are enabled, but the running server's plugin system is off")
+        to_mend = any(change.serves for change in found.changes())  # that gives a reason of its own
+        if not reasons and not to_mend and self._start_up_failed():
+            reasons.append("plugins are enabled, but the running server's plugin system is off")
         return Pending(restart=reasons)
 
     def facts(self, found: FoundDirectories) -> Dict[str, Any]:
@@ -173,6 +176,10 @@ class Directories(Concern[FoundDirectories]):
             configured = read_plugin_settings(self._node)
             wanted = {setting: wanted[setting] or configured.get(setting) for setting in wanted}
         return {setting: self._node.resolve(wanted[setting] or DEFAULTS[setting]) for setting in wanted}
+
+    def _start_up_failed(self) -> bool:
+        is_off = self._node.running and self._node.plugin_system == "off"
+        return is_off and bool(read_plugin_settings(self._node)["Enable"])
 
     def _look(self, setting: str, way: Way, aim: Aim) -> FoundDirectory:
         root = self._node.root
@@ -210,6 +217,10 @@ class Directories(Concern[FoundDirectories]):
                 found="; ".join(f"{obstacle.path}: {obstacle.evidence}" for obstacle in obstacles),
                 remedy="; then ".join(dict.fromkeys(obstacle.remedy for obstacle in obstacles)),
             )
+
+    def _changes(self, found: FoundDirectories, differences: Tracker) -> List[Change]:
+        wanted = set(differences.names())
+        return [change for change in found.changes() if change.name in wanted]
 
     def _make(self, change: Change, account: Account) -> None:
         root = self._node.root
@@ -251,10 +262,6 @@ def parse_mode(text: str) -> int:
             remedy="write it in quotes, YAML reads a bare 0755 as the number 493",
         )
     return int(text, 8)
-
-
-def _reason(changes: List[Change]) -> str:
-    return _REASON + ", ".join(sorted({change.path for change in changes if change.serves}))
 
 
 def _facts(found: FoundDirectory) -> Dict[str, Any]:

@@ -488,11 +488,12 @@ class Running:
 
 def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     concern = Running(monkeypatch, host.node(), "off").directories
-    predicted = ensure(concern, check_mode=True).pending
+    predicted = ensure(concern, check_mode=True).result()
     assert not (host / "var").exists()
-    done = ensure(concern, check_mode=False).pending
+    done = ensure(concern, check_mode=False).result()
     reason = "plugin directories changed: /opt/mattermost/client/plugins, /opt/mattermost/plugins"
-    assert predicted.restart == done.restart == [reason]
+    assert predicted["pending"] == done["pending"] == {"restart": [reason], "reload": []}
+    assert predicted["restart_required"] is done["restart_required"] is True
     assert ensure(concern, check_mode=False).pending.restart == [reason], "until it was restarted"
     assert (host / "var/lib/plugops").is_dir()
 
