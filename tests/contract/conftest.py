@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 import pytest
+
 from contract.deployment import Deployment, Release, Server
 from standin.release import SUPPORTED, build_release
 from support import postgres as postgres_support

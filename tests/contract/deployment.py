@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from support.postgres import TemporaryPostgres
-from support.server_process import ServerProcess, free_port, unprivileged_user
+from support.server_process import READY_TIMEOUT, ServerProcess, free_port, unprivileged_user
 
 USER = "contract"
 PASSWORD = "Contract-Passw0rd"
@@ -58,6 +58,18 @@ class Server(ServerProcess):
         """By the socket where there is one, else as a system admin."""
         way = self.local if self.version >= (5, 24) else self.rest
         return way(method, path, body, headers)
+
+    def wait_ready(self, timeout: float = READY_TIMEOUT) -> Server:
+        super().wait_ready(timeout)
+        if self.version >= (5, 24) and self._services.get("EnableLocalMode"):
+            self.wait_for(self._socket_answers, "an answer on the local-mode socket", timeout)
+        return self
+
+    def _socket_answers(self) -> bool:
+        try:
+            return self.local("GET", "/system/ping").status == 200
+        except OSError:
+            return False
 
     def token(self) -> str:
         """A session of the first user, who is made when missing and is a system admin."""
@@ -178,23 +190,38 @@ class Deployment:
         return path
 
     def write_config(self, sections: Mapping[str, Mapping[str, Any]], path: Optional[Path] = None) -> Path:
-        """A sparse config.json of the tests, changed by `sections`; nothing in it calls outside."""
+        """A sparse config.json of the tests, changed by `sections`; nothing in it calls outside.
+
+        It holds what 4.x has no defaults for.
+        """
         config: Dict[str, Dict[str, Any]] = {
             "ServiceSettings": {
                 "SiteURL": "http://127.0.0.1",
                 "ListenAddress": f"127.0.0.1:{free_port()}",
                 "EnableSecurityFixAlert": False,
                 "EnableUserAccessTokens": True,
+                "MaximumLoginAttempts": 10,
                 "EnableLocalMode": True,
                 "LocalModeSocketLocation": str(self.socket),
                 "EnableLinkPreviews": False,
                 "EnableTutorial": False,
             },
-            "TeamSettings": {"EnableUserCreation": True, "EnableOpenServer": True},
-            "SqlSettings": {"DriverName": "postgres", "DataSource": self._data_source, "MaxOpenConns": 20},
+            "TeamSettings": {"EnableUserCreation": True, "EnableOpenServer": True, "MaxUsersPerTeam": 50},
+            "SqlSettings": {
+                "DriverName": "postgres",
+                "DataSource": self._data_source,
+                "MaxIdleConns": 5,
+                "MaxOpenConns": 20,
+                "QueryTimeout": 30,
+            },
+            "FileSettings": {"DriverName": "local", "Directory": "./data/"},
+            # Jobs would only make a stop slow: their watcher sleeps up to 15 s first.
+            "JobSettings": {"RunJobs": False, "RunScheduler": False},
             "LogSettings": {
                 "EnableConsole": True,
                 "ConsoleLevel": "DEBUG",
+                "EnableFile": True,
+                "FileLevel": "INFO",
                 "EnableDiagnostics": False,
                 "EnableSentry": False,
             },
@@ -234,6 +261,11 @@ class Deployment:
             section[key] = {**section.get(key, {}), **value} if isinstance(value, dict) else value
         self.config_path.write_text(json.dumps(config, indent=4), encoding="utf-8")
 
+    def edit_service_settings(self, **settings: Any) -> None:
+        config = self.read_config()
+        config["ServiceSettings"].update(settings)
+        self.config_path.write_text(json.dumps(config, indent=4), encoding="utf-8")
+
     def unpack(self, bundle: Path) -> Path:
         """A bundle unpacked by hand into the plugin directory, everything readable, owned by the service user."""
         if not self.plugins.exists():
@@ -258,10 +290,13 @@ class Deployment:
         env: Optional[Mapping[str, str]] = None,
         arguments: Optional[List[str]] = None,
         umask: int = 0o022,
+        config_path: Optional[Path] = None,
     ) -> Server:
         """Not started yet."""
         environment = {"TMPDIR": str(self.temporary), **(env or {})}
-        server = Server(self.install, self.user, cwd, environment, arguments=arguments, umask=umask)
+        server = Server(
+            self.install, self.user, cwd, environment, arguments=arguments, umask=umask, config_path=config_path
+        )
         server.version = self.version
         return server
 

@@ -26,6 +26,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Typ
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
 _POLL = 0.01
+_REST = 0.4
 _TEXT_LINE = re.compile(r"\[[^\]]+\] \[(\w{4})\] (.*)")
 _TEXT_LEVELS = {"DEBG": "debug", "INFO": "info", "WARN": "warn", "EROR": "error", "CRIT": "critical"}
 _OUTSIDE_FIELDS = {"level", "msg", "ts", "timestamp", "caller"}
@@ -120,20 +121,37 @@ class ServerProcess:
         os.chdir(self.cwd)  # as the service user, as systemd does it
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> ServerProcess:
-        """Until /system/ping answers. Raises NotReadyError if it does not, or if the process ends."""
+        """Until it answers. Raises NotReadyError if it does not, or if the process ends.
+
+        Servers before 5.0 listen while they still set up their routes and reload their configuration, and drop
+        connections meanwhile: they are ready when, besides, their log has come to rest.
+        """
 
         def answers() -> bool:
             if self.ended():
                 raise NotReadyError(f"the server ended with {self.returncode}\n{self._tail()}")
             try:
-                connection = self.connect(timeout=5)
-                connection.request("GET", "/api/v4/system/ping")
-                return connection.getresponse().status == 200
+                return self._status("/api/v4/system/ping") == 200 and self._status("/api/v4/plugins/webapp") != 404
             except (OSError, http.client.HTTPException):
                 return False
 
         self.wait_for(answers, "an answer of /api/v4/system/ping", timeout)
+        if self.executable.name == "platform":
+            self.wait_for(lambda: self._quiet_for() > _REST, "the log to come to rest", timeout)
         return self
+
+    def _quiet_for(self) -> float:
+        """Seconds since the last line of output."""
+        assert self._output is not None
+        return time.time() - self._output.stat().st_mtime
+
+    def _status(self, path: str) -> int:
+        connection = self.connect(timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 15.0) -> Any:
         """The first true value of the condition. Raises NotReadyError with the end of the log."""

@@ -25,6 +25,10 @@ _WATCH_INTERVAL = 0.25
 class StartError(Exception):
     """The server cannot start; its text is for the operator."""
 
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
+
 
 class Application:
     def __init__(
@@ -83,7 +87,8 @@ class Application:
 
     def _require_translations(self) -> None:
         if self._search.directory("i18n") is None:
-            raise StartError("Unable to find i18n directory")
+            code = 0 if self._traits.ends_well_without_translations else 1
+            raise StartError("Unable to find i18n directory", code)
 
     def _serve(self, server: HttpServer) -> None:
         settings = self._config.effective["ServiceSettings"]
@@ -102,7 +107,11 @@ class Application:
                 self._log.info("Local mode server is listening", socket=path)
             except OSError as error:
                 self._log.critical(f"listen unix {path}: {str(error.strerror).lower()}")
-        _notify_systemd(self._environment.get("NOTIFY_SOCKET"))
+        if self._traits.reloads_at_start:
+            for _ in range(2):  # a failed start of the plugin system is tried again each time
+                self._plugins.config_changed(self._config.effective, self._config.effective)
+        if self._traits.notifies_systemd:
+            _notify_systemd(self._environment.get("NOTIFY_SOCKET"))
         while not self._stopping.wait(_WATCH_INTERVAL):
             if self._watch and self._config.changed_on_disk():
                 self._file_changed()

@@ -65,5 +65,5 @@ def _serve(traits: Traits, config_name: str, watch: bool) -> int:
         Application(traits, path, watch, search, os.environ).run()
     except StartError as error:
         print(error, file=sys.stderr, flush=True)
-        return 1
+        return error.code
     return 0

@@ -139,7 +139,10 @@ class PluginSystem:
     def _enable_embedded(self) -> None:
         """4.5 to 5.1 switch jira on by rewriting config.json when it has no state."""
         if "jira" not in self.settings["PluginStates"]:
-            self._save_state("EnablePlugin", "jira", True)
+            try:
+                self._save_state("EnablePlugin", "jira", True)
+            except AppError as error:
+                self._log.error(str(error))
 
     def _save_state(self, where: str, plugin_id: str, enable: bool) -> None:
         wanted = {name: dict(section) for name, section in self._config.effective.items()}

@@ -31,6 +31,9 @@ class Traits:
         self.text_log = version < (4, 10)
         self.zap_log = (4, 10) <= version < (5, 38)
         self.cwd_as_field = version >= (5, 30)
+        self.notifies_systemd = version >= (5, 0)
+        self.reloads_at_start = version < (4, 10)
+        self.ends_well_without_translations = version < (4, 10)
         self.binary = "platform" if version < (5, 0) else "mattermost"
         self.searches_beside_executable = version >= (5, 8)
 
