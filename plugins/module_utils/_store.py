@@ -1,0 +1,186 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The bundles that a node has, each under its sha256: none is sent or read twice.
+
+Beside ``<sha256>.tar.gz`` lies ``<sha256>.json``, what :func:`read_bundle` found in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+from typing import Any, BinaryIO, Dict, List, Optional
+
+from ._bundle import Bundle, read_bundle
+from ._errors import OperatorError
+from ._files import create_atomic, write_atomic
+from ._manifest import Manifest
+from ._tree import FileEntry, tree_digest
+
+_SUFFIX = ".tar.gz"
+_CHUNK = 1024 * 1024
+_FORMAT = 1  # of the index; another one is made anew
+_DIRECTORY_MODE = 0o750
+_FILE_MODE = 0o640
+
+
+class Store:
+    """
+    :param directory: real path; made when the first bundle is added
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def path(self, sha256: str) -> str:
+        """Where the bundle is, or would be.
+
+        :raises OperatorError: this is no sha256
+        """
+        return os.path.join(self._directory, _checked(sha256) + _SUFFIX)
+
+    def has(self, sha256: str) -> bool:
+        return os.path.isfile(self.path(sha256))
+
+    def list(self) -> List[str]:
+        """The sha256 of every bundle, sorted."""
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        return sorted(name[: -len(_SUFFIX)] for name in names if re.fullmatch(r"[0-9a-f]{64}\.tar\.gz", name))
+
+    def add(self, sha256: str, source: str) -> str:
+        """Keep the bundle at the real path ``source``; returns its path in the store.
+
+        :raises OperatorError: it is not the bundle that was wanted, or not a sound one; nothing was changed
+        """
+        target = self.path(sha256)
+        bundle = read_bundle(source)
+        _compare(sha256, bundle.sha256, source)
+        try:
+            os.makedirs(os.path.dirname(self._directory), mode=0o755, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._directory, _DIRECTORY_MODE)
+            create_atomic(target, lambda out: _copy(source, out, sha256), mode=_FILE_MODE)
+            self._write_index(bundle)
+        except OSError as error:
+            raise OperatorError(
+                "the bundle cannot be stored",
+                where=target,
+                found=error.strerror or str(error),
+                remedy="see to it that there is space, and that this user may write there",
+            ) from error
+        return target
+
+    def receive(self, delivery: str) -> None:
+        """Keep every bundle of a delivery: a tar with members ``<sha256>.tar.gz``.
+
+        :param delivery: real path
+        :raises OperatorError: a bundle is not the one that its name says, or not a sound one
+        """
+        with tempfile.TemporaryDirectory(prefix="plugops-") as directory, tarfile.open(delivery) as archive:
+            for member in archive:
+                sha256 = member.name[: -len(_SUFFIX)]
+                self.path(sha256)  # the name is checked before it becomes one of a file
+                packed = archive.extractfile(member)
+                unpacked = os.path.join(directory, member.name)
+                if packed is None:
+                    raise OperatorError("a delivered bundle is no file", where=member.name)
+                with packed, open(unpacked, "wb") as out:
+                    shutil.copyfileobj(packed, out)
+                self.add(sha256, unpacked)
+                os.unlink(unpacked)
+
+    def bundle(self, sha256: str) -> Optional[Bundle]:
+        """What is in a bundle, from its index where there is one; None if it is not in the store.
+
+        :raises OperatorError: its index is missing, and the bundle is damaged
+        """
+        if not self.has(sha256):
+            return None
+        indexed = self._read_index(sha256)
+        if indexed is not None:
+            return indexed
+        found = read_bundle(self.path(sha256))
+        _compare(sha256, found.sha256, self.path(sha256))
+        return found
+
+    def files(self, sha256: str) -> Optional[Dict[str, FileEntry]]:
+        """The files that a bundle unpacks to; None if it is not in the store."""
+        bundle = self.bundle(sha256)
+        return None if bundle is None else bundle.files
+
+    def _index_path(self, sha256: str) -> str:
+        return self.path(sha256)[: -len(_SUFFIX)] + ".json"
+
+    def _write_index(self, bundle: Bundle) -> None:
+        content = {
+            "format": _FORMAT,
+            "size": bundle.size,
+            "manifest": vars(bundle.manifest),
+            "files": {path: [entry.sha256, entry.size, entry.executable] for path, entry in bundle.files.items()},
+            "tree": bundle.tree,
+            "unexecutable": bundle.unexecutable,
+        }
+        data = json.dumps(content, indent=1).encode("ascii")
+        write_atomic(self._index_path(bundle.sha256), data, mode=_FILE_MODE)
+
+    def _read_index(self, sha256: str) -> Optional[Bundle]:
+        """None if it is missing, damaged, of another format, or not of this file."""
+        try:
+            with open(self._index_path(sha256), "rb") as source:
+                bundle = _parsed(sha256, json.loads(source.read().decode("ascii")))
+            size = os.stat(self.path(sha256)).st_size
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        return bundle if bundle.size == size and tree_digest(bundle.files) == bundle.tree else None
+
+
+def _parsed(sha256: str, content: Dict[str, Any]) -> Bundle:
+    if content["format"] != _FORMAT:
+        raise ValueError("another format")
+    manifest = content["manifest"]
+    return Bundle(
+        sha256=sha256.lower(),
+        size=content["size"],
+        manifest=Manifest(**{**manifest, "executables": tuple(manifest["executables"])}),
+        files={path: FileEntry(*entry) for path, entry in content["files"].items()},
+        tree=content["tree"],
+        unexecutable=tuple(content["unexecutable"]),
+    )
+
+
+def _checked(sha256: str) -> str:
+    """Lower case. It becomes a file name, so it must be what it says."""
+    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise OperatorError("this is no sha256", found=repr(sha256[:100]), wanted="64 hexadecimal digits")
+    return sha256.lower()
+
+
+def _compare(wanted: str, found: str, where: str) -> None:
+    if found != wanted.lower():
+        raise OperatorError(
+            "the bundle is not the one that was wanted",
+            where=where,
+            found=f"sha256 {found}",
+            wanted=f"sha256 {wanted.lower()}",
+            remedy="fetch it again; if the publisher did replace it, write the new sha256 into the list of plugins",
+        )
+
+
+def _copy(source: str, out: BinaryIO, sha256: str) -> None:
+    digest = hashlib.sha256()
+    with open(source, "rb") as packed:
+        for chunk in iter(lambda: packed.read(_CHUNK), b""):
+            digest.update(chunk)
+            out.write(chunk)
+    _compare(sha256, digest.hexdigest(), source)
