@@ -23,7 +23,7 @@ def plan_lines(reports: Mapping[str, Mapping[str, Any]]) -> List[str]:
 
 
 def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
-    if report.get("failed") or report.get("unreachable") or "differences" not in report:
+    if report.get("failed") or "differences" not in report:
         return [f"{node}: no report: {report.get('msg') or 'the task did not run to its end there'}"]
     differences = report["differences"] or []
     errors = report.get("errors") or []
