@@ -65,7 +65,7 @@ def inventory(state_dir: Path, addresses: Mapping[str, str], group: str, user: s
 
 
 def close_connections(control_path_dir: Path) -> None:
-    """End the ssh connections that Ansible keeps open, so that no process of ours stays."""
+    """End the ssh connections that Ansible keeps open; one whose host was cut off would stay for half an hour."""
     if not control_path_dir.is_dir():
         return
     for socket in control_path_dir.iterdir():

@@ -92,7 +92,6 @@ def plan(machine: Machine, cgroup: Path, authorized_key: str, addresses: Mapping
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "LANG": "C.UTF-8",
             "NOTIFY_SOCKET": machine.notify_socket,
-            "SYSTEMD_NSPAWN_LOCK": "0",
         },
     }
 

@@ -40,7 +40,7 @@ def deb822(source: Source) -> str:
         "# Debian",
         "Types: deb-src deb",
         f"URIs: {source.uri}",
-        f"suites:\n {source.suite}",
+        f"suites:\n# remark: in the middle\n {source.suite}",
         "# main is what we need",
         f"Components: {' '.join(source.components)}",
     ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import multiprocessing
+import os
+import select
 import shutil
 import string
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -95,7 +98,7 @@ def test_each_host_has_an_address_of_its_own(count: int) -> None:
 
 @given(DIRECTORY, st.dictionaries(HOST, st.just("198.18.7.11"), min_size=1, max_size=4))
 def test_the_inventory_is_yaml_that_says_how_to_reach_each_host(state_dir: Path, addresses: dict[str, str]) -> None:
-    if "{{" in str(state_dir):
+    if "{{" in str(state_dir) or "{%" in str(state_dir):
         with pytest.raises(HostsError, match="template"):
             access.inventory(state_dir, addresses, "apps", "deploy", Path("/run/x"))
         return
@@ -211,6 +214,30 @@ def test_a_failing_helper_is_named_with_what_it_said() -> None:
     assert commands.run(["cat"], text="hello") == "hello"
     with pytest.raises(HostsError, match=r"sh -c 'echo why >&2; exit 3' failed \(3\): why"):
         commands.run(["sh", "-c", "echo why >&2; exit 3"])
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv (util-linux) is not on this machine")
+def test_a_helper_dies_with_us(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    program = f"from hosts import commands; commands.run(['sh', '-c', 'echo $$ > {pid_file}; exec sleep 60'])"
+    environment = {**os.environ, "PYTHONPATH": str(Path(commands.__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    try:
+        deadline = time.monotonic() + 10
+        while not (text := _read(pid_file)).endswith("\n"):
+            assert time.monotonic() < deadline
+        helper = os.pidfd_open(int(text))
+    finally:
+        process.kill()
+        process.wait(10)
+    try:
+        assert select.select([helper], [], [], 5)[0]  # readable when it has ended (pidfd_open(2))
+    finally:
+        os.close(helper)
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def _hold(directory: Path, held: multiprocessing.synchronize.Event, release: multiprocessing.synchronize.Event) -> None:
