@@ -9,11 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import ssl
 import urllib.parse
 import uuid
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ._errors import OperatorError
 from ._version import ServerVersion, parse_server_version
@@ -24,6 +25,8 @@ _CHUNK = 256 * 1024
 _QUICK = 10.0
 _SLOW = 180.0
 _MAX_ERROR_BODY = 64 * 1024
+_ADDRESS = re.compile(r"(.*):([0-9]{1,5})")
+_LAST_PORT = 65535
 
 
 class ServerError(OperatorError):
@@ -39,7 +42,7 @@ class ServerError(OperatorError):
         super().__init__(
             "the Mattermost server refused",
             where=where,
-            found=f"HTTP {status} {error_id or ''} {message}".strip(),
+            found=" ".join(part for part in (f"HTTP {status}", error_id, message) if part),
             remedy=remedy,
         )
 
@@ -97,14 +100,15 @@ class Server:
         if self._version is None:
             _, headers, _ = self._exchange("GET", "/system/ping", timeout=_QUICK)
             text = headers.get("x-version-id", "")
-            if not text:
+            try:
+                self._version = parse_server_version(text)
+            except OperatorError as error:
                 raise ServerUnreachable(
                     "what answers here is no Mattermost server",
                     where=self.where,
-                    found="an answer without X-Version-Id",
+                    found=f"X-Version-Id {text[:100]!r}" if text else "an answer without X-Version-Id",
                     remedy="correct the socket or the listen address",
-                )
-            self._version = parse_server_version(text)
+                ) from error
         return self._version
 
     def get_config(self) -> Dict[str, Any]:
@@ -139,23 +143,25 @@ class Server:
 
         :param bundle: path as this process sees it
         :returns: the manifest
+        :raises OSError: the bundle cannot be read
         """
         boundary = uuid.uuid4().hex
         head, tail = _multipart(boundary, force)
-        length = len(head) + os.path.getsize(bundle) + len(tail)
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)}
-        return self._json("POST", "/plugins", body=_stream(head, bundle, tail), headers=headers, timeout=_SLOW)
+        with open(bundle, "rb") as source:
+            length = len(head) + os.fstat(source.fileno()).st_size + len(tail)
+            headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)}
+            return self._json("POST", "/plugins", body=_stream(head, source, tail), headers=headers, timeout=_SLOW)
 
     def enable(self, plugin_id: str) -> None:
         """Save the state "enabled". Success says nothing about whether the plugin runs: look at :meth:`plugins`."""
-        self._json("POST", f"/plugins/{urllib.parse.quote(plugin_id)}/enable", timeout=_SLOW)
+        self._json("POST", f"/plugins/{_quoted(plugin_id)}/enable", timeout=_SLOW)
 
     def disable(self, plugin_id: str) -> None:
-        self._json("POST", f"/plugins/{urllib.parse.quote(plugin_id)}/disable", timeout=_SLOW)
+        self._json("POST", f"/plugins/{_quoted(plugin_id)}/disable", timeout=_SLOW)
 
     def remove(self, plugin_id: str) -> None:
         """Remove the plugin and its stored bundle; its settings stay, its state becomes "disabled" (from 5.15)."""
-        self._json("DELETE", f"/plugins/{urllib.parse.quote(plugin_id)}", timeout=_SLOW)
+        self._json("DELETE", f"/plugins/{_quoted(plugin_id)}", timeout=_SLOW)
 
     def _json(
         self,
@@ -171,15 +177,15 @@ class Server:
         status, _, answer = self._exchange(method, path, body, headers, timeout)
         if status >= 300:
             raise self._refusal(f"{method} {path}", status, answer)
-        try:
-            return json.loads(answer.decode("utf-8")) if answer.strip() else {}
-        except ValueError as error:
+        document = _object_of(answer) if answer.strip() else {}
+        if document is None:
             raise OperatorError(
-                f"the server's answer to {method} {path} is no JSON",
+                f"the server's answer to {method} {path} is no JSON object",
                 where=self.where,
                 found=repr(answer[:80]),
                 remedy="check that no proxy answers in its place",
-            ) from error
+            )
+        return document
 
     def _exchange(
         self,
@@ -229,21 +235,26 @@ def server_at_address(listen_address: str, tls: bool) -> Optional[Server]:
 
     Only what needs no session may be asked there: a certificate made for the public name cannot be checked.
     """
-    host, _, port = listen_address.rpartition(":")
-    if not port.isdigit():
+    match = _ADDRESS.fullmatch(listen_address)
+    if match is None or int(match.group(2)) > _LAST_PORT:
         return None
-    host = host.strip("[]")
+    host, port = match.group(1).strip("[]"), int(match.group(2))
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
     def connect(timeout: float) -> http.client.HTTPConnection:
         if not tls:
-            return http.client.HTTPConnection(host, int(port), timeout=timeout)
+            return http.client.HTTPConnection(host, port, timeout=timeout)
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=context)
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
 
-    return Server(connect, f"{'https' if tls else 'http'}://{host}:{port}")
+    shown = f"[{host}]" if ":" in host else host
+    return Server(connect, f"{'https' if tls else 'http'}://{shown}:{port}")
+
+
+def _quoted(plugin_id: str) -> str:
+    return urllib.parse.quote(plugin_id, safe="")
 
 
 def _multipart(boundary: str, force: bool) -> Tuple[bytes, bytes]:
@@ -258,21 +269,24 @@ def _multipart(boundary: str, force: bool) -> Tuple[bytes, bytes]:
     return head.encode("ascii"), f"\r\n--{boundary}--\r\n".encode("ascii")
 
 
-def _stream(head: bytes, path: str, tail: bytes) -> Iterator[bytes]:
+def _stream(head: bytes, source: BinaryIO, tail: bytes) -> Iterator[bytes]:
     yield head
-    with open(path, "rb") as source:
-        yield from iter(lambda: source.read(_CHUNK), b"")
+    yield from iter(lambda: source.read(_CHUNK), b"")
     yield tail
 
 
-def _error_of(body: bytes) -> Tuple[str, str]:
-    text = body.decode("utf-8", "replace")
+def _object_of(body: bytes) -> Optional[Dict[str, Any]]:
     try:
-        document = json.loads(text)
+        document = json.loads(body.decode("utf-8"))
     except ValueError:
-        return "", text.strip()[:300]
-    if not isinstance(document, dict):
-        return "", text.strip()[:300]
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _error_of(body: bytes) -> Tuple[str, str]:
+    document = _object_of(body)
+    if document is None:
+        return "", body.decode("utf-8", "replace").strip()[:300]
     detail = str(document.get("detailed_error") or "")
     message = str(document.get("message") or "")
     return str(document.get("id") or ""), f"{message} {detail}".strip()
