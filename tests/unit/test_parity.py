@@ -65,6 +65,9 @@ def test_missing_plugin_and_missing_report() -> None:
     assert set(found) == {f"plugins.{ID}.{aspect}" for aspect in ("version", "files", "enabled")}
     assert all(difference.odd == ["b"] and difference.values["b"] is None for difference in found.values())
     assert found[f"plugins.{ID}.files"].files == [], "what is not there differs in no file"
+    short = _report(paths={"a": "1"})
+    del short["plugins"]["installed"][ID]["paths"]  # a report that was not asked to name files
+    assert [difference.files for difference in compare_nodes({"a": _report(), "b": short})] == [[]]
     assert {difference.name for difference in compare_nodes({"a": _report(), "b": {}})} == {
         *found,
         "server_version",
@@ -114,6 +117,7 @@ def test_whatever_the_order_of_the_nodes(reports: Any) -> None:
     before = copy.deepcopy(nodes)
     expected = [difference.as_dict() for difference in compare_nodes(nodes)]
     assert nodes == before
+    assert [item["name"] for item in expected] == sorted({item["name"] for item in expected})
     for order in itertools.permutations(nodes):
         assert [item.as_dict() for item in compare_nodes({node: nodes[node] for node in order})] == expected
 

@@ -30,7 +30,9 @@ VERSIONS = st.builds(ServerVersion, st.integers(4, 13), st.integers(0, 40), st.i
     ],
 )
 def test_way(asked: str, version: Tuple[int, ...], reachable: bool, chosen: str) -> None:
-    assert choose(asked, ServerVersion(*version), reachable).name == chosen
+    way = choose(asked, ServerVersion(*version), reachable)
+    assert way.name == chosen
+    assert ("does not support unpacked plugins" in way.warning) == (chosen == UNPACK and version >= (10, 5))
 
 
 @pytest.mark.parametrize(
