@@ -148,10 +148,10 @@ class Archive:
         return header
 
     def _number(self, field: bytes, name: str) -> int:
-        """A number in octal digits, or in binary where its first byte is 0x80."""
+        """A number in octal digits, or in binary where its first byte is 0x80. Readers differ about leading zero bytes."""
         if field[:1] == b"\x80":
             return int.from_bytes(field[1:], "big")
-        digits = re.fullmatch(b"[ \\0]*([0-7]*)[ \\0]*", field)
+        digits = re.fullmatch(b" *([0-7]*)[ \\0]*", field)
         if digits is None:
             self._refuse(f"this is no tar archive, or it is damaged: a header's {name} is no number")
         return int(digits.group(1) or b"0", 8)

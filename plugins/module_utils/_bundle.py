@@ -45,13 +45,6 @@ class Bundle:
     tree: str
     unexecutable: Tuple[str, ...]
 
-    def files_if_uploaded(self) -> Dict[str, FileEntry]:
-        """``files`` as a server leaves them that unpacks the bundle itself."""
-        forgotten = {
-            path: FileEntry(self.files[path].sha256, self.files[path].size, False) for path in self.unexecutable
-        }
-        return {**self.files, **forgotten}
-
 
 def read_bundle(path: str, limits: Limits = Limits()) -> Bundle:  # noqa: B008 - it is immutable
     """Read a bundle to its end, in one pass, without unpacking it to disk.
