@@ -16,8 +16,7 @@ from ._errors import OperatorError
 from ._root import Root
 from ._unit_syntax import unit_lines
 
-# Where systemd looks for the system manager's units, the first match wins. A merged /usr makes the two before
-# the last one directory.
+# Where systemd looks for the system manager's units, the first match wins.
 SEARCH_PATH = (
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
@@ -124,32 +123,20 @@ def find_drop_ins(name: str, root: Root) -> List[str]:
 
 def drop_in_directories(name: str, root: Root) -> List[str]:
     """Where drop-ins of a unit may lie, highest precedence first: its own name and prefixes, its aliases', its type."""
-    search_path = _search_path(root)
     names = [name, *sorted(_aliases(name, root))]
-    result = [f"{place}/{part}.d" for alias in names for place in search_path for part in _names_and_prefixes(alias)]
-    return result + [f"{place}/{name.rpartition('.')[2]}.d" for place in search_path]
+    result = [f"{place}/{part}.d" for alias in names for place in SEARCH_PATH for part in _names_and_prefixes(alias)]
+    return result + [f"{place}/{name.rpartition('.')[2]}.d" for place in SEARCH_PATH]
 
 
 def similar_units(name: str, root: Root) -> List[str]:
     """Services on this host whose name shares a word with ``name``, for an error message."""
     words = {word for word in name.rsplit(".", 1)[0].replace("@", "-").split("-") if len(word) > 2}
     found: Set[str] = set()
-    for directory in _search_path(root):
+    for directory in SEARCH_PATH:
         for entry in _listdir(directory, root):
             if entry.endswith(".service") and any(word in entry for word in words):
                 found.add(entry)
     return sorted(found)
-
-
-def _search_path(root: Root) -> List[str]:
-    seen: Set[str] = set()
-    result = []
-    for directory in SEARCH_PATH:
-        target = root.resolve(directory)
-        if target not in seen:
-            seen.add(target)
-            result.append(directory)
-    return result
 
 
 def _find_fragment(name: str, root: Root) -> Tuple[str, str, bool]:
@@ -157,7 +144,7 @@ def _find_fragment(name: str, root: Root) -> Tuple[str, str, bool]:
     for _ in range(_MAX_ALIASES):
         alias = ""
         for candidate in (name, _template(name)):
-            for directory in _search_path(root) if candidate else []:
+            for directory in SEARCH_PATH if candidate else []:
                 path = posixpath.join(directory, candidate)
                 real = root.real(path)
                 if not os.path.lexists(real):
@@ -193,7 +180,7 @@ def _alias_target(path: str, root: Root) -> str:
 def _aliases(name: str, root: Root) -> Set[str]:
     """Other names of the unit: links to it that the search path holds."""
     links: Dict[str, str] = {}
-    for directory in _search_path(root):
+    for directory in SEARCH_PATH:
         for entry in _listdir(directory, root):
             if entry.endswith(".service") and entry not in links:
                 links[entry] = _alias_target(posixpath.join(directory, entry), root)

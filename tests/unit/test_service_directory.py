@@ -302,17 +302,20 @@ def test_file_of_our_name_further_down_is_hidden_by_ours(root: Path) -> None:
     assert ensure(concern(root), check_mode=False).facts["working_directory_origin"] == OURS
 
 
-def test_link_in_our_place_is_not_followed(root: Path) -> None:
+@pytest.mark.parametrize("target", ["/dev/null", "/opt/admin.conf"])
+def test_link_in_our_place_is_not_followed(root: Path, target: str) -> None:
     unit(root)
+    write(root, "/opt/admin.conf", "UMask=0027")
     (root / OURS[1:]).parent.mkdir()
-    (root / OURS[1:]).symlink_to("/dev/null")
-    with pytest.raises(OperatorError, match=r"something else has its place.*a link to /dev/null"):
+    (root / OURS[1:]).symlink_to(os.path.relpath(f"{root}{target}", (root / OURS[1:]).parent))
+    with pytest.raises(OperatorError, match=r"something else has its place.*a link to .*" + target):
         ensure(concern(root), check_mode=True)
 
 
 def test_file_in_place_of_the_directory(root: Path) -> None:
     unit(root)
     (root / ETC / f"{NAME}.d").write_text("")
+    (root / ETC / f"{NAME}.d").chmod(0o755)
     with pytest.raises(OperatorError, match=f"/{ETC}/{NAME}.d.* found: not a directory"):
         ensure(concern(root), check_mode=True)
 

@@ -107,6 +107,15 @@ def test_line_numbers_and_sections() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["\\", "\\\n# comment"])
+def test_file_that_ends_in_a_continued_line(oracle: None, end: str) -> None:
+    data = f"[Service]\nExecStart=/bin/true\nEnvironment=A=1{end}".encode()
+    theirs = load(data).unit
+    assert theirs is not None
+    assert theirs.every("Environment") == ["A=1"]
+    assert [line.value for line in unit_lines(data) if line.key == "Environment"] == ["A=1"]
+
+
 # ---- words and commands
 
 WORD_PIECES = [
@@ -253,6 +262,9 @@ def ask_environment(data: bytes) -> Dict[str, str]:
 @example(["B='x \\", "\n", "y' "])
 @example(["B=x \\", "\n", " y  \n"])
 @example(["B='x'  y  "])
+@example(["B=x ", "\\\n", "\n"])
+@example(['B="x\\\\y"'])
+@example([";A=1\n", "B=2"])
 @example(["B=x  "])
 @example(['B="a\\"b\\c"'])
 @given(st.lists(st.sampled_from(FILE_PIECES), max_size=14))
