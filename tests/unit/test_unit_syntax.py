@@ -264,7 +264,7 @@ def ask_environment(data: bytes) -> Dict[str, str]:
 @example(["B='x'  y  "])
 @example(["B=x ", "\\\n", "\n"])
 @example(['B="x\\\\y"'])
-@example([";A=1\n", "B=2"])
+@example([";A='\n", "B=2"])
 @example(["B=x  "])
 @example(['B="a\\"b\\c"'])
 @given(st.lists(st.sampled_from(FILE_PIECES), max_size=14))
