@@ -145,10 +145,16 @@ class Archive:
         signed = sum(byte - 256 if byte > 127 else byte for byte in blank) if max(blank) > 127 else -1
         if found not in (sum(blank), signed):
             self._refuse("this is no tar archive, or it is damaged: a header's checksum is wrong")
+        for name, field in (("uid", header[108:116]), ("gid", header[116:124]), ("time", header[136:148])):
+            if field[:1] != b"\xff":  # a negative number, in binary
+                self._number(field, name)  # of no use here, but servers refuse what is none
         return header
 
     def _number(self, field: bytes, name: str) -> int:
-        """A number in octal digits, or in binary where its first byte is 0x80. Readers differ about leading zero bytes."""
+        """A number in octal digits, or in binary where its first byte is 0x80.
+
+        Readers differ about digits behind a zero byte, so these are no number.
+        """
         if field[:1] == b"\x80":
             return int.from_bytes(field[1:], "big")
         digits = re.fullmatch(b" *([0-7]*)[ \\0]*", field)
