@@ -103,8 +103,7 @@ def start(machine: Machine, authorized_key: str, addresses: Mapping[str, str]) -
     plan_file = machine.directory / "plan.json"
     plan_file.touch(mode=0o600)
     plan_file.write_text(json.dumps(plan(machine, cgroup, authorized_key, addresses)))
-    # slave, not private: a network namespace that is deleted outside must not be kept alive by our copy of its mount.
-    command = ["unshare", "--mount", "--propagation", "slave", "--", sys.executable, "-I", str(_BOOT), str(plan_file)]
+    command = ["unshare", "--mount", "--", sys.executable, "-I", str(_BOOT), str(plan_file)]
     with open(machine.console, "wb") as console:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True

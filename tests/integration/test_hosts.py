@@ -195,7 +195,9 @@ def test_every_start_is_a_first_start(new_cluster: Callable[[str], Cluster]) -> 
 
 def test_clusters_live_side_by_side(new_cluster: Callable[[str], Cluster]) -> None:
     first, second = new_cluster("first"), new_cluster("second")
-    starting = [one.start("--count", "1") for one in (first, second)]
+    starting = [first.start("--count", "1")]
+    wait_until("a network namespace", lambda: network.namespaces(first.cluster_id) or starting[0].poll() is not None)
+    starting.append(second.start("--count", "1"))  # it comes to see the namespace of the first, and must let it go
     for process in starting:
         assert process.wait(120) == 0
     addresses = [json.loads(process.communicate()[0])["hosts"]["app1"] for process in starting]
