@@ -61,6 +61,8 @@ _REMEDIES = {
     "app server, or switch ClusterSettings.ReadOnlyConfig off",
     "app.plugin.cluster.save_config.app_error": "the cluster's configuration is read-only over the API: set the "
     "plugin's state in config.json on every app server (via: file)",
+    "app.plugin.config.app_error": "the server cannot save the plugin's state, in a cluster mostly because its "
+    "configuration is read-only over the API: set the state in config.json on every app server (via: file)",
     "api.plugin.upload.file_too_large.app_error": "raise FileSettings.MaxFileSize above the size of the bundle",
     "app.plugin.mvdir.app_error": "make the plugin directory writable for the service user "
     "(mattermost_plugin_directories)",

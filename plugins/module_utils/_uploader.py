@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
@@ -16,6 +17,8 @@ from ._wanted_plugin import WantedPlugin
 # Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.
 ACTIVATION_TIMEOUT = 30.0
 _POLL = 0.2
+_TAKES_UPLOADS = {"Enable": True, "EnableUploads": True, "RequirePluginSignature": False}
+_NOT_INSTALLED = "app.plugin.not_installed.app_error"
 _SHARED_REMEDY = "look for the plugin's id in the server's log"
 
 
@@ -38,17 +41,17 @@ class Uploader:
     def check(self, plugins: List[WantedPlugin]) -> None:
         """Refuse, before anything changes, what the server would refuse half-way.
 
-        :raises OperatorError: uploads off, signatures required, a bundle too large or not executable
+        :raises OperatorError: plugins or uploads off, signatures required, a bundle too large or not executable
         """
         config = self._server.get_config()
         settings = config.get("PluginSettings") or {}
-        if not settings.get("EnableUploads") or settings.get("RequirePluginSignature"):
+        found = {key: bool(settings.get(key)) for key in _TAKES_UPLOADS}
+        if found != _TAKES_UPLOADS:
             raise OperatorError(
                 "the server takes no uploads",
                 where=self._server.where,
-                found=f"EnableUploads={settings.get('EnableUploads')}, "
-                f"RequirePluginSignature={settings.get('RequirePluginSignature')}",
-                wanted="EnableUploads=True, RequirePluginSignature=False",
+                found=_spell(found),
+                wanted=_spell(_TAKES_UPLOADS),
                 remedy="set them with mattermost_plugin_settings before",
             )
         limit = (config.get("FileSettings") or {}).get("MaxFileSize")
@@ -75,31 +78,49 @@ class Uploader:
         """Upload a bundle over whatever is there.
 
         An enabled plugin is disabled before: a server that cannot start what it is given would else forget the
-        bundle at its next start.
+        bundle at its next start. Where the bundle is refused, the plugin that is there is enabled again.
         """
         if enabled_now:
             self.switch(plugin.id, False)
-        self._server.upload(bundle, force=True)
+        try:
+            self._server.upload(bundle, force=True)
+        except BaseException:
+            if enabled_now:
+                with contextlib.suppress(OperatorError):  # the refusal is what the operator must read
+                    self._server.enable(plugin.id)
+            raise
         if enabled_now and plugin.enabled:
             self._server.enable(plugin.id)
 
     def switch(self, plugin_id: str, enabled: bool) -> None:
-        """Enable or disable; disabling a plugin that the server has not got is no error."""
+        """Enable or disable. A plugin that the server has not got can be disabled too: it may come back."""
         if enabled:
             self._server.enable(plugin_id)
             return
         try:
             self._server.disable(plugin_id)
         except ServerError as error:
-            if error.id != "app.plugin.not_installed.app_error":
+            if error.id != _NOT_INSTALLED:
                 raise
+            self._save_disabled(plugin_id)
+
+    def _save_disabled(self, plugin_id: str) -> None:
+        """In the configuration: the server's own way refuses an id that is not installed."""
+        states = (self._server.get_config().get("PluginSettings") or {}).get("PluginStates") or {}
+        changed = {
+            key: {**state, "Enable": False}
+            for key, state in states.items()
+            if key.lower() == plugin_id and (state or {}).get("Enable")
+        }
+        if changed:  # the whole map: it replaces the server's
+            self._server.patch_config({"PluginSettings": {"PluginStates": {**states, **changed}}})
 
     def remove(self, plugin_id: str) -> None:
         """Remove the plugin with its stored bundle; a plugin that is gone already is no error."""
         try:
             self._server.remove(plugin_id)
         except ServerError as error:
-            if error.id != "app.plugin.not_installed.app_error":
+            if error.id != _NOT_INSTALLED:
                 raise
 
     def wait_active(self, plugins: List[WantedPlugin], timeout: float = ACTIVATION_TIMEOUT) -> None:
@@ -122,6 +143,10 @@ class Uploader:
                     remedy=_SHARED_REMEDY,
                 )
             self._pause(_POLL)
+
+
+def _spell(settings: Mapping[str, bool]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in settings.items())
 
 
 def active_versions(plugins: Mapping[str, List[Dict[str, Any]]]) -> Dict[str, str]:

@@ -182,6 +182,7 @@ def test_upload_as_an_independent_parser_reads_it(client: Server, partner: Partn
     assert message.get_content_type() == "multipart/form-data"
     assert not message.defects
     parts = {part.get_param("name", header="content-disposition"): part for part in _parts(message)}
+    assert not any(part.defects for part in parts.values())
     assert set(parts) == ({"force", "plugin"} if force else {"plugin"})
     assert parts["plugin"].get_filename()
     assert parts["plugin"].get_payload(decode=True) == bundle.read_bytes()
