@@ -58,6 +58,7 @@ def block(name: bytes = b"f", content: bytes = b"", kind: bytes = b"0", **fields
         "name": 0,
         "mode": 100,
         "size": 124,
+        "mtime": 136,
         "chksum": 148,
         "kind": 156,
         "linkname": 157,
