@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,7 @@ def broken_cluster(plugins: int, files: int = 0) -> Iterator[TestCluster]:
         state_dir = directory / "cluster"
         try:
             cluster.up(state_dir, cluster.Wanted(NAMES, "bookworm", "mattermost_app_servers", "deploy", ()))
-            found = TestCluster(
-                directory / "artifacts", state_dir / "inventory.yml", state_dir / "ssh_config", plugins
-            )
+            found = TestCluster(directory / "artifacts", state_dir / "inventory.yml", state_dir / "ssh_config", plugins)
             _break(found)
             yield found
         finally:
@@ -81,10 +80,12 @@ def faults(plugins: int) -> Dict[str, Dict[str, Any]]:
 
 
 def _break(found: TestCluster) -> None:
-    variables: Dict[str, Any] = {
+    variables = found.inventory.parent / "host_vars"
+    variables.mkdir()
+    for name, fault in faults(found.plugins).items():
+        (variables / f"{name}.yml").write_text(json.dumps(fault))
+    common = {
         "broken_release": str(found.artifacts / f"mattermost-{VERSION}.tar.gz"),
         "broken_bundles": str(found.artifacts),
     }
-    for name, fault in faults(found.plugins).items():
-        variables[f"broken_{name}"] = fault
-    run_playbook("molecule/resources/break.yml", found.inventory, variables)
+    run_playbook("molecule/resources/break.yml", found.inventory, common)

@@ -1,0 +1,145 @@
+"""Three broken app servers on real hosts become healthy: plan, check mode, site, site again, looked at from outside.
+
+The tests of this file run in their order on the same hosts; each needs what the one before has made.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+import pytest
+import testinfra
+
+from support.artifacts import NEW, plugin_ids
+from support.cluster import NAMES, TestCluster
+from support.playbooks import Run, run_playbook
+
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+
+INFO = "plugops.mattermost.mattermost_plugin_info"
+ENSURING = tuple(
+    f"plugops.mattermost.mattermost_{name}"
+    for name in ("plugin_directories", "service_directory", "plugin_settings", "plugin")
+)
+PLUGINS = 4
+# Bytes, owner, mode and mtime of everything that the modules could touch. atime is the reader's own business.
+SNAPSHOT = (
+    "find /opt/mattermost /etc/systemd /var/lib -xdev \\( -path /opt/mattermost/logs -o -path /var/lib/systemd \\) "
+    "-prune -o -printf '%p %u %g %m %T@ %s\\n' | sort; "
+    "find /opt/mattermost -xdev -type f -not -path '*/logs/*' -exec sha256sum {} + | sort -k2"
+)
+
+
+def host(broken: TestCluster, name: str) -> Any:
+    """The host as testinfra sees it, root by sudo."""
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(broken.ssh_config), sudo=True)
+
+
+def site(broken: TestCluster, *options: str) -> Run:
+    return run_playbook("playbooks/site.yml", broken.inventory, broken.wanted(PLUGINS), options)
+
+
+def planned(run: Run) -> Dict[str, List[str]]:
+    """Host -> names of the differences that its first report lists."""
+    return {name: sorted(item["name"] for item in run.results(INFO, name)[0]["differences"]) for name in NAMES}
+
+
+def made(run: Run) -> Dict[str, List[str]]:
+    """Host -> names of the differences that the ensuring modules say they mended."""
+    return {
+        name: sorted(
+            difference["name"]
+            for action in ENSURING
+            for result in run.results(action, name)
+            for difference in result["differences"]
+        )
+        for name in NAMES
+    }
+
+
+@pytest.fixture(scope="module")
+def plan(broken: TestCluster) -> Dict[str, List[str]]:
+    """What plan.yml says on the broken hosts."""
+    return planned(run_playbook("playbooks/plan.yml", broken.inventory, broken.wanted(PLUGINS)))
+
+
+def test_the_servers_are_really_broken(broken: TestCluster) -> None:
+    for name in NAMES:
+        answer = host(broken, name).check_output("curl -s http://127.0.0.1:8065/api/v4/plugins/webapp || true")
+        journal = host(broken, name).check_output("journalctl -u mattermost --no-pager -o cat")
+        assert "ailed to start up plugins" in journal, name
+        assert answer == "" or "app.plugin.disabled.app_error" in answer
+
+
+def test_plan_and_check_mode_leave_every_file_alone(broken: TestCluster, plan: Dict[str, List[str]]) -> None:
+    before = {name: host(broken, name).check_output(SNAPSHOT) for name in NAMES}
+    again = planned(run_playbook("playbooks/plan.yml", broken.inventory, broken.wanted(PLUGINS)))
+    checked = site(broken, "--check", "--diff")
+    after = {name: host(broken, name).check_output(SNAPSHOT) for name in NAMES}
+    assert before == after
+    assert again == plan
+    assert made(checked) == plan
+
+
+def test_site_changes_exactly_what_the_plan_said(broken: TestCluster, plan: Dict[str, List[str]]) -> None:
+    run = site(broken)
+    assert made(run) == plan
+    assert all(plan.values())
+
+
+def test_the_app_servers_are_healthy_as_seen_from_outside(broken: TestCluster) -> None:
+    trees = set()
+    for name in NAMES:
+        node = host(broken, name)
+        pid = node.check_output("systemctl show -p MainPID --value mattermost")
+        assert node.check_output("systemctl show -p WorkingDirectory --value mattermost") == "/opt/mattermost"
+        assert node.check_output(f"readlink /proc/{pid}/cwd") == "/opt/mattermost"
+        for directory in ("/opt/mattermost/plugins", "/opt/mattermost/client/plugins"):
+            found = node.file(directory)
+            assert (found.user, found.group, found.mode) == ("mattermost", "mattermost", 0o755), (name, directory)
+            node.run_expect([0], f"runuser -u mattermost -- sh -c 'touch {directory}/.probe && rm {directory}/.probe'")
+        foreign = node.check_output("find /opt/mattermost/plugins /opt/mattermost/client/plugins -not -user mattermost")
+        assert foreign == ""
+        running = node.check_output(
+            "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:8065/api/v4/plugins/webapp')"
+            '.read().decode())"'
+        )
+        for plugin_id in plugin_ids(PLUGINS):
+            assert f'"{plugin_id}"' in running
+        assert running.count(f'"{NEW}"') == PLUGINS
+        trees.add(
+            node.check_output(
+                "cd /opt/mattermost/plugins && find . -type f -not -name .filestore -exec sha256sum {} + | sort -k2"
+            )
+        )
+    assert len(trees) == 1
+
+
+def test_again_changes_nothing_and_restarts_nothing(broken: TestCluster) -> None:
+    pids = "systemctl show -p MainPID --value mattermost"
+    before = [host(broken, name).check_output(pids) for name in NAMES]
+    run = site(broken)
+    assert run.changed() == []
+    assert [host(broken, name).check_output(pids) for name in NAMES] == before
+
+
+def test_a_file_edited_by_hand_is_named_and_mended(broken: TestCluster) -> None:
+    path = f"/opt/mattermost/plugins/{plugin_ids(1)[0]}/plugin.json"
+    host(broken, "app2").check_output(f'sed -i \'s/"id"/ "id"/\' {path}')
+    run = site(broken)
+    report = run.results(INFO, "app2")[0]
+    assert [item["name"] for item in report["differences"]] == [f"plugins.{plugin_ids(1)[0]}.files"]
+    assert "plugin.json" in report["differences"][0]["found"]
+    assert site(broken).changed() == []
+
+
+def test_a_process_in_the_old_directory_is_restarted_although_the_files_are_right(broken: TestCluster) -> None:
+    node = host(broken, "app1")
+    drop_in = "/etc/systemd/system/mattermost.service.d/zz-plugops-working-directory.conf"
+    node.check_output(f"mv {drop_in} /run/kept.conf && systemctl daemon-reload && systemctl restart mattermost")
+    node.check_output(f"mv /run/kept.conf {drop_in} && systemctl daemon-reload")
+    run = site(broken)
+    assert made(run)["app1"] == []
+    pid = node.check_output("systemctl show -p MainPID --value mattermost")
+    assert node.check_output(f"readlink /proc/{pid}/cwd") == "/opt/mattermost"
+    assert site(broken).changed() == []
