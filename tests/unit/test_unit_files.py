@@ -17,6 +17,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._unit_files imp
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from support import systemd_oracle
 
 ETC, RUN, USR = "etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system"
