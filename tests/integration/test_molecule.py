@@ -1,0 +1,32 @@
+"""Molecule's scenarios, as `molecule test` runs them: create, prepare, converge, idempotence, verify, destroy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+
+import pytest
+
+from support import cluster
+from support.playbooks import REPOSITORY, clean_environment, program
+
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("scenario", ["default"])
+def test_scenario(scenario: str) -> None:
+    missing = cluster.missing()
+    if missing:
+        pytest.skip(f"no test hosts on this machine: {'; '.join(missing)}")
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    done = subprocess.run(
+        [program("molecule"), "test", "--scenario-name", scenario, "--destroy", "always"],
+        cwd=REPOSITORY,
+        env=clean_environment(PATH=path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
