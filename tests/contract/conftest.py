@@ -1,6 +1,6 @@
 """Which servers the contract is held against.
 
-Always: the stand-in, in the versions of STANDIN_VERSIONS (comma-separated; default: one of each era).
+Always: the stand-in, in the versions of STANDIN_VERSIONS (comma-separated, or "all"; default: one of each era).
 With MATTERMOST_RELEASE=<tarball>[:<tarball>…]: those real releases too, each with a PostgreSQL of the tests' own;
 `-k real` leaves the stand-in out.
 """
@@ -18,6 +18,7 @@ from standin.release import SUPPORTED, build_release
 from support import postgres as postgres_support
 from support.postgres import TemporaryPostgres
 
+ONE_OF_EACH_ERA = ("4.6.0", "5.13.0", "5.36.1", "9.10.0", "11.6.0")
 Target = Tuple[str, str]  # ("standin", version) or ("real", path)
 
 
@@ -29,8 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "release" not in metafunc.fixturenames:
         return
-    chosen = os.environ.get("STANDIN_VERSIONS")
-    versions = [version.strip() for version in chosen.split(",")] if chosen else list(SUPPORTED)
+    chosen = os.environ.get("STANDIN_VERSIONS", ",".join(ONE_OF_EACH_ERA))
+    versions = SUPPORTED if chosen == "all" else [version.strip() for version in chosen.split(",")]
     targets: List[Target] = [
         ("standin", version)
         for version in versions

@@ -33,6 +33,13 @@ def _assert_plugin_system_is_off(server: Server) -> None:
         assert answer.json["message"] == f"Plugins have been disabled.{hint}"
 
 
+def _plugin_system_is_on(server: Server) -> bool:
+    try:
+        return server.public("GET", "/plugins/webapp").status == 200
+    except ConnectionError:  # 4.6 drops a request that comes in the middle of the start
+        return False
+
+
 def _failed_to_start(server: Server, reason: str) -> None:
     if server.version < (4, 10):
         assert any(
@@ -192,7 +199,7 @@ def test_failed_start_is_retried_when_plugin_settings_change(deployment: Deploym
         deployment.edit_plugin_settings(PluginStates={"some.plugin": {"Enable": True}})
         if server.version >= (5, 38):
             assert server.rest("POST", "/config/reload").status == 200
-        server.wait_for(lambda: server.public("GET", "/plugins/webapp").status == 200, "the plugin system")
+        server.wait_for(lambda: _plugin_system_is_on(server), "the plugin system")
     assert deployment.client_plugins.is_dir()
 
 
@@ -204,7 +211,7 @@ def test_plugins_switched_off_and_on(deployment: Deployment) -> None:
         config = server.rest("GET", "/config").json
         config["PluginSettings"]["Enable"] = True
         assert server.rest("PUT", "/config", config).status == 200
-        server.wait_for(lambda: server.public("GET", "/plugins/webapp").status == 200, "the plugin system")
+        server.wait_for(lambda: _plugin_system_is_on(server), "the plugin system")
     assert deployment.plugins.is_dir()
 
 

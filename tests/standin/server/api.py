@@ -226,7 +226,7 @@ class Api:
             if different and self._traits.refuses_uploads_by_rest_patch:
                 message = "Changing PluginSettings.EnableUploads is not allowed due to security reasons."
                 raise AppError("patchConfig", "api.config.update_config.not_allowed_security.app_error", message, 403)
-        wanted = merge(self._config.effective, patch)
+        wanted = merge(self._config.effective, patch, self._traits.ignores_empty_plugins_in_patch)
         self._keep(wanted, kept)
         return self._save(wanted)
 

@@ -189,12 +189,12 @@ def encode(config: Config) -> bytes:
     return text.encode()
 
 
-def merge(base: Config, patch: Config) -> Config:
-    """A patch as the server applies it: scalars, lists and whole maps replace; an empty `Plugins` is ignored."""
+def merge(base: Config, patch: Config, ignore_empty_plugins: bool) -> Config:
+    """A patch as the server applies it: scalars, lists and whole maps replace."""
     merged = copy.deepcopy(base)
     for name, section in patch.items():
         for key, value in section.items():
-            if key in _MAPS and name == "PluginSettings" and not value:
+            if ignore_empty_plugins and (name, key) == ("PluginSettings", "Plugins") and not value:
                 continue
             merged.setdefault(name, {})[key] = copy.deepcopy(value)
     return merged

@@ -188,7 +188,8 @@ class Environment:
             write_file(clean_join(self.client_directory, name), content, 0o644)
         except GoError as error:
             raise GoError(f"unable to write webapp bundle: {plugin_id}: {error}") from error
-        manifest["webapp"]["bundle_path"] = f"/static/{name}"
+        if self._traits.webapp_bundle_path:
+            manifest["webapp"]["bundle_path"] = f"/static/{name}"
 
     def deactivate(self, plugin_id: str) -> bool:
         """Stop a plugin; False if it does not run."""

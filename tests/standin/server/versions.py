@@ -40,7 +40,7 @@ class Traits:
         # Configuration
         self.mm_config = version >= (5, 10)
         self.watches_config_file = version < (5, 38)
-        self.creates_config_mode = 0o600 if version >= (5, 28) else 0o644
+        self.creates_config_mode = 0o600 if (5, 28) <= version < (6, 0) else 0o644
         self.lower_cases_map_keys = version < (5, 2)
         self.plugin_env_overrides = version >= (5, 2)
         self.map_env_overrides = version >= (7, 5)
@@ -50,6 +50,7 @@ class Traits:
         self.refuses_uploads_by_rest_patch = version >= (5, 33)
         self.keeps_uploads_by_socket_put = version < (10, 0)
         self.keeps_uploads_by_socket_patch = version < (5, 33)
+        self.ignores_empty_plugins_in_patch = version >= (11, 0)
         self.restrict_system_admin = version >= (5, 10)
         self.drops_settings_of_missing_plugins = version >= (11, 0)
         self.masks_secret_settings = version >= (10, 1)

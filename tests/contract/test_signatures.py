@@ -1,0 +1,106 @@
+"""Bundles that carry a detached OpenPGP signature, and servers that insist on one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from contract.deployment import Deployment
+from support.bundles import make_bundle
+
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gpg, to sign bundles"),
+]
+
+STATE_ON = {"Enable": True}
+
+
+class Signer:
+    """A key of the tests' own."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._gpg("--passphrase", "", "--quick-gen-key", "contract@example.com", "rsa2048", "sign")
+
+    def export(self, path: Path) -> Path:
+        self._gpg("--armor", "--output", str(path), "--export", "contract@example.com")
+        return path
+
+    def sign(self, bundle: Path, armour: bool = False) -> Path:
+        signature = Path(f"{bundle}.sig")
+        armor = ["--armor"] if armour else []
+        self._gpg("--passphrase", "", *armor, "--output", str(signature), "--detach-sign", str(bundle))
+        return signature
+
+    def close(self) -> None:
+        subprocess.run(["gpgconf", "--homedir", str(self._home), "--kill", "all"], check=False, capture_output=True)
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _gpg(self, *arguments: str) -> None:
+        base = ["gpg", "--batch", "--quiet", "--yes", "--pinentry-mode", "loopback", "--homedir", str(self._home)]
+        subprocess.run([*base, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def signer() -> Iterator[Signer]:
+    made = Signer(Path(tempfile.mkdtemp(prefix="gpg-")))  # short: an agent's socket lies below
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.since(5, 18)
+def test_store_under_the_signature_rule(deployment: Deployment, signer: Signer) -> None:
+    """Unsigned bundles vanish while the rule is on, and come back."""
+    deployment.own(signer.export(deployment.config_path.parent / "contract.asc"))
+    bundles = {name: make_bundle(deployment.bundles, name, "1.0.0") for name in ("sig.ned", "un.signed", "wrong.sig")}
+    deployment.put_into_store(bundles["sig.ned"], "sig.ned", signer.sign(bundles["sig.ned"]))
+    deployment.put_into_store(bundles["un.signed"], "un.signed")
+    deployment.put_into_store(bundles["wrong.sig"], "wrong.sig", signer.sign(bundles["un.signed"]))
+    states = dict.fromkeys(bundles, STATE_ON)
+    deployment.edit_plugin_settings(
+        RequirePluginSignature=True, SignaturePublicKeyFiles=["contract.asc"], PluginStates=states
+    )
+    with deployment.running() as server:
+        server.wait_active("sig.ned")
+        plugins = server.plugins()
+        assert set(plugins["active"]) | set(plugins["inactive"]) == {"sig.ned"}
+        assert server.wait_log("nable to verify plugin signature")
+    deployment.edit_plugin_settings(RequirePluginSignature=False)
+    with deployment.running() as server:
+        for plugin_id in bundles:
+            server.wait_active(plugin_id)
+
+
+@pytest.mark.since(10, 11)
+@pytest.mark.parametrize("armour", [False, True])
+def test_prepackaged_with_signature(deployment: Deployment, signer: Signer, armour: bool) -> None:
+    deployment.own(signer.export(deployment.config_path.parent / "contract.asc"))
+    folder = deployment.install / "prepackaged_plugins"
+    bundle = make_bundle(deployment.bundles, "pre.packed", "1.0.0")
+    for path in (bundle, signer.sign(bundle, armour)):
+        shutil.copyfile(path, folder / path.name)
+    deployment.own(folder)
+    deployment.edit_plugin_settings(SignaturePublicKeyFiles=["contract.asc"], PluginStates={"pre.packed": STATE_ON})
+    with deployment.running() as server:
+        server.wait_active("pre.packed")
+
+
+@pytest.mark.since(10, 11)
+def test_prepackaged_with_asc_only(deployment: Deployment, signer: Signer) -> None:
+    deployment.own(signer.export(deployment.config_path.parent / "contract.asc"))
+    folder = deployment.install / "prepackaged_plugins"
+    bundle = make_bundle(deployment.bundles, "pre.packed", "1.0.0")
+    shutil.copyfile(bundle, folder / bundle.name)
+    shutil.copyfile(signer.sign(bundle, armour=True), folder / f"{bundle.name}.asc")
+    deployment.own(folder)
+    deployment.edit_plugin_settings(SignaturePublicKeyFiles=["contract.asc"], PluginStates={"pre.packed": STATE_ON})
+    with deployment.running() as server:
+        server.wait_log("Failed to install prepackaged plugin", "missing required signature file")
