@@ -9,14 +9,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+import re
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._bundle import read_bundle
 from ..module_utils._errors import OperatorError
 from ..module_utils._files import write_atomic
+from ..module_utils._manifest import check_id
 from ..module_utils._wanted_plugin import WantedPlugin
 
 _KNOWN = {"id", "src", "version", "sha256", "enabled", "state"}
+_TEXTS = ("id", "src", "version", "sha256", "state")
+_SHA256 = re.compile("[0-9a-f]{64}")
+# Raised when what is kept of a bundle changes its meaning, so that nothing older is believed.
+_FORMAT = 1
+# A file changed right after it was read may bear the same times, if both happened in one tick of the clock.
+_CTIME = 2  # its place in a stamp
+_TICK = 2_000_000_000
 _EXAMPLE = "write for example: - {src: files/com.example.plugin-1.2.0.tar.gz}"
 
 
@@ -31,18 +43,17 @@ class BundleFacts:
         self._entries: Dict[str, Any] = {}
         self._changed = False
         with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as source:
-            entries = json.load(source)
-            self._entries = entries if isinstance(entries, dict) else {}
+            self._entries = _entries_in(json.load(source))
 
     def of(self, path: str) -> Dict[str, Any]:
         """Facts of one bundle, as :class:`WantedPlugin` fields.
 
         :raises OperatorError: it is no plugin bundle, or a hostile one
         """
-        found = os.stat(path)
-        stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+        read_at = time.time_ns()
+        stamp = _stamp(path)
         entry = self._entries.get(path)
-        if isinstance(entry, dict) and entry.get("stamp") == stamp:
+        if entry is not None and entry["stamp"] == stamp:
             return dict(entry["facts"])
         bundle = read_bundle(path)
         facts = {
@@ -55,8 +66,9 @@ class BundleFacts:
             "executables": list(bundle.manifest.executables),
             "unexecutable": list(bundle.unexecutable),
         }
-        self._entries[path] = {"stamp": stamp, "facts": facts}
-        self._changed = True
+        if stamp is not None and stamp[_CTIME] < read_at - _TICK:
+            self._entries[path] = {"stamp": stamp, "facts": facts}
+            self._changed = True
         return dict(facts)
 
     def save(self) -> None:
@@ -65,7 +77,28 @@ class BundleFacts:
             return
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            write_atomic(self._path, json.dumps(self._entries).encode("utf-8"), mode=0o600)
+            present = {path: entry for path, entry in self._entries.items() if os.path.exists(path)}
+            content = json.dumps({"format": _FORMAT, "bundles": present})
+            write_atomic(self._path, content.encode("utf-8"), mode=0o600)
+
+
+def _entries_in(content: Any) -> Dict[str, Any]:
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        return {}
+    bundles = content.get("bundles")
+    return {
+        path: entry
+        for path, entry in (bundles if isinstance(bundles, dict) else {}).items()
+        if isinstance(entry, dict) and isinstance(entry.get("facts"), dict) and "stamp" in entry
+    }
+
+
+def _stamp(path: str) -> Optional[List[int]]:
+    """What changes with the file; None where there is none, which reading it then tells."""
+    with contextlib.suppress(OSError):
+        found = os.stat(path)
+        return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return None
 
 
 def default_cache_path() -> str:
@@ -105,17 +138,35 @@ def _check_entry(entry: Mapping[str, Any], where: str) -> None:
         raise OperatorError(
             "unknown key", where=where, found=", ".join(unknown), wanted=", ".join(sorted(_KNOWN)), remedy=_EXAMPLE
         )
+    for key in _TEXTS:
+        if entry.get(key) is not None and not isinstance(entry[key], str):
+            raise OperatorError(
+                f"{key} must be a text",
+                where=where,
+                found=repr(entry[key]),
+                remedy='quote it: YAML reads "1.10" as 1.1',
+            )
     state = entry.get("state") or "present"
     if state not in ("present", "absent"):
         raise OperatorError("unknown state", where=where, found=str(state), wanted="present or absent")
     if state == "absent" and not entry.get("id"):
         raise OperatorError("state absent needs the plugin's id", where=where)
-    if state == "present" and not entry.get("src") and not (entry.get("id") and entry.get("sha256")):
+    by_hash = all(entry.get(key) for key in ("id", "version", "sha256"))
+    if state == "present" and not entry.get("src") and not by_hash:
         raise OperatorError(
             "an entry needs src, or the id, version and sha256 of a bundle that the nodes' stores have",
             where=where,
             remedy=_EXAMPLE,
         )
+    if entry.get("sha256") and not _SHA256.fullmatch(entry["sha256"].lower()):
+        raise OperatorError("sha256 is no SHA-256", where=where, found=entry["sha256"], wanted="64 hex digits")
+
+
+def _enabled(value: Any, where: str) -> bool:
+    try:
+        return True if value is None else bool(boolean(value))
+    except TypeError as error:
+        raise OperatorError("enabled must be true or false", where=where, found=repr(value)) from error
 
 
 def _plugin_of(
@@ -129,7 +180,8 @@ def _plugin_of(
     for key in ("id", "sha256"):
         if key in said:
             said[key] = said[key].lower()
-    if (entry.get("state") or "present") == "absent":
+    if entry.get("state") == "absent":
+        check_id(said["id"], None)  # it becomes the name of what is removed
         return WantedPlugin(id=said["id"], present=False, enabled=False)
     fields: Dict[str, Any] = dict(said)
     if entry.get("src"):
@@ -145,5 +197,6 @@ def _plugin_of(
                     remedy=f"take the right bundle, or correct {key} in the list",
                 )
         sources[fields["sha256"]] = path
-    enabled = entry.get("enabled")
-    return WantedPlugin.from_dict({**fields, "enabled": True if enabled is None else bool(enabled)})
+    else:
+        check_id(said["id"], None)
+    return WantedPlugin.from_dict({**fields, "enabled": _enabled(entry.get("enabled"), where)})
