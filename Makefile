@@ -29,9 +29,9 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter
-	$(BIN)/mypy tests/sandbox tests/support tests/hosts tests/standin
+	cd tests && MYPYPATH=. ../$(BIN)/mypy -p sandbox -p support -p hosts -p standin
 	$(BIN)/yamllint --strict .
-	$(BIN)/ansible-lint --offline --strict
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict
 
 bench: system-packages venv
 	$(IN_TESTS) $(BIN)/python tests/benchmarks/noop.py
