@@ -151,6 +151,24 @@ def test_fresh_install(host: Host, umask: int) -> None:
         assert _mode(host / "opt/mattermost/client") == "0555", "root needs no right to create in it"
 
 
+@needs_root
+def test_new_directory_is_closed_until_it_has_its_owner(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    fchown = os.fchown
+
+    def watch(handle: int, uid: int, gid: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(handle).st_mode))
+        fchown(handle, uid, gid)
+
+    monkeypatch.setattr(_directories.os, "fchown", watch)
+    old = os.umask(0)
+    try:
+        ensure(host.directories(mode="0777"), check_mode=False)
+    finally:
+        os.umask(old)
+    assert modes == [0o700, 0o700]
+
+
 def test_parent_made_too_with_the_mode_wanted(host: Host, umask: int) -> None:
     (host / "opt/mattermost/client").rmdir()
     assert host.run(host.directories(mode="750")) == [
@@ -462,6 +480,27 @@ def test_account_itself_cannot_promise_what_it_cannot_see(open_host: Host) -> No
     (open_host / "opt/mattermost/client").chmod(0o600)
     os.chown(open_host / "opt/mattermost/client", 65534, 65534)
     assert "/opt/mattermost/client/plugins: user id 65534 may not look there" in _as_nobody(open_host, "nobody", True)
+
+
+@needs_root
+def test_account_itself_opens_no_parent_outside_the_install_directory(open_host: Host) -> None:
+    (open_host / "srv").mkdir()
+    for path in open_host.top.rglob("*"):
+        os.chown(path, 65534, 65534)
+    (open_host / "srv").chmod(0o555)
+    open_host.configure({"Directory": "/srv/plugins"})
+    message = _as_nobody(open_host, "nobody", False)
+    assert "/srv/plugins: user id 65534 may not do this: create it, owner nobody:nogroup" in message
+    assert _mode(open_host / "srv") == "0555"
+
+
+@needs_root
+def test_another_user_changes_no_mode(open_host: Host) -> None:
+    open_host.run(Directories(open_host.node(service_user="daemon"), None, None))
+    (open_host / "opt/mattermost/plugins").chmod(0o775)
+    message = _as_nobody(open_host, "daemon", True)
+    assert "user id 65534 may not do this: chmod 0755 /opt/mattermost/plugins" in message
+    assert _as_nobody(open_host, "daemon", False) == message
 
 
 @needs_root
