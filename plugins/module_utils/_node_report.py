@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, TypeVar
 
 from ._ensure import Concern, inspect
 from ._errors import OperatorError
 from ._node import Node
 from ._settings import read_plugin_settings
 from ._unit import systemd_is_running
+
+T = TypeVar("T")
 
 
 class NodeReport:
@@ -32,8 +34,8 @@ class NodeReport:
         """Inspect one concern; what makes it impossible becomes an error of the report."""
         try:
             outcome = inspect(build())
-        except OperatorError as error:
-            self._errors.append({"concern": name, "msg": str(error)})
+        except (OperatorError, OSError) as error:
+            self._add_error(name, error)
             return
         self._facts[name] = outcome.facts
         self._differences.extend(outcome.differences.as_list())
@@ -44,7 +46,10 @@ class NodeReport:
 
     def result(self) -> Dict[str, Any]:
         """As documented under RETURN of mattermost_plugin_info."""
-        unhealthy = self._unhealthy()
+        # Before the errors are looked at: what cannot be asked adds one.
+        running = self._ask("service", lambda: self._node.running, False)
+        plugin_system = self._ask("server", lambda: self._node.plugin_system, "unknown")
+        unhealthy = self._unhealthy(running, plugin_system)
         return {
             **self._facts,
             "changed": False,
@@ -55,23 +60,38 @@ class NodeReport:
             "pending": {"restart": self._restart, "reload": self._reload},
             "expected_restart": self._expected_restart,
             "systemd": systemd_is_running(self._node.root),
-            "running": self._node.running,
-            "plugin_system": self._node.plugin_system,
+            "running": running,
+            "plugin_system": plugin_system,
             "healthy": not unhealthy,
             "unhealthy": unhealthy,
         }
 
-    def _unhealthy(self) -> List[str]:
+    def _add_error(self, concern: str, error: Exception) -> None:
+        text = str(error)
+        if isinstance(error, OSError):
+            text = f"{error.strerror or error} ({error.filename or 'no path'})"
+        if text not in [known["msg"] for known in self._errors]:  # one cause often stops several concerns
+            self._errors.append({"concern": concern, "msg": text})
+
+    def _ask(self, concern: str, question: Callable[[], T], unknown: T) -> T:
+        try:
+            return question()
+        except (OperatorError, OSError) as error:
+            self._add_error(concern, error)
+            return unknown
+
+    def _unhealthy(self, running: bool, plugin_system: str) -> List[str]:
+        enabled = self._ask("settings", self._plugins_enabled, True) if plugin_system == "off" else True
         reasons = [f"{error['concern']}: {error['msg']}" for error in self._errors]
         reasons += [f"{difference['name']} is not as wanted" for difference in self._differences]
         reasons += [f"a restart is owed: {reason}" for reason in self._restart]
         reasons += [f"a reload is owed: {reason}" for reason in self._reload]
         if systemd_is_running(self._node.root):
-            if not self._node.running:
+            if not running:
                 reasons.append(f"{self._node.service_name} does not run")
-            elif self._node.plugin_system == "off" and self._plugins_enabled():
+            elif plugin_system == "off" and enabled:
                 reasons.append("the server's plugin system is off, its start-up failed: see the server's log")
-            elif self._node.server is None and self._node.plugin_system == "unknown":
+            elif plugin_system == "unknown":
                 reasons.append("the server does not answer yet, neither on its socket nor on its listen address")
         return reasons
 

@@ -1,0 +1,170 @@
+"""One report of a node, of concerns that find, differ, warn or fail."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils import _node_report
+from ansible_collections.plugops.mattermost.plugins.module_utils._difference import Tracker
+from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Concern, Pending
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_report import NodeReport
+
+
+class FakeNode:
+    """What a report asks a node; an exception in place of a value is raised."""
+
+    root = None
+    service_name = "mattermost.service"
+
+    def __init__(self, running: Any = True, plugin_system: Any = "on", enabled: Any = True) -> None:
+        self._values = {"running": running, "plugin_system": plugin_system, "enabled": enabled}
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._values[name]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+class Fixed(Concern[None]):
+    def __init__(self, name: str, **says: Any) -> None:
+        self.name = name
+        self.says = says
+
+    def observe(self) -> None:
+        if "error" in self.says:
+            raise self.says["error"]
+
+    def compare(self, found: None) -> Tracker:
+        tracker = Tracker()
+        for name in self.says.get("differences", []):
+            tracker.add(name, False, True, "mend")
+        return tracker
+
+    def pending(self, found: None) -> Pending:
+        return Pending(restart=self.says.get("restart", []), reload=self.says.get("reload", []))
+
+    def facts(self, found: None) -> Dict[str, Any]:
+        return {"is": self.name}
+
+    def warnings(self, found: None) -> List[str]:
+        return list(self.says.get("warnings", []))
+
+
+Make = Callable[..., NodeReport]
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Make:
+    def make(*concerns: Concern[Any], systemd: bool = True, **node: Any) -> NodeReport:
+        monkeypatch.setattr(_node_report, "systemd_is_running", lambda root: systemd)
+        monkeypatch.setattr(_node_report, "read_plugin_settings", lambda node: {"Enable": node.enabled})
+        made = NodeReport(FakeNode(**node))
+        for concern in concerns:
+            made.add(concern.name, lambda concern=concern: concern)
+        return made
+
+    return make
+
+
+def test_healthy(report: Make) -> None:
+    result = report(Fixed("settings"), Fixed("plugins")).result()
+    assert result == {
+        "settings": {"is": "settings"},
+        "plugins": {"is": "plugins"},
+        "changed": False,
+        "differences": [],
+        "errors": [],
+        "restart_required": False,
+        "reload_required": False,
+        "pending": {"restart": [], "reload": []},
+        "expected_restart": [],
+        "systemd": True,
+        "running": True,
+        "plugin_system": "on",
+        "healthy": True,
+        "unhealthy": [],
+    }
+
+
+def test_everything_is_collected_once_and_in_order(report: Make) -> None:
+    made = report(
+        Fixed("a", differences=["a.x", "a.y"], restart=["r1"], reload=["l"], warnings=["w"]),
+        Fixed("b", differences=["b.x"], restart=["r1", "r2"], reload=["l"], warnings=["w", "v"]),
+    )
+    result = made.result()
+    assert [difference["name"] for difference in result["differences"]] == ["a.x", "a.y", "b.x"]
+    assert result["pending"] == {"restart": ["r1", "r2"], "reload": ["l"]}
+    assert (result["restart_required"], result["reload_required"], result["changed"]) == (True, True, False)
+    assert made.warnings == ["w", "v"]
+    assert result["unhealthy"] == [
+        *(f"{name} is not as wanted" for name in ("a.x", "a.y", "b.x")),
+        "a restart is owed: r1",
+        "a restart is owed: r2",
+        "a reload is owed: l",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OperatorError("the file is broken", where="/c"), "the file is broken (/c)."),
+        (PermissionError(13, "Permission denied", "/opt/x"), "Permission denied (/opt/x)"),
+    ],
+)
+def test_one_impossible_concern_hides_no_other(report: Make, error: Exception, text: str) -> None:
+    result = report(Fixed("a", error=error), Fixed("b", differences=["b.x"])).result()
+    assert result["errors"] == [{"concern": "a", "msg": text}]
+    assert "a" not in result
+    assert result["b"] == {"is": "b"}
+    assert result["unhealthy"] == [f"a: {text}", "b.x is not as wanted"]
+    assert not result["healthy"]
+
+
+def test_concern_that_cannot_even_be_made(report: Make) -> None:
+    def build() -> Concern[Any]:
+        raise OperatorError("unknown key")
+
+    made = report()
+    made.add("settings", build)
+    assert made.result()["errors"] == [{"concern": "settings", "msg": "unknown key."}]
+
+
+def test_broken_configuration_stops_several_and_is_told_once(report: Make) -> None:
+    error = OperatorError("config.json is truncated")
+    result = report(
+        Fixed("settings", error=error), Fixed("plugins", error=error), plugin_system=error, enabled=error
+    ).result()
+    assert result["errors"] == [{"concern": "settings", "msg": "config.json is truncated."}]
+    assert (result["running"], result["plugin_system"], result["healthy"]) == (True, "unknown", False)
+
+
+def test_node_that_cannot_be_asked_is_an_error_of_the_report(report: Make) -> None:
+    result = report(running=OperatorError("no unit"), plugin_system=OperatorError("foreign socket")).result()
+    assert result["errors"] == [
+        {"concern": "service", "msg": "no unit."},
+        {"concern": "server", "msg": "foreign socket."},
+    ]
+    assert (result["running"], result["plugin_system"], result["healthy"]) == (False, "unknown", False)
+    result = report(plugin_system="off", enabled=OperatorError("no file")).result()
+    assert {"concern": "settings", "msg": "no file."} in result["errors"]
+
+
+@pytest.mark.parametrize(
+    ("node", "reason"),
+    [
+        ({"running": False, "plugin_system": "unknown"}, "mattermost.service does not run"),
+        ({"plugin_system": "off"}, "start-up failed"),
+        ({"plugin_system": "off", "enabled": False}, ""),
+        ({"plugin_system": "unknown"}, "does not answer yet"),
+        ({"systemd": False, "running": False, "plugin_system": "unknown"}, ""),
+        ({"systemd": False, "plugin_system": "off"}, ""),
+    ],
+)
+def test_service(report: Make, node: Dict[str, Any], reason: str) -> None:
+    result = report(Fixed("a"), **node).result()
+    assert result["healthy"] == (not reason)
+    assert len(result["unhealthy"]) == (1 if reason else 0)
+    assert reason in "".join(result["unhealthy"])
