@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from typing import Dict, List, Optional
 
 from ._errors import OperatorError
 from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
 from ._root import Root
-from ._tree import DigestCache, Tree, read_tree
-
-# Servers 5.14 to 10.x leave this file in a plugin that they installed from their filestore.
-MANAGED_MARKER = ".filestore"
+from ._tree import MARKER, DigestCache, Tree, read_tree
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,21 @@ def scan_plugins(directory: str, root: Root, cache: Optional[DigestCache]) -> Pl
     """Read the plugin directory as a server does: real directories, one level deep, no dot names, no links.
 
     :param directory: host path of PluginSettings.Directory
+    :raises OperatorError: this process may not read it, or something in it; what the server skips is no error
     """
     real = root.real(root.resolve(directory))
+    try:
+        return _scan(real, directory, cache)
+    except PermissionError as error:
+        raise OperatorError(
+            "the plugin directory cannot be read",
+            where=root.host(os.fsdecode(error.filename or real)),
+            found=error.strerror or str(error),
+            remedy="run as root (become: true), or as the service's user",
+        ) from error
+
+
+def _scan(real: str, directory: str, cache: Optional[DigestCache]) -> PluginDirectory:
     found: Dict[str, Installed] = {}
     places: Dict[str, List[str]] = {}
     unreadable: Dict[str, str] = {}
@@ -64,13 +76,17 @@ def scan_plugins(directory: str, root: Root, cache: Optional[DigestCache]) -> Pl
         except OperatorError as error:
             unreadable[path] = str(error)
             continue
+        try:
+            tree = read_tree(os.path.join(real, name), cache)
+        except FileNotFoundError:  # a running server replaces it at this moment
+            continue
         places.setdefault(manifest.id, []).append(path)
         found[manifest.id] = Installed(
             id=manifest.id,
             version=manifest.version,
             path=path,
-            tree=read_tree(os.path.join(real, name), cache),
-            managed=os.path.exists(os.path.join(real, name, MANAGED_MARKER)),
+            tree=tree,
+            managed=os.path.lexists(os.path.join(real, name, MARKER)),
         )
     duplicates = {plugin_id: paths for plugin_id, paths in places.items() if len(paths) > 1}
     return PluginDirectory(found, duplicates, unreadable)
@@ -81,14 +97,31 @@ def read_manifest(real: str, path: str) -> Manifest:
 
     :param real: where this process finds the plugin's directory
     :param path: how messages name it
+    :raises OperatorError: there is none that a server could read
+    :raises PermissionError: a server might read it, this process may not
     """
     for name in MANIFEST_NAMES:
         try:
-            with open(os.path.join(real, name), "rb") as source:
-                return parse_manifest(name, source.read())
+            data = _read_regular(os.path.join(real, name))
         except FileNotFoundError:
             continue
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise OperatorError(
+                "the plugin's manifest cannot be read",
+                where=os.path.join(path, name),
+                found=error.strerror or str(error),
+            ) from error
+        return parse_manifest(name, data)
     raise OperatorError("no plugin manifest", where=path, wanted=" or ".join(MANIFEST_NAMES))
+
+
+def _read_regular(real: str) -> bytes:
+    with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:  # a fifo is not waited for
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", real)
+        return source.read()
 
 
 def _candidates(real: str) -> List[str]:
@@ -99,5 +132,5 @@ def _candidates(real: str) -> List[str]:
                 for entry in entries
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
             )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the directories' concern says so
         return []
