@@ -13,7 +13,7 @@ from ._account import Account
 from ._bundle import unpack_bundle
 from ._errors import OperatorError
 from ._files import fsync_directory
-from ._tree import read_tree, swap_in
+from ._tree import read_tree, remove_tree, swap_in
 
 # One fixed name, so that the next run finds and clears what a killed run has left.
 _STAGING = ".plugops-staging"
@@ -27,14 +27,41 @@ class Unpacker:
     """
 
     def __init__(self, directory: str, account: Account) -> None:
-        self._directory = directory
+        self._directory = os.path.realpath(directory)
         self._account = account
-        self._staging = os.path.join(_staging_parent(directory), _STAGING)
+        # Outside the plugin directory where a rename can still reach it; else inside, under a name servers skip.
+        self._outside = os.path.join(os.path.dirname(self._directory), _STAGING)
+        self._inside = os.path.join(self._directory, _STAGING)
+        self._staging = self._outside
 
     def __enter__(self) -> Unpacker:
+        if not os.path.isdir(self._directory):
+            raise OperatorError(
+                "there is no plugin directory to unpack into",
+                where=self._directory,
+                remedy="let mattermost_plugin_directories make it before",
+            )
         self._clear()
-        os.mkdir(self._staging, 0o700)
+        self._staging = self._outside if self._outside_will_do() else self._inside
+        if self._staging == self._inside:
+            os.mkdir(self._inside, 0o700)
         return self
+
+    def _outside_will_do(self) -> bool:
+        """Tried, not guessed: a bind mount has the device number of its surroundings and yet no rename leads there."""
+        try:
+            os.mkdir(self._outside, 0o700)
+        except OSError:
+            return False
+        probe = os.path.join(self._outside, "probe")
+        os.mkdir(probe)
+        try:
+            os.rename(probe, self._inside)
+        except OSError:
+            shutil.rmtree(self._outside)
+            return False
+        os.rmdir(self._inside)
+        return True
 
     def __exit__(self, *_: object) -> None:
         self._clear()
@@ -65,12 +92,5 @@ class Unpacker:
         fsync_directory(self._directory)
 
     def _clear(self) -> None:
-        if os.path.lexists(self._staging):
-            shutil.rmtree(self._staging)
-
-
-def _staging_parent(directory: str) -> str:
-    """Outside the plugin directory where a rename can still reach it; else inside, under a name servers skip."""
-    parent = os.path.dirname(os.path.realpath(directory))
-    same = os.stat(parent).st_dev == os.stat(directory).st_dev
-    return parent if same and os.access(parent, os.W_OK | os.X_OK) else os.path.realpath(directory)
+        for place in (self._outside, self._inside):
+            remove_tree(place)
