@@ -116,15 +116,17 @@ def test_install_over_nothing_then_over_an_enabled_plugin(server: Server, upload
     assert name not in _installed(server)
 
 
-def test_state_left_on_by_a_plugin_that_is_gone(server: Server, uploader: Uploader) -> None:
+def test_state_left_on_by_a_plugin_that_is_gone(server: Server, uploader: Uploader, deployment: Deployment) -> None:
     states = server.get_config()["PluginSettings"]["PluginStates"]
     kept = {**states, "com.example.kept": {"Enable": True}}
     server.patch_config({"PluginSettings": {"PluginStates": {**kept, "com.example.gone": {"Enable": True}}}})
     uploader.switch("com.example.gone", False)
     after = server.get_config()["PluginSettings"]["PluginStates"]
     assert after == {**kept, "com.example.gone": {"Enable": False}}
+    written = deployment.config_path.stat().st_mtime_ns
     uploader.switch("com.example.gone", False)
     uploader.switch("com.example.never", False)
+    assert deployment.config_path.stat().st_mtime_ns == written, "nothing was to be saved"
     assert server.get_config()["PluginSettings"]["PluginStates"] == after
 
 
