@@ -10,7 +10,6 @@ import gzip
 import io
 import sys
 import tarfile
-import zipfile
 from pathlib import Path
 from typing import Dict, List
 
@@ -27,6 +26,18 @@ from standin.server.versions import Traits, Version
 SUPPORTED = ("4.6.0", "5.13.0", "5.20.0", "5.36.1", "6.7.2", "9.10.0", "10.11.0", "11.6.0")
 FIXED_TIME = 1_600_000_000
 TOP = "mattermost"
+# Leaves no bytecode behind: an install directory must look the same after a start as before it.
+LAUNCHER = b"""#!/usr/bin/env python3
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "standin"))
+
+from server.main import main
+
+sys.exit(main())
+"""
 
 
 def build_release(version: str, dest_dir: Path) -> Path:
@@ -34,7 +45,9 @@ def build_release(version: str, dest_dir: Path) -> Path:
     parsed = Version.parse(version)
     traits = Traits(parsed)
     files: Dict[str, bytes] = {
-        f"bin/{traits.binary}": _program(version),
+        f"bin/{traits.binary}": LAUNCHER,
+        **{f"standin/server/{source.name}": source.read_bytes() for source in SERVER.glob("*.py")},
+        "standin/server/VERSION": f"{version}\n".encode(),
         "client/root.html": b"<!doctype html><title>Mattermost</title>\n",
         "config/config.json": _default_config(parsed),
         "i18n/en.json": b"[]\n",
@@ -48,21 +61,6 @@ def build_release(version: str, dest_dir: Path) -> Path:
     path = dest_dir / f"mattermost-{version}.tar.gz"
     path.write_bytes(_pack(files, directories, executable=f"bin/{traits.binary}"))
     return path
-
-
-def _program(version: str) -> bytes:
-    """One executable file: a zip archive of the server's modules behind a `#!` line."""
-    modules: Dict[str, bytes] = {
-        "__main__.py": b"import sys\n\nfrom server.main import main\n\nsys.exit(main())\n",
-        "server/VERSION": f"{version}\n".encode(),
-    }
-    for source in SERVER.glob("*.py"):
-        modules[f"server/{source.name}"] = source.read_bytes()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(modules.items()):
-            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content)
-    return b"#!/usr/bin/env python3\n" + packed.getvalue()
 
 
 def _default_config(version: Version) -> bytes:

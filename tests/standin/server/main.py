@@ -15,7 +15,6 @@ _DSN_SCHEMES = ("mysql://", "postgres://", "postgresql://")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    sys.dont_write_bytecode = True
     arguments = sys.argv[1:] if arguments is None else arguments
     packed = pkgutil.get_data(__package__ or "server", "VERSION")
     if packed is None:
