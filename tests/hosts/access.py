@@ -51,6 +51,7 @@ def inventory(state_dir: Path, addresses: Mapping[str, str], group: str, user: s
     """An Ansible inventory in YAML. Whoever needs root says `become` or `-e ansible_user=root`."""
     variables = {
         "ansible_user": user,
+        "ansible_port": "22",  # the default, but `molecule login` wants it said
         "ansible_ssh_private_key_file": str(state_dir / KEY),
         "ansible_ssh_common_args": f"-F {shlex.quote(str(state_dir / SSH_CONFIG))}",
         "ansible_control_path_dir": str(control_path_dir),

@@ -33,7 +33,8 @@ _TRIALS = {
         " && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w,redirect_dir=on m"
     ),
     "cgroup v2, writable": (
-        "mount -t cgroup2 cgroup2 /sys/fs/cgroup && cd /sys/fs/cgroup && mkdir plug-trial-$$ && rmdir plug-trial-$$"
+        "test -e /sys/fs/cgroup/cgroup.controllers || mount -t cgroup2 cgroup2 /sys/fs/cgroup;"
+        " cd /sys/fs/cgroup && mkdir plug-trial-$$ && rmdir plug-trial-$$"
     ),
 }
 
@@ -53,7 +54,8 @@ def missing(suite: str, cache: Path = rootfs.DEFAULT_CACHE, mirror: str = "") ->
         try:
             run(["unshare", "--mount", "--net", "--propagation", "private", "--", "sh", "-ec", trial])
         except HostsError as error:
-            found.append(f"{what}: {str(error).splitlines()[-1]}")
+            said = str(error).rpartition("): ")[2]
+            found.append(f"{what}: {' '.join(said.split())}")
     if rootfs.cached(suite, cache) is None:
         found += _mirror_problem(suite, mirror)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -205,6 +206,41 @@ def test_clusters_live_side_by_side(new_cluster: Callable[[str], Cluster]) -> No
     first.down()
     assert first.left() == []
     assert second.ssh("app1", "hostname") == "app1"
+
+
+CGROUPS = {
+    "v2 alone, as systemd mounts it": "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+    "v2 beside v1": (
+        "mount -t tmpfs tmpfs /sys/fs/cgroup && mkdir /sys/fs/cgroup/unified"
+        " && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+    ),
+    "not mounted": "true",
+}
+
+
+@pytest.mark.parametrize("layout", CGROUPS)
+def test_hosts_run_whatever_cgroups_the_machine_has_mounted(new_cluster: Callable[[str], Cluster], layout: str) -> None:
+    one = new_cluster("state")
+    up, down = (shlex.join(one.command(command)) for command in ("up", "down"))
+    ssh = shlex.join(["ssh", "-F", str(one.state_dir / "ssh_config"), "app1"])
+    steps = [
+        "umount --lazy --recursive /sys/fs/cgroup",
+        CGROUPS[layout],
+        f"{up} --suite {SUITE} --count 1 >&2",
+        f"{ssh} 'stat -f -c %T /sys/fs/cgroup; systemctl is-system-running'",
+        f"{down} >&2",
+    ]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", "\n".join(steps)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "tests"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["cgroup2fs", "running"]), done.stderr
+    assert one.left() == []
 
 
 STAGES: dict[str, Callable[[Cluster], object]] = {
