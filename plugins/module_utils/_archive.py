@@ -202,8 +202,8 @@ class Archive:
             space = data.find(b" ", at, at + 9)
             digits = data[at : max(space, at)]
             end = at + int(digits) if re.fullmatch(b"[0-9]+", digits) else 0
-            key, equals, value = data[space + 1 : end].partition(b"=")
-            if not (space < end <= len(data)) or not equals or not value.endswith(b"\n"):
+            key, _equals, value = data[space + 1 : end].partition(b"=")
+            if end > len(data) or not value.endswith(b"\n"):
                 self._refuse("the archive is damaged: an extended header cannot be read")
             records[key] = value[:-1]
             at = end

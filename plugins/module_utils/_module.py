@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable, Dict, NoReturn, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -27,7 +27,7 @@ def build_node(module: AnsibleModule) -> Node:
 
 def run_concern(
     module: AnsibleModule, build: Callable[[Node], Concern[Any]], secret_options: Sequence[str] = ()
-) -> NoReturn:
+) -> None:
     """Ensure one concern on this node and answer Ansible.
 
     :param secret_options: names of ``no_log`` options whose values the concern handles
@@ -45,12 +45,13 @@ def run_concern(
     answer(module, work, secret_options)
 
 
-def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_options: Sequence[str] = ()) -> NoReturn:
+def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_options: Sequence[str] = ()) -> None:
     """Exit with what ``work`` returns, or fail with what it raises; secrets in neither."""
     module.no_log_values = {value for value in module.no_log_values if len(value) >= _SHORTEST_REPLACED}
     extra: Dict[str, Any] = {}
     if secret_options:
         extra["invocation"] = {"module_args": mask(module.params, secret_options)}
+    result: Dict[str, Any] = {}
     try:
         result = work()
     except OperatorError as error:

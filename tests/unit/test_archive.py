@@ -164,7 +164,7 @@ def test_forms_that_are_harmless() -> None:
     assert read(block(b"f", magic=b"ustar  \0", prefix=b"12345670")) == ({"f": (b"", False)}, []), "times, in GNU's"
     assert read(block(b"f", b"abc", size=b"\x80" + bytes(10) + b"\3"))[0] == {"f": (b"abc", False)}
     assert read(block(mtime=b"\xff" * 12))[0] == {"f": (b"", False)}, "before 1970"
-    assert read(block(b"d", kind=b"5", size=b"00000001000\0") + block())[1] == ["d"], "a directory has no content"
+    assert read(block(b"d", kind=b"5", size=b"00000001000\0") + block()) == ({"f": (b"", False)}, ["d"]), "no content"
 
 
 def test_the_owner_s_bit_makes_a_file_executable() -> None:
@@ -308,8 +308,10 @@ def test_duplicates() -> None:
         (block(b"p", b"7 path\n", b"x") + block(), "cannot be read"),
         (block(b"p", b" " * 9 + b"path=a\n", b"x") + block(), "cannot be read"),
         (block(b"p", bytes(20), b"x") + block(), "cannot be read"),
+        (block(b"p", b"9 path=aX", b"x") + block(), "cannot be read"),
+        (block(b"p", b"1" * 5000 + b" path=a\n", b"x") + block(), "cannot be read"),
     ],
-    ids=range(36),
+    ids=range(38),
 )
 def test_damage(raw: bytes, told: str) -> None:
     assert told in refusal(raw)

@@ -18,6 +18,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._manifest impor
 from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
 from hypothesis import given
 from hypothesis import strategies as st
+
 from support.bundles import encode_manifest, make_manifest
 
 FULL = {

@@ -11,6 +11,7 @@ from typing import Any, Dict
 
 import pytest
 import yaml
+
 from support.bundles import LAYOUTS, SERVER_EXECUTABLE, make_bundle
 
 PREFIXES = {"directory": "my.plugin/", "root": "", "dot": "./", "dot-directory": "./my.plugin/"}
