@@ -12,6 +12,7 @@ from .versions import Traits, Version
 
 NAMES = ("plugin.yml", "plugin.yaml", "plugin.json")
 _ID_PATTERN = re.compile(r"[a-zA-Z0-9\-_.]+\Z")
+_YAML_KEY = re.compile(r"""("[^"]*"|'[^']*'|[^:#\s"'\[{][^:#]*?)\s*:(?:\s+(.*))?\Z""")
 
 Manifest = Dict[str, Any]
 
@@ -85,9 +86,11 @@ def strict_version(text: str) -> Version:
 
 
 def parse_yaml(text: str) -> Any:
-    """The part of YAML that manifests use: nested block mappings, block lists of scalars, flow values that are JSON."""
+    """The part of YAML that manifests use: nested block mappings and lists, flow values that are JSON."""
     lines = [(len(line) - len(line.lstrip(" ")), line.strip()) for line in text.splitlines()]
     lines = [(indent, line) for indent, line in lines if line and not line.startswith("#") and line != "---"]
+    if not lines:
+        return None
     value, rest = _yaml_block(lines, 0)
     if rest != len(lines):
         raise ValueError(f"yaml: bad indentation at {lines[rest][1]!r}")
@@ -95,28 +98,41 @@ def parse_yaml(text: str) -> Any:
 
 
 def _yaml_block(lines: List[Tuple[int, str]], position: int) -> Tuple[Any, int]:
-    if position >= len(lines):
-        return {}, position
-    indent, first = lines[position]
-    if first.startswith("- "):
-        items: List[Any] = []
-        while position < len(lines) and lines[position][0] == indent and lines[position][1].startswith("- "):
-            items.append(_yaml_scalar(lines[position][1][2:].strip()))
-            position += 1
-        return items, position
+    """The block that begins at a line, and the position behind it."""
+    is_list = lines[position][1].startswith("- ")
+    return _yaml_list(lines, position) if is_list else _yaml_mapping(lines, position)
+
+
+def _yaml_list(lines: List[Tuple[int, str]], position: int) -> Tuple[List[Any], int]:
+    items: List[Any] = []
+    indent = lines[position][0]
+    while position < len(lines) and lines[position][0] == indent and lines[position][1].startswith("- "):
+        text = lines[position][1][2:].strip()
+        if _YAML_KEY.match(text):
+            # A mapping that begins behind the dash: read it as if the dash were a blank.
+            lines[position] = (indent + len(lines[position][1]) - len(text), text)
+            item, position = _yaml_mapping(lines, position)
+        else:
+            item, position = _yaml_scalar(text), position + 1
+        items.append(item)
+    return items, position
+
+
+def _yaml_mapping(lines: List[Tuple[int, str]], position: int) -> Tuple[Dict[str, Any], int]:
     mapping: Dict[str, Any] = {}
-    while position < len(lines) and lines[position][0] == indent:
-        match = re.match(r"""("[^"]*"|'[^']*'|[^:#\s][^:]*?)\s*:(?:\s+(.*))?\Z""", lines[position][1])
+    indent = lines[position][0]
+    while position < len(lines) and lines[position][0] == indent and not lines[position][1].startswith("- "):
+        match = _YAML_KEY.match(lines[position][1])
         if match is None:
             raise ValueError(f"yaml: could not find expected ':' in {lines[position][1]!r}")
         key, inline = str(_yaml_scalar(match.group(1))), match.group(2)
         position += 1
-        if inline:
-            mapping[key] = _yaml_scalar(inline)
-        elif position < len(lines) and lines[position][0] > indent:
+        mapping[key] = _yaml_scalar(inline) if inline else None
+        if inline or position == len(lines):
+            continue
+        next_indent, next_line = lines[position]
+        if next_indent > indent or (next_indent == indent and next_line.startswith("- ")):
             mapping[key], position = _yaml_block(lines, position)
-        else:
-            mapping[key] = None
     return mapping, position
 
 
