@@ -105,11 +105,10 @@ def _opened(path: str) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a fifo is not waited for
     except OSError as error:
         raise OperatorError("the bundle cannot be read", where=path, found=error.strerror or str(error)) from error
-    source = os.fdopen(handle, "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
-        source.close()
+        os.close(handle)
         raise OperatorError("the bundle is no regular file", where=path)
-    return source
+    return os.fdopen(handle, "rb", buffering=0)
 
 
 def _inspect(source: BinaryIO, where: str, limits: Limits) -> Tuple[Bundle, str]:

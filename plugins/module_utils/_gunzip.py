@@ -96,7 +96,10 @@ class Gunzip:
 
     def _read_packed(self) -> bool:
         """One more piece of the file, appended to the input; False at its end."""
-        data = self._source.read(_PACKED_CHUNK)
+        try:
+            data = self._source.read(_PACKED_CHUNK)
+        except OSError as error:  # a failing disk, a lost network file system
+            raise OperatorError("the bundle cannot be read", where=self._where, found=error.strerror or "") from error
         self._digest.update(data)
         self._packed += len(data)
         self._input += data

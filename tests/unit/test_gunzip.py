@@ -8,7 +8,7 @@ import io
 import random
 import tracemalloc
 import zlib
-from typing import List
+from typing import List, Optional
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
@@ -149,3 +149,12 @@ def test_corruption_raises_only_operator_errors(data: st.DataObject) -> None:
         assert unpacked(opened(bytes(packed))) == gzip.decompress(bytes(packed))
     except OperatorError:
         pass
+
+
+def test_a_failing_disk_is_told() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: Optional[int] = -1, /) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(OperatorError, match=r"x\.tar\.gz.*Input/output error"):
+        Gunzip(Failing(), "x.tar.gz", most=1, ratio=1, ratio_from=1)
