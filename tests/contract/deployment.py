@@ -47,6 +47,15 @@ class Server(ServerProcess):
         """Over TCP without a session."""
         return _request(self.connect(), method, path, body, headers or {})
 
+    def fetch(self, path: str) -> bytes:
+        """What a browser gets for a path outside the API."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
     def rest(self, method: str, path: str, body: Any = None, headers: Optional[Mapping[str, str]] = None) -> Answer:
         """Over TCP as a system admin."""
         return self.public(method, path, body, {"Authorization": f"Bearer {self.token()}", **(headers or {})})

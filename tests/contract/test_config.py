@@ -10,6 +10,7 @@ from typing import Any, Dict, Set, Tuple
 import pytest
 
 from contract.deployment import Deployment, Server
+from support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract
 
@@ -383,3 +384,43 @@ def test_file_made_by_the_server(deployment: Deployment, version: Tuple[int, ...
             expected = 0o600 if (5, 28) <= version < (6, 0) else 0o644
             assert stat.S_IMODE(made.stat().st_mode) == expected
         assert json.loads(made.read_text())["PluginSettings"]["EnableUploads"] is False
+
+
+@pytest.mark.since(5, 18)
+def test_list_in_the_environment_is_split_at_blanks(deployment: Deployment) -> None:
+    with deployment.running(env={"MM_PLUGINSETTINGS_SIGNATUREPUBLICKEYFILES": "one.gpg two.gpg"}) as server:
+        assert _plugin_settings(server)["SignaturePublicKeyFiles"] == ["one.gpg", "two.gpg"]
+
+
+@pytest.mark.since(5, 10)
+def test_restricted_admin_cannot_reload(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    deployment.write_config({"ExperimentalSettings": {"RestrictSystemAdmin": True}})
+    with deployment.running() as server:
+        assert server.rest("POST", "/config/reload").status == (403 if version >= (11, 0) else 400)
+        if version >= (6, 0):
+            assert server.local("POST", "/config/reload").status == 200, "the socket is not restricted"
+
+
+def test_other_users_may_not(deployment: Deployment) -> None:
+    with deployment.running() as server:
+        user = {"username": "other", "email": "other@example.com", "password": "Contract-Passw0rd"}
+        assert server.rest("POST", "/users", user).status == 201
+        login = server.public("POST", "/users/login", {"login_id": "other", "password": user["password"]})
+        headers = {"Authorization": f"Bearer {login.headers['Token']}"}
+        word = "enable" if server.version >= (5, 2) else "activate"
+        for method, path in (("GET", ""), ("POST", f"/some.plugin/{word}"), ("DELETE", "/some.plugin")):
+            assert server.public(method, f"/plugins{path}", None, headers).status == 403, path
+
+
+@pytest.mark.since(10, 1)
+def test_secret_settings_are_masked(deployment: Deployment) -> None:
+    schema = {"settings_schema": {"settings": [{"key": "Token", "type": "text", "secret": True}]}}
+    deployment.edit_plugin_settings(Plugins={"has.secret": {"token": "hidden", "open": "shown"}})
+    with deployment.running() as server:
+        assert (
+            server.upload(make_bundle(deployment.bundles, "has.secret", "1.0.0", extra_manifest=schema)).status == 201
+        )
+        shown = _plugin_settings(server)["Plugins"]["has.secret"]
+        assert shown["open"] == "shown"
+        assert set(shown["token"]) == {"*"}
+    assert deployment.read_config()["PluginSettings"]["Plugins"]["has.secret"]["token"] == "hidden"

@@ -265,3 +265,6 @@ def test_log_is_json_that_a_program_can_read(deployment: Deployment) -> None:
     record = json.loads(raw[0])
     assert record["level"] == "info"
     assert record["msg"] == "Starting up plugins"
+    assert "ts" in record or "timestamp" in record
+    if not (5, 38) <= deployment.version < (6, 7):
+        assert ("timestamp" in record) == (deployment.version >= (6, 7))

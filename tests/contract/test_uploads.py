@@ -225,8 +225,10 @@ def test_enable_and_disable(shared: Server, shared_deployment: Deployment, bundl
     if shared.version >= (5, 2):
         assert path.startswith("/static/on.off/")
         assert (shared_deployment.client_plugins / path[len("/static/") :]).is_file()
+        assert shared.fetch(path.replace("/static/", "/static/plugins/")) == b"/* on.off 1.0.0 */\n"
     elif shared.version < (4, 8):
         assert path == "webapp/on.off_bundle.js", "as the manifest has it"
+        assert shared.fetch("/static/plugins/on.off_bundle.js") == b"/* on.off 1.0.0 */\n"
     assert shared.disable("on.off").status == 200
     shared.wait_inactive("on.off")
     assert "on.off" not in [item["id"] for item in shared.public("GET", "/plugins/webapp").json]
@@ -417,3 +419,14 @@ def test_manifest_of_the_fixture_is_what_the_server_reads(shared: Server, bundle
     assert {key: answer.json[key] for key in ("id", "name", "version")} == {
         key: expected[key] for key in ("id", "name", "version")
     }
+
+
+@pytest.mark.since(5, 14)
+def test_install_from_url(deployment: Deployment) -> None:
+    insecure = "/plugins/install_from_url?plugin_download_url=http%3A%2F%2F127.0.0.1%3A1%2Fx.tar.gz"
+    with deployment.running() as server:
+        assert server.admin("POST", insecure).status == 400, "not https"
+    deployment.edit_plugin_settings(EnableUploads=False)
+    with deployment.running() as server:
+        answer = server.admin("POST", insecure)
+        assert (answer.status, answer.error_id) == (501, "app.plugin.disabled.app_error"), "a misleading id"

@@ -274,6 +274,9 @@ class Api:
     def _post_reload(self, call: Call) -> Answer:
         restricted = self._traits.restrict_system_admin and not call.request.local
         if restricted and self._config.effective["ExperimentalSettings"]["RestrictSystemAdmin"]:
+            if self._traits.restriction_is_a_permission:
+                message = "You do not have the appropriate permissions."
+                raise AppError("configReload", "api.context.permissions.app_error", message, 403)
             message = "Restricted system admin."
             raise AppError("configReload", "api.restricted_system_admin", message, 400)
         try:

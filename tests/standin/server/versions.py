@@ -51,6 +51,7 @@ class Traits:
         self.keeps_uploads_by_socket_put = version < (10, 0)
         self.keeps_uploads_by_socket_patch = version < (5, 33)
         self.ignores_empty_plugins_in_patch = version >= (11, 0)
+        self.restriction_is_a_permission = version >= (11, 0)
         self.restrict_system_admin = version >= (5, 10)
         self.drops_settings_of_missing_plugins = version >= (11, 0)
         self.masks_secret_settings = version >= (10, 1)
