@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("scenario", ["default"])
-def test_scenario(scenario: str) -> None:
+def test_scenario(scenario: str, tmp_path: Path) -> None:
     missing = cluster.missing()
     if missing:
         pytest.skip(f"no test hosts on this machine: {'; '.join(missing)}")
@@ -23,7 +24,8 @@ def test_scenario(scenario: str) -> None:
     done = subprocess.run(
         [program("molecule"), "test", "--scenario-name", scenario, "--destroy", "always"],
         cwd=REPOSITORY,
-        env=clean_environment(PATH=path),
+        # Molecule's own choice depends on the name of the clone's directory alone: two clones would meet there.
+        env=clean_environment(PATH=path, MOLECULE_EPHEMERAL_DIRECTORY=str(tmp_path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
