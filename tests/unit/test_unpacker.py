@@ -128,6 +128,8 @@ def test_nobody_looks_into_the_staging(plugins: Path) -> None:
 
 def test_plugin_directory_behind_a_link(plugins: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(plugins)
+    with Unpacker(str(tmp_path / "link"), ME):
+        assert _names(plugins) == [_unpacker._STAGING, "plugins"], "beside the directory itself, not beside the link"
     _install(tmp_path / "link", make_bundle(tmp_path, ID, "1.0.0"))
     assert _names(plugins) == [ID, "plugins"]
     assert (tmp_path / "link").is_symlink()
