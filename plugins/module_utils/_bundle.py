@@ -153,7 +153,7 @@ class _Layout:
     def see(self, member: Member) -> None:
         root, slash, rest = member.path.partition("/")
         self._roots[root] = bool(slash) or member.is_directory
-        if rest in MANIFEST_NAMES and not self._nested:
+        if rest in MANIFEST_NAMES:
             self._nested = member.path
 
     def kept(self, member: Member, content: Iterator[bytes]) -> Iterator[bytes]:
@@ -193,7 +193,7 @@ class _Layout:
 
     def _no_manifest(self) -> OperatorError:
         remedy = ""
-        if self._nested and not self.top:
+        if self._nested:
             own = self._nested.partition("/")[0]
             remedy = (
                 f"{shown_path(self._nested)} counts only where {shown_path(own)}/ stands alone: pack the bundle again"

@@ -164,6 +164,11 @@ def test_no_manifest_where_servers_look(tmp_path: Path, names: List[str], told: 
     assert "plugin.yml or plugin.yaml or plugin.json" in message
 
 
+def test_the_only_directory_may_be_named_last(tmp_path: Path) -> None:
+    path = pack(tmp_path / "b.tar.gz", plain("a/plugin.json", "a/"))
+    assert set(read_bundle(str(path)).files) == {"plugin.json"}
+
+
 def test_a_manifest_at_the_root_stands_beside_anything(tmp_path: Path) -> None:
     path = pack(tmp_path / "b.tar.gz", plain("._x", "a/plugin.json", "plugin.json", "b/", "README"))
     assert set(read_bundle(str(path)).files) == {"._x", "a/plugin.json", "plugin.json", "README"}
