@@ -9,7 +9,7 @@ import contextlib
 import os
 import tarfile
 import tempfile
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
@@ -38,9 +38,10 @@ class ActionModule(ActionBase):
             answer = self._call(args, task_vars)
             lacking = answer.get("lacking") or []
             if lacking and not answer.get("failed"):
-                args["delivery"] = self._deliver([sources[sha256] for sha256 in lacking if sha256 in sources], lacking)
+                delivery = {sha256: sources[sha256] for sha256 in lacking if sha256 in sources}
+                args["delivery"] = self._deliver(delivery)
                 answer = self._call(args, task_vars)
-                answer["delivered"] = lacking
+                answer["delivered"] = sorted(delivery)
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return {**result, **answer}
@@ -53,10 +54,10 @@ class ActionModule(ActionBase):
             module_name="plugops.mattermost.mattermost_plugin", module_args=args, task_vars=task_vars
         )
 
-    def _deliver(self, paths: List[str], names: List[str]) -> str:
-        """Send the bundles as one file, so that the number of round trips does not grow with their number."""
+    def _deliver(self, bundles: Dict[str, str]) -> str:
+        """Send bundles (SHA-256 -> path) as one file: the round trips do not grow with their number."""
         remote = self._connection._shell.join_path(self._make_tmp_path(), _DELIVERY)
-        with _packed(dict(zip(names, paths))) as local:
+        with _packed(bundles) as local:
             self._transfer_file(local, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))
         return remote

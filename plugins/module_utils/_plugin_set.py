@@ -16,6 +16,7 @@ from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
 from ._installed import Installed, PluginDirectory, scan_plugins
+from ._manifest import check_id
 from ._node import Node
 from ._plugin_settings import enabled_ids
 from ._server import ServerError
@@ -171,6 +172,7 @@ class PluginSet(Concern[PluginsFound]):
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         self._check_server_version(plugin)
+        check_id(plugin.id, self._node.version)
         name = f"plugins.{plugin.id}"
         before = len(differences)
         installed = found.directory.plugins.get(plugin.id)
@@ -349,7 +351,7 @@ class PluginSet(Concern[PluginsFound]):
                 unpacker.install(plugin.id, self._store.path(plugin.sha256), self._tree_of(plugin))
             for plugin in self._wanted:
                 if not plugin.present and plugin.id in found.directory.plugins:
-                    unpacker.remove(plugin.id)
+                    unpacker.remove(posixpath.basename(found.directory.plugins[plugin.id].path))
         states = {
             plugin.id: plugin.present and plugin.enabled
             for plugin in self._wanted
