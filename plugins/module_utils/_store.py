@@ -87,18 +87,25 @@ class Store:
         :param delivery: real path
         :raises OperatorError: a bundle is not the one that its name says, or not a sound one
         """
-        with tempfile.TemporaryDirectory(prefix="plugops-") as directory, tarfile.open(delivery) as archive:
-            for member in archive:
-                sha256 = member.name[: -len(_SUFFIX)]
-                self.path(sha256)  # the name is checked before it becomes one of a file
-                packed = archive.extractfile(member)
-                unpacked = os.path.join(directory, member.name)
-                if packed is None:
-                    raise OperatorError("a delivered bundle is no file", where=member.name)
-                with packed, open(unpacked, "wb") as out:
-                    shutil.copyfileobj(packed, out)
-                self.add(sha256, unpacked)
-                os.unlink(unpacked)
+        try:
+            with tempfile.TemporaryDirectory(prefix="plugops-") as directory, tarfile.open(delivery) as archive:
+                for member in archive:
+                    sha256 = member.name[: -len(_SUFFIX)]
+                    unpacked = os.path.join(directory, os.path.basename(self.path(sha256)))
+                    packed = archive.extractfile(member)
+                    if packed is None:
+                        raise OperatorError("a delivered bundle is no file", where=member.name)
+                    with packed, open(unpacked, "wb") as out:
+                        shutil.copyfileobj(packed, out)
+                    self.add(sha256, unpacked)
+                    os.unlink(unpacked)
+        except (OSError, tarfile.TarError) as error:
+            raise OperatorError(
+                "the delivered bundles cannot be read",
+                where=delivery,
+                found=str(error),
+                remedy="see to it that there is space in the temporary directory, and run again",
+            ) from error
 
     def bundle(self, sha256: str) -> Optional[Bundle]:
         """What is in a bundle, from its index where there is one; None if it is not in the store.
