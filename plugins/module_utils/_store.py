@@ -92,7 +92,7 @@ class Store:
                 for member in archive:
                     sha256 = member.name[: -len(_SUFFIX)]
                     unpacked = os.path.join(directory, os.path.basename(self.path(sha256)))
-                    packed = archive.extractfile(member)
+                    packed = archive.extractfile(member) if member.isreg() else None
                     if packed is None:
                         raise OperatorError("a delivered bundle is no file", where=member.name)
                     with packed, open(unpacked, "wb") as out:
