@@ -6,18 +6,15 @@ python -m sandbox.demo (with tests/ on the path); runs without root, touches onl
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-import sysconfig
-from pathlib import Path
 from typing import List, NamedTuple
 
 from sandbox.app_server import NEW, PLUGIN_ID, AppServer, make_sandbox, plugin_version
+from support.playbooks import REPOSITORY, clean_environment, program
 from support.server_process import ServerProcess
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SANDBOX = REPOSITORY / ".sandbox"
 
 
@@ -94,10 +91,11 @@ def describe(all_seen: List[Seen]) -> str:
 
 def playbook(name: str) -> str:
     """Run a playbook on the sandbox; its output is shown and returned."""
-    command = [os.path.join(sysconfig.get_path("scripts"), "ansible-playbook"), f"playbooks/{name}"]
-    # What the person has set for other projects does not count here.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-    environment["PYTHONUNBUFFERED"] = "1"
+    command = [program("ansible-playbook"), f"playbooks/{name}"]
+    # What the person has set for other projects does not count here, and nothing is left in the home directory.
+    environment = clean_environment(
+        PYTHONUNBUFFERED="1", ANSIBLE_HOME=str(SANDBOX / "ansible"), XDG_CACHE_HOME=str(SANDBOX / "cache")
+    )
     lines: List[str] = []
     with subprocess.Popen(
         [*command, "-i", "inventories/sandbox"],
