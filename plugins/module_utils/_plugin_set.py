@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import shutil
@@ -112,8 +113,9 @@ class PluginSet(Concern[PluginsFound]):
         )
 
     def save_cache(self) -> None:
-        """Keep the digests that this run had to compute."""
-        self._cache.save()
+        """Keep the digests that this run had to compute; where that cannot be done the next run computes them again."""
+        with contextlib.suppress(OSError):
+            self._cache.save()
 
     def _states(self) -> Dict[str, bool]:
         return enabled_ids(read_plugin_settings(self._node)["PluginStates"])

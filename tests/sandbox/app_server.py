@@ -105,6 +105,7 @@ def _make_app_server(place: Path, name: str, release: Path) -> AppServer:
     server.install_dir.parent.mkdir(parents=True)
     with tarfile.open(release) as archive:
         archive.extractall(server.install_dir.parent)
+    (server.root / "var" / "lib").mkdir(parents=True)
     _write_account(server)
     _write_unit(server)
     _write_config(server)
