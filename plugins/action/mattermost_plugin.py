@@ -68,7 +68,7 @@ def _packed(bundles: Dict[str, str]) -> Any:
     """A temporary tar of bundles, ``<sha256>.tar.gz`` each."""
     handle, path = tempfile.mkstemp(prefix="plugops-", suffix=".tar")
     try:
-        with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w") as archive:
+        with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w", dereference=True) as archive:
             for sha256, bundle in bundles.items():
                 archive.add(bundle, arcname=f"{sha256}.tar.gz")
         yield path

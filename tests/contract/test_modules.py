@@ -1,0 +1,164 @@
+"""What the modules make of a server, held against the server's own answers: bundles, states and settings."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories
+from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
+from ansible_collections.plugops.mattermost.plugins.module_utils._settings import Settings
+from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
+
+from contract.deployment import Deployment
+from support.bundles import make_bundle
+from support.server_process import unprivileged_user
+
+pytestmark = pytest.mark.contract
+
+ID = "mod.ules"
+
+
+class Modules:
+    """The concerns of one deployment, as the modules build them."""
+
+    def __init__(self, deployment: Deployment, version: Tuple[int, ...], state_dir: Path) -> None:
+        self._deployment = deployment
+        self._version = ".".join(map(str, version[:3]))
+        self._state_dir = state_dir
+
+    def node(self) -> Node:
+        """The app server; its socket is the one of the configuration, if the server has made it."""
+        socket = self._deployment.read_config()["ServiceSettings"].get("LocalModeSocketLocation")
+        return Node(
+            NodeOptions(
+                install_dir=str(self._deployment.install),
+                service="plugops-no-such.service",
+                service_user=unprivileged_user() or str(self._deployment.install.stat().st_uid),
+                server_version=self._version,
+                socket=socket if socket and Path(socket).exists() else None,
+                state_dir=str(self._state_dir),
+            ),
+            _run,
+        )
+
+    def plugins(self, entries: Sequence[Dict[str, object]], check: bool = False, strategy: str = "auto") -> Outcome:
+        """Ensure a list of plugins, the bundles in the node's store as after a delivery."""
+        wanted, sources = wanted_plugins(entries, str, BundleFacts(str(self._state_dir / "facts.json")))
+        node = self.node()
+        store = Store(node.state_path(STORE))
+        for sha256, path in sources.items():
+            store.add(sha256, path)
+        return ensure(PluginSet(node, wanted, strategy=strategy), check)
+
+    def directories(self) -> Outcome:
+        return ensure(Directories(self.node(), None, None), False)
+
+    def settings(self, check: bool = False, via: str = "auto", **settings: object) -> Outcome:
+        return ensure(Settings(self.node(), settings, {}, {}, via=via), check)
+
+
+def _run(argv: Sequence[str]) -> Tuple[int, str, str]:
+    done = subprocess.run(list(argv), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def modules(deployment: Deployment, version: Tuple[int, ...], tmp_path: Path) -> Modules:
+    return Modules(deployment, version, tmp_path / "state")
+
+
+def names(outcome: Outcome) -> List[str]:
+    return outcome.differences.names()
+
+
+@pytest.mark.since(5, 24)
+def test_upload_upgrade_disable_remove(deployment: Deployment, modules: Modules, tmp_path: Path) -> None:
+    deployment.edit_plugin_settings(EnableUploads=True)
+    old, new = (make_bundle(tmp_path, ID, number) for number in ("1.0.0", "1.1.0"))
+    steps: List[Tuple[Dict[str, object], List[str], Optional[str], Optional[str]]] = [
+        ({"src": str(old)}, [f"plugins.{ID}.version", f"plugins.{ID}.enabled"], "1.0.0", None),
+        ({"src": str(new)}, [f"plugins.{ID}.version"], "1.1.0", None),
+        ({"src": str(new), "enabled": False}, [f"plugins.{ID}.enabled"], None, "1.1.0"),
+        ({"src": str(old)}, [f"plugins.{ID}.version", f"plugins.{ID}.enabled"], "1.0.0", None),
+        ({"id": ID, "state": "absent"}, [f"plugins.{ID}", f"plugins.{ID}.enabled"], None, None),
+    ]
+    with deployment.running() as server:
+        for entry, differing, active, inactive in steps:
+            assert names(modules.plugins([entry], check=True)) == differing
+            assert names(modules.plugins([entry])) == differing
+            found = server.plugins()
+            assert (found["active"].get(ID), found["inactive"].get(ID)) == (active, inactive)
+            assert names(modules.plugins([entry])) == []
+    assert not (deployment.plugins / ID).exists()
+    assert not (deployment.client_plugins / ID).exists(), "what the server leaves behind is removed, too"
+
+
+@pytest.mark.since(5, 33)
+def test_uploads_are_switched_on_through_the_socket(deployment: Deployment, modules: Modules, tmp_path: Path) -> None:
+    deployment.edit_plugin_settings(EnableUploads=False)
+    entry = {"src": str(make_bundle(tmp_path, ID, "1.0.0"))}
+    with deployment.running() as server:
+        with pytest.raises(OperatorError, match="takes no uploads"):
+            modules.plugins([entry])
+        assert names(modules.settings(EnableUploads=True)) == ["settings.EnableUploads"]
+        assert names(modules.settings(EnableUploads=True)) == []
+        modules.plugins([entry])
+        assert server.plugins()["active"].get(ID) == "1.0.0"
+    assert deployment.read_config()["PluginSettings"]["EnableUploads"] is True
+
+
+@pytest.mark.before(11, 0)
+def test_unpack_while_the_server_is_down(deployment: Deployment, modules: Modules, tmp_path: Path) -> None:
+    first, second = (make_bundle(tmp_path, ID, number) for number in ("1.0.0", "1.1.0"))
+    modules.directories()
+    for bundle, number in ((first, "1.0.0"), (second, "1.1.0")):
+        entry = {"src": str(bundle)}
+        assert f"plugins.{ID}.version" in names(modules.plugins([entry], check=True))
+        modules.plugins([entry])
+        assert names(modules.plugins([entry])) == []
+        with deployment.running() as server:
+            server.wait_active(ID)
+            assert server.plugins()["active"][ID] == number
+        assert names(modules.plugins([entry])) == [], "nor has the server changed what lies there"
+    modules.plugins([{"id": ID, "state": "absent"}])
+    with deployment.running() as server:
+        assert ID not in {**server.plugins()["active"], **server.plugins()["inactive"]}
+
+
+@pytest.mark.since(11, 0)
+def test_unpack_is_refused_where_the_server_would_delete_it(
+    deployment: Deployment, modules: Modules, tmp_path: Path
+) -> None:
+    with pytest.raises(OperatorError, match="unpack is refused"):
+        modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.0.0"))}], strategy="unpack")
+
+
+@pytest.mark.since(5, 24)
+@pytest.mark.before(11, 0)
+def test_unpack_is_refused_where_the_server_manages_the_plugin(
+    deployment: Deployment, modules: Modules, tmp_path: Path
+) -> None:
+    deployment.edit_plugin_settings(EnableUploads=True)
+    with deployment.running():
+        modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.0.0"))}])
+    with pytest.raises(OperatorError, match="manages the plugin"):
+        modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.1.0"))}])
+
+
+@pytest.mark.since(6, 0)
+def test_an_edit_of_the_file_is_loaded_at_once(deployment: Deployment, modules: Modules) -> None:
+    deployment.edit_plugin_settings(EnableUploads=False)
+    with deployment.running() as server:
+        assert names(modules.settings(via="file", EnableUploads=True)) == ["settings.EnableUploads"]
+        assert server.local("GET", "/config").json["PluginSettings"]["EnableUploads"] is True
+        deployment.edit_plugin_settings(EnableUploads=False)
+        assert names(modules.settings(via="file", EnableUploads=False)) == ["settings.loaded"]
+        assert server.local("GET", "/config").json["PluginSettings"]["EnableUploads"] is False
+        assert names(modules.settings(via="file", EnableUploads=False)) == []
