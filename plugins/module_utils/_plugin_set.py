@@ -174,7 +174,7 @@ class PluginSet(Concern[PluginsFound]):
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         self._check_server_version(plugin)
-        check_id(plugin.id, self._node.version)
+        check_id(plugin.written_id or plugin.id, self._node.version)
         name = f"plugins.{plugin.id}"
         before = len(differences)
         installed = found.directory.plugins.get(plugin.id)

@@ -15,6 +15,7 @@ class WantedPlugin:
     """A plugin that shall be there, or shall be gone.
 
     :param id: manifest id, lower case
+    :param written_id: as the manifest spells it; servers before 5.2 do not fold case; empty: as ``id``
     :param version: as in the manifest; empty where the manifest has none
     :param sha256: of the bundle, 64 hex digits
     :param size: of the bundle, bytes
@@ -27,6 +28,7 @@ class WantedPlugin:
     id: str
     present: bool = True
     enabled: bool = True
+    written_id: str = ""
     version: str = ""
     sha256: str = ""
     size: int = 0

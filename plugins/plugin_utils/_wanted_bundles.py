@@ -25,7 +25,7 @@ _KNOWN = {"id", "src", "version", "sha256", "enabled", "state"}
 _TEXTS = ("id", "src", "version", "sha256", "state")
 _SHA256 = re.compile("[0-9a-f]{64}")
 # Raised when what is kept of a bundle changes its meaning, so that nothing older is believed.
-_FORMAT = 1
+_FORMAT = 2
 # A file changed right after it was read may bear the same times, if both happened in one tick of the clock.
 _CTIME = 2  # its place in a stamp
 _TICK = 2_000_000_000
@@ -58,6 +58,7 @@ class BundleFacts:
         bundle = read_bundle(path)
         facts = {
             "id": bundle.manifest.id,
+            "written_id": bundle.manifest.written_id,
             "version": bundle.manifest.version,
             "min_server_version": bundle.manifest.min_server_version,
             "sha256": bundle.sha256,

@@ -58,6 +58,7 @@ def test_what_stands_in_the_bundle(tmp_path: Path, bundle: Path) -> None:
     data = bundle.read_bytes()
     assert plugin == WantedPlugin(
         id=ID,
+        written_id=ID,
         version="1.2.0",
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
