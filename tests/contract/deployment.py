@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import tarfile
 import tempfile
 from contextlib import contextmanager
@@ -264,17 +265,25 @@ class Deployment:
         return content
 
     def edit_plugin_settings(self, **settings: Any) -> None:
-        """Change keys of PluginSettings on disk, maps merged, in place."""
+        """Change keys of PluginSettings on disk, maps merged."""
         config = self.read_config()
         section = config["PluginSettings"]
         for key, value in settings.items():
             section[key] = {**section.get(key, {}), **value} if isinstance(value, dict) else value
-        self.config_path.write_text(json.dumps(config, indent=4), encoding="utf-8")
+        self.replace_config(json.dumps(config, indent=4))
 
     def edit_service_settings(self, **settings: Any) -> None:
         config = self.read_config()
         config["ServiceSettings"].update(settings)
-        self.config_path.write_text(json.dumps(config, indent=4), encoding="utf-8")
+        self.replace_config(json.dumps(config, indent=4))
+
+    def replace_config(self, text: str) -> None:
+        """By rename: a server that watches its file could read it empty between truncation and write."""
+        new = self.config_path.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.chmod(stat.S_IMODE(self.config_path.stat().st_mode))
+        self.own(new)
+        os.replace(new, self.config_path)
 
     def unpack(self, bundle: Path) -> Path:
         """A bundle unpacked by hand into the plugin directory, everything readable, owned by the service user."""

@@ -51,6 +51,7 @@ def _failure(
     line = server.wait_log(f"unable to start plugin: {plugin_id}")
     if server.version >= (5, 2):
         assert line.startswith("Unable to activate plugin")
+        assert ("bundle_path" in line) == (server.version >= (9, 0))
     assert plugin_id in server.plugins()["inactive"]
     assert server.disable(plugin_id).status == 200, "else each change of the configuration tries it again"
     return line

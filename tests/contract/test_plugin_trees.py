@@ -177,6 +177,20 @@ def test_client_directory_no_longer_writable(deployment: Deployment) -> None:
         assert server.plugins()["inactive"] == {"some.plugin": "1.0.0"}
 
 
+@pytest.mark.since(5, 14)
+def test_plugin_directory_without_search_permission(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    """What 0744 is to anybody but its owner: the names can be read, nothing below."""
+    deployment.unpack(make_bundle(deployment.bundles, "by.hand", "1.0.0"))
+    deployment.plugins.chmod(0o444)
+    with deployment.running() as server:
+        if version < (6, 0):
+            server.wait_log("Unable to get available plugins", "permission denied")
+            answer = server.admin("GET", "/plugins")
+            assert answer.status == 500
+        else:
+            assert _all(server) == {}
+
+
 @needs_root
 @pytest.mark.since(5, 14)
 def test_plugin_trees_of_another_owner(deployment: Deployment) -> None:

@@ -242,7 +242,8 @@ class ServerProcess:
         return [line for line in self.log_lines() if text in line.text or text in json.dumps(line.fields)]
 
     def _tail(self) -> str:
-        return "\n".join(self.output().splitlines()[-40:])
+        lines = [line for line in self.output().splitlines() if "Received HTTP request" not in line]
+        return "\n".join(lines[-40:])
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -47,7 +47,7 @@ class ConfigStore:
         except OSError as error:
             raise ConfigError(f"failed to load config {self.path}: {error}") from error
         document: Any = {}
-        if content is not None:
+        if content or (content is not None and not self._traits.empty_file_means_defaults):
             try:
                 document = json.loads(content.decode("utf-8"))
             except ValueError as error:

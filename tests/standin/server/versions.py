@@ -39,6 +39,7 @@ class Traits:
 
         # Configuration
         self.mm_config = version >= (5, 10)
+        self.empty_file_means_defaults = version >= (5, 10)
         self.watches_config_file = version < (5, 38)
         self.creates_config_mode = 0o600 if (5, 28) <= version < (6, 0) else 0o644
         self.lower_cases_map_keys = version < (5, 2)
