@@ -147,11 +147,11 @@ class Node:
     @property
     def pending_restart(self) -> List[str]:
         """Why the running process must be restarted, as noted before earlier changes."""
-        return self._restart_note.reasons(self._started_at())
+        return self._restart_note.reasons(self._process_identity())
 
     def owe_restart(self, reason: str) -> None:
         """Note, before a change that the running server does not notice, that it needs a restart."""
-        self._restart_note.add(reason, self._started_at())
+        self._restart_note.add(reason, self._process_identity())
 
     def resolve(self, path: str) -> str:
         """A path from PluginSettings, made absolute as the server will: from the directory that it will run in."""
@@ -166,9 +166,9 @@ class Node:
             self._known[name] = ask()
         return self._known[name]
 
-    def _started_at(self) -> Optional[float]:
+    def _process_identity(self) -> Optional[str]:
         process = self.service.process
-        return process.started_at if process else None
+        return process.identity if process else None
 
     def _find_config_source(self) -> ConfigSource:
         source = find_config_source(

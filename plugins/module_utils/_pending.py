@@ -5,7 +5,8 @@
 """A restart that is owed: noted before a change that the running server does not notice.
 
 The note outlives a run that is killed between the change and the restart. It counts only while the process that
-was running then still runs: a process started later has read everything anew.
+was running then still runs: a process started later has read everything anew. Processes are told apart by identity,
+not by time, so that a clock that is set changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from typing import Any, Dict, List, Optional
 
 from ._files import write_atomic
@@ -30,26 +30,28 @@ class RestartNote:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def reasons(self, started_at: Optional[float]) -> List[str]:
+    def reasons(self, process: Optional[str]) -> List[str]:
         """Why the process must be restarted, oldest reason first.
 
-        :param started_at: when the service's process started, epoch seconds; None if nothing runs
+        :param process: identity of the service's process; None if nothing runs
         """
-        if started_at is None:
+        if process is None:
             return []
-        note = self._read()
-        return [str(item["reason"]) for item in note if float(item["at"]) >= started_at]
+        return [item["reason"] for item in self._read() if item["process"] == process]
 
-    def add(self, reason: str, started_at: Optional[float]) -> None:
-        """Note that the process that runs now owes a restart; nothing is noted if nothing runs."""
-        if started_at is None or reason in self.reasons(started_at):
+    def add(self, reason: str, process: Optional[str]) -> None:
+        """Note that the process that runs now owes a restart; nothing is noted if nothing runs.
+
+        :raises OSError: it cannot be noted
+        """
+        if process is None or reason in self.reasons(process):
             return
-        note = [item for item in self._read() if float(item["at"]) >= started_at]
-        note.append({"at": time.time(), "reason": reason})
+        note = [item for item in self._read() if item["process"] == process]
+        note.append({"process": process, "reason": reason})
         os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
         write_atomic(self._path, json.dumps(note, indent=2).encode("utf-8"))
 
-    def _read(self) -> List[Dict[str, Any]]:
+    def _read(self) -> List[Dict[str, str]]:
         with contextlib.suppress(OSError, ValueError), open(self._path, "rb") as source:
             note = json.loads(source.read().decode("utf-8"))
             return [item for item in note if _is_item(item)] if isinstance(note, list) else []
@@ -57,4 +59,4 @@ class RestartNote:
 
 
 def _is_item(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("at"), (int, float)) and "reason" in item
+    return isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("process", "reason"))

@@ -22,11 +22,13 @@ class Process:
     :param cwd: the directory it runs in, links resolved; empty where we may not see it; a directory that was
         removed or replaced since ends in `` (deleted)``
     :param started_at: seconds since the epoch, exact to the kernel's clock tick (10 ms)
+    :param identity: of this very process: no other one has it, also after a reboot or a change of the clock
     """
 
     pid: int
     cwd: str
     started_at: float
+    identity: str = ""
 
 
 def read_process(pid: int) -> Optional[Process]:
@@ -36,7 +38,8 @@ def read_process(pid: int) -> Optional[Process]:
     try:
         with open(f"/proc/{pid}/stat", "rb") as source:
             fields = fields_behind_name(source.read())
-        return Process(pid, _cwd(pid), _epoch(int(fields[_START_TIME])))
+        ticks = int(fields[_START_TIME])
+        return Process(pid, _cwd(pid), _epoch(ticks), f"{_boot()} {pid} {ticks}")
     except (FileNotFoundError, ProcessLookupError):  # gone, perhaps between two reads; a zombie has no cwd
         return None
 
@@ -51,6 +54,11 @@ def _cwd(pid: int) -> str:
         return os.readlink(f"/proc/{pid}/cwd")
     except PermissionError:
         return ""
+
+
+def _boot() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as source:
+        return source.read().strip()
 
 
 def _epoch(ticks_after_boot: int) -> float:
