@@ -14,7 +14,7 @@ from typing import Any, Dict, Optional
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
-from ..plugin_utils._wanted_bundles import BundleFacts, default_cache_path, wanted_plugins
+from ..plugin_utils._wanted_bundles import take_plugins
 
 _DELIVERY = "bundles.tar"
 
@@ -27,13 +27,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
-        facts = BundleFacts(default_cache_path())
         try:
-            plugins, sources = wanted_plugins(args.pop("plugins", None) or [], self._find, facts)
+            sources = take_plugins(args, self._find)
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}
-        facts.save()
-        args["bundles"] = [plugin.to_dict() for plugin in plugins]
         try:
             answer = self._call(args, task_vars)
             lacking = answer.get("lacking") or []

@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
-from ..plugin_utils._wanted_bundles import BundleFacts, default_cache_path, wanted_plugins
+from ..plugin_utils._wanted_bundles import take_plugins
 
 
 class ActionModule(ActionBase):
@@ -21,15 +21,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
-        facts = BundleFacts(default_cache_path())
         try:
-            plugins, _ = wanted_plugins(
-                args.pop("plugins", None) or [], lambda src: self._find_needle("files", src), facts
-            )
+            take_plugins(args, lambda src: self._find_needle("files", src))
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}
-        facts.save()
-        args["bundles"] = [plugin.to_dict() for plugin in plugins]
         answer = self._execute_module(
             module_name="plugops.mattermost.mattermost_plugin_info", module_args=args, task_vars=task_vars
         )

@@ -108,6 +108,19 @@ def default_cache_path() -> str:
     return os.path.join(base, "plugops", "bundles.json")
 
 
+def take_plugins(args: Dict[str, Any], find: Callable[[str], str]) -> Dict[str, str]:
+    """In a module's arguments, put what the bundles hold (``bundles``) in place of what the operator wrote (``plugins``).
+
+    :returns: SHA-256 -> path of each bundle on the controller
+    :raises OperatorError: as :func:`wanted_plugins`
+    """
+    facts = BundleFacts(default_cache_path())
+    plugins, sources = wanted_plugins(args.pop("plugins", None) or [], find, facts)
+    facts.save()
+    args["bundles"] = [plugin.to_dict() for plugin in plugins]
+    return sources
+
+
 def wanted_plugins(
     entries: Sequence[Mapping[str, Any]], find: Callable[[str], str], facts: BundleFacts
 ) -> Tuple[List[WantedPlugin], Dict[str, str]]:

@@ -25,8 +25,8 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Typ
 
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 20.0
-_POLL = 0.01
-_REST = 0.4
+_POLL = 0.005
+_REST = 0.2
 _TEXT_LINE = re.compile(r"\[[^\]]+\] \[(\w{4})\] (.*)")
 _TEXT_LEVELS = {"DEBG": "debug", "INFO": "info", "WARN": "warn", "EROR": "error", "CRIT": "critical"}
 _OUTSIDE_FIELDS = {"level", "msg", "ts", "timestamp", "caller"}
@@ -181,9 +181,10 @@ class ServerProcess:
         if self._child is None or self.ended():
             return
         self._child.send_signal(signal.SIGTERM)
-        try:
-            self._child.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while not self.ended() and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        if not self.ended():
             self._child.kill()
             self._child.wait()
 

@@ -139,8 +139,12 @@ class HttpServer:
         threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self) -> None:
+        stoppers = [threading.Thread(target=listener.shutdown) for listener in self._listeners]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
         for listener in self._listeners:
-            listener.shutdown()
             listener.server_close()
         if self._socket_path is not None and os.path.lexists(self._socket_path):
             os.unlink(self._socket_path)
