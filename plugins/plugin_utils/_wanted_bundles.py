@@ -109,7 +109,7 @@ def default_cache_path() -> str:
 
 
 def take_plugins(args: Dict[str, Any], find: Callable[[str], str]) -> Dict[str, str]:
-    """In a module's arguments, put what the bundles hold (``bundles``) in place of what the operator wrote (``plugins``).
+    """In a module's arguments put what the bundles hold (``bundles``) in place of the operator's list (``plugins``).
 
     :returns: SHA-256 -> path of each bundle on the controller
     :raises OperatorError: as :func:`wanted_plugins`
