@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from standin.release import build_release
 from support.bundles import make_bundle
@@ -60,16 +60,20 @@ class AppServer:
         return ServerProcess(self.install_dir, user=unprivileged_user(), cwd=self.working_directory())
 
 
-def make_sandbox(place: Path) -> List[AppServer]:
-    """Make the sandbox anew at ``place``, with the bundles that the inventory names."""
+def make_sandbox(place: Path, version: str = VERSION, names: Sequence[str] = NAMES) -> List[AppServer]:
+    """Make the sandbox anew at ``place``, with the bundles that the inventory names.
+
+    :param version: of the servers
+    :param names: which of the three are made
+    """
     remove_sandbox(place)
     _reachable(place)
     bundles = place / "bundles"
     bundles.mkdir()
-    for version in (OLD, NEW):
-        make_bundle(bundles, PLUGIN_ID, version, server=True)
-    release = build_release(VERSION, place)
-    return [_make_app_server(place, name, release) for name in NAMES]
+    for plugin_version in (OLD, NEW):
+        make_bundle(bundles, PLUGIN_ID, plugin_version, server=True)
+    release = build_release(version, place)
+    return [_make_app_server(place, name, release) for name in names]
 
 
 def remove_sandbox(place: Path) -> None:

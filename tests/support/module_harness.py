@@ -11,12 +11,15 @@ import stat
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from unittest import mock
 
+import yaml
 from ansible.module_utils import basic
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
 
-COLLECTION = "ansible_collections.plugops.mattermost.plugins.modules"
+COLLECTION = "ansible_collections.plugops.mattermost.plugins"
 WITH_CONTROLLER_HALF = ("mattermost_plugin", "mattermost_plugin_info")
 Snapshot = Dict[str, Tuple[Any, ...]]
 
@@ -29,7 +32,10 @@ def call(module: str, arguments: Mapping[str, Any], check_mode: bool, cache: Pat
     arguments = dict(arguments)
     if module not in WITH_CONTROLLER_HALF:
         return _run(module, arguments, check_mode)
-    plugins, sources = wanted_plugins(arguments.pop("plugins", []), str, BundleFacts(str(cache)))
+    try:
+        plugins, sources = wanted_plugins(arguments.pop("plugins", []), str, BundleFacts(str(cache)))
+    except OperatorError as error:
+        return {"failed": True, "msg": str(error)}
     arguments["bundles"] = [plugin.to_dict() for plugin in plugins]
     answer = _run(module, arguments, check_mode)
     lacking = answer.get("lacking")
@@ -39,38 +45,87 @@ def call(module: str, arguments: Mapping[str, Any], check_mode: bool, cache: Pat
         delivery = os.path.join(directory, "bundles.tar")
         with tarfile.open(delivery, "w") as archive:
             for sha256 in lacking:
-                archive.add(sources[sha256], arcname=f"{sha256}.tar.gz")
+                if sha256 in sources:
+                    archive.add(sources[sha256], arcname=f"{sha256}.tar.gz")
         return _run(module, {**arguments, "delivery": delivery}, check_mode)
 
 
 def _run(module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
-    internal = {"_ansible_check_mode": check_mode, "_ansible_diff": True, "_ansible_no_log": False}
-    given = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, **internal}}).encode()
-    main = importlib.import_module(f"{COLLECTION}.{module}").main
+    given = {**arguments, "_ansible_check_mode": check_mode, "_ansible_diff": True, "_ansible_no_log": False}
+    main = importlib.import_module(f"{COLLECTION}.modules.{module}").main
     output = io.StringIO()
-    before = basic._ANSIBLE_ARGS, getattr(basic, "_ANSIBLE_PROFILE", None)
-    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = given, "legacy"
-    try:
-        with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
-            main()
-    finally:
-        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = before
+    with (
+        mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()),
+        mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True),  # from ansible-core 2.19 on
+        contextlib.redirect_stdout(output),
+        contextlib.suppress(SystemExit),
+    ):
+        main()
     answer = json.loads(output.getvalue())
     assert isinstance(answer, dict)
     return answer
 
 
+@contextlib.contextmanager
+def captured_log() -> Iterator[List[str]]:
+    """What the modules write into the host's log, instead of writing it there."""
+    lines: List[str] = []
+    with (
+        mock.patch.object(basic, "has_journal", False),
+        mock.patch.object(basic.AnsibleModule, "_log_to_syslog", lambda _, line: lines.append(str(line))),
+    ):
+        yield lines
+
+
 def snapshot(root: Path, without: Sequence[Path] = ()) -> Snapshot:
-    """Everything below a directory: path -> mode, owner, group, mtime, and the bytes or the link's target."""
+    """Everything below a directory, links not followed: path -> what lstat says, and the bytes or the link's target.
+
+    ctime and inode are part of it: they tell a change that was undone, too.
+    """
     found: Snapshot = {}
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if Path(directory, name) not in without]
-        for path in [directory, *(os.path.join(directory, name) for name in files)]:
+        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        for path in [directory, *(os.path.join(directory, name) for name in (*files, *links))]:
             entry = os.lstat(path)
             content: Any = None
             if stat.S_ISLNK(entry.st_mode):
                 content = os.readlink(path)
             elif stat.S_ISREG(entry.st_mode):
                 content = Path(path).read_bytes()
-            found[path] = (entry.st_mode, entry.st_uid, entry.st_gid, entry.st_mtime_ns, content)
+            times = entry.st_mtime_ns, entry.st_ctime_ns
+            found[path] = (entry.st_mode, entry.st_uid, entry.st_gid, *times, entry.st_ino, content)
     return found
+
+
+def differing(before: Snapshot, after: Snapshot) -> List[str]:
+    """The paths that are not the same in both."""
+    return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+
+
+def documented_options(module: str) -> Dict[str, Dict[str, Any]]:
+    """Option -> its documentation, fragments included; those of list elements as ``outer.inner``."""
+    own = yaml.safe_load(importlib.import_module(f"{COLLECTION}.modules.{module}").DOCUMENTATION)
+    options = dict(own.get("options") or {})
+    for name in own.get("extends_documentation_fragment", []):
+        fragment = importlib.import_module(f"{COLLECTION}.doc_fragments.{name.rpartition('.')[2]}")
+        options.update(yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION).get("options") or {})
+    for outer, option in list(options.items()):
+        options.update({f"{outer}.{inner}": value for inner, value in option.get("suboptions", {}).items()})
+    return options
+
+
+def accepted_options(module: str) -> Dict[str, Dict[str, Any]]:
+    """The module's argument specification; empty where the controller half does all."""
+    loaded = importlib.import_module(f"{COLLECTION}.modules.{module}")
+    if not hasattr(loaded, "main"):
+        return {}
+    with mock.patch.object(loaded, "AnsibleModule", side_effect=_Seen) as made, contextlib.suppress(_Seen):
+        loaded.main()
+    specification = made.call_args.kwargs["argument_spec"]
+    assert isinstance(specification, dict)
+    return specification
+
+
+class _Seen(Exception):
+    """The module was asked for its arguments only."""

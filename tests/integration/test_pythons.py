@@ -1,0 +1,46 @@
+"""The modules on every Python that an app server may have, as far as this machine has them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import pytest
+
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, plugin_version
+from support.playbooks import run_playbook
+
+pytestmark = pytest.mark.slow
+
+
+def interpreter(version: str) -> Optional[str]:
+    """Python of this version, from PATH or from pyenv; None where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
+    return str(candidates[-1]) if candidates else shutil.which(f"python{version}")
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+def test_site_on_this_python(version: str, tmp_path: Path) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    place = tmp_path / "sandbox"
+    server = make_sandbox(place)[2]
+    variables: Dict[str, Any] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": python,
+        "mattermost_become": False,
+        "mattermost_root": str(server.root),
+        "mattermost_server_version": VERSION,
+        "mattermost_plugin_settings": {"EnableUploads": True},
+        "mattermost_plugins": [{"src": str(place / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
+    }
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": {"app": variables}}}))
+    assert run_playbook("playbooks/site.yml", inventory, {}).changed()
+    assert plugin_version(server) == NEW
+    assert not run_playbook("playbooks/site.yml", inventory, {}).changed()
