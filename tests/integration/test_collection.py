@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -10,17 +11,38 @@ from typing import Any, Dict, List
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, plugin_version
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, plugin_version
+from sandbox.demo import look
 from support.playbooks import REPOSITORY, clean_environment, program
 
 pytestmark = pytest.mark.slow
 
+COLLECTION = "ansible_collections/plugops/mattermost"
+# Nothing for those who work on the collection, and nothing that their tools leave behind.
+CONTENT = {
+    "CHANGELOG",
+    "FILES.json",
+    "LICENSE",
+    "MANIFEST.json",
+    "README.md",
+    "inventories",
+    "library",
+    "meta",
+    "playbooks",
+    "plugins",
+    "roles",
+}
+
 
 def run(command: List[str], cwd: Path, **environment: str) -> str:
+    """Run one of Ansible's programs as somebody who has set nothing but ``environment``."""
+    inherited = clean_environment(HOME=str(cwd), **environment)
+    for name in ("PYTHONPATH", "XDG_CACHE_HOME"):
+        inherited.pop(name, None)
     done = subprocess.run(
-        command,
+        [program(command[0]), *command[1:]],
         cwd=cwd,
-        env=clean_environment(**environment),
+        env=inherited,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -30,10 +52,15 @@ def run(command: List[str], cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
+def changes(output: str) -> List[int]:
+    """How many changes the recap of a playbook counts, host by host."""
+    return [int(count) for count in re.findall(r" changed=(\d+) ", output)]
+
+
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("build")
-    run([program("ansible-galaxy"), "collection", "build", "--output-path", str(place)], REPOSITORY)
+    run(["ansible-galaxy", "collection", "build", str(REPOSITORY), "--output-path", str(place)], place)
     (built,) = place.glob("plugops-mattermost-*.tar.gz")
     return built
 
@@ -42,71 +69,98 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collections path that holds this collection and nothing else."""
     place = tmp_path_factory.mktemp("collections")
-    run([program("ansible-galaxy"), "collection", "install", "--offline", str(tarball), "-p", str(place)], place)
+    run(["ansible-galaxy", "collection", "install", "--offline", str(tarball), "-p", str(place)], place)
     return place
+
+
+def only(collections: Path) -> Dict[str, str]:
+    """Environment in which no other collection is found, wherever it may be installed."""
+    return {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
+
+
+def write_inventory(place: Path, servers: List[AppServer], **variables: Any) -> Path:
+    inventory = place / "inventory.json"
+    hosts = {server.name: {"mattermost_root": str(server.root)} for server in servers}
+    common = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": hosts, "vars": {**common, **variables}}}))
+    return inventory
 
 
 def test_the_tarball_holds_what_runs_and_nothing_else(tarball: Path) -> None:
     with tarfile.open(tarball) as archive:
-        names = set(archive.getnames())
-    top = {name.split("/")[0] for name in names}
-    assert {"library", "plugins", "roles", "playbooks", "meta", "README.md", "LICENSE", "CHANGELOG"} <= top
-    assert not top & {"tests", "molecule", "collections", ".venv", ".git", ".ci", ".sandbox", ".cache"}
-    assert not [name for name in names if name.endswith((".pyc", ".tar.gz"))]
+        names = archive.getnames()
+    assert {name.split("/")[0] for name in names} == CONTENT
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".tar.gz", ".retry"))]
 
 
-def test_modules_and_role_are_documented(installed: Path) -> None:
-    names = [f"plugops.mattermost.{path.stem}" for path in (REPOSITORY / "library").glob("*.py")]
-    documents = json.loads(
-        run([program("ansible-doc"), "--json", *names], installed, ANSIBLE_COLLECTIONS_PATH=str(installed))
-    )
-    assert sorted(documents) == sorted(names)
-    assert all(document["doc"]["options"] and document["examples"] for document in documents.values())
+def test_the_installed_modules_are_files_of_the_collection(installed: Path) -> None:
+    collection = (installed / COLLECTION).resolve()
+    modules = sorted((collection / "plugins" / "modules").glob("*.py"))
+    assert [path.name for path in modules] == sorted(path.name for path in (REPOSITORY / "library").glob("*.py"))
+    for path in modules:
+        assert collection in path.resolve().parents, "a link that leads out of the collection"
+        assert path.read_bytes() == (REPOSITORY / "library" / path.name).read_bytes()
 
 
-def test_playbooks_work_far_from_the_repository(installed: Path, tmp_path: Path) -> None:
+def test_playbooks_role_and_modules_work_far_from_the_repository(installed: Path, tmp_path: Path) -> None:
     place = tmp_path / "sandbox"
-    servers = make_sandbox(place)
-    inventory = tmp_path / "inventory.json"
-    variables: Dict[str, Any] = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-        "mattermost_become": False,
-        "mattermost_server_version": VERSION,
-        "mattermost_plugin_settings": {"EnableUploads": True},
-        "mattermost_plugins": [{"src": str(place / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
-    }
-    hosts = {server.name: {"mattermost_root": str(server.root)} for server in servers}
-    inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": hosts, "vars": variables}}))
+    servers = make_sandbox(place)[1:]  # without the bundle, and with an older one
+    inventory = write_inventory(
+        tmp_path,
+        servers,
+        mattermost_become=False,
+        mattermost_server_version=VERSION,
+        mattermost_plugin_settings={"EnableUploads": True},
+        mattermost_plugins=[{"src": str(place / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
+    )
+    own = tmp_path / "own.yml"
+    own.write_text(
+        json.dumps(
+            [
+                {
+                    "hosts": "all",
+                    "gather_facts": False,
+                    "roles": ["plugops.mattermost.app_server"],
+                    "post_tasks": [
+                        {"plugops.mattermost.mattermost_service_directory": {"root": "{{ mattermost_root }}"}}
+                    ],
+                }
+            ]
+        )
+    )
 
     def playbook(name: str) -> str:
-        return run(
-            [program("ansible-playbook"), "-i", str(inventory), f"plugops.mattermost.{name}"],
-            tmp_path,
-            ANSIBLE_COLLECTIONS_PATH=str(installed),
-        )
+        return run(["ansible-playbook", "-i", str(inventory), name], tmp_path, **only(installed))
 
-    assert f"plugins.{PLUGIN_ID}.version: (none) -> {NEW}" in playbook("plan")
-    playbook("site")
-    assert [plugin_version(server) for server in servers] == [NEW] * 3
-    assert playbook("site").count("changed=0") == 3
-    assert "app2: nothing to do" in playbook("plan")
+    assert f"plugins.{PLUGIN_ID}.version: (none) -> {NEW}" in playbook("plugops.mattermost.plan")
+    assert [plugin_version(server) for server in servers] != [NEW] * 2
+    assert min(changes(playbook("plugops.mattermost.site"))) > 0
+    for server in servers:
+        with server.process() as process:
+            seen = look(process)
+        assert (seen.status, seen.running, seen.complaint) == (200, [f"{PLUGIN_ID} {NEW}"], "")
+    assert changes(playbook("plugops.mattermost.site")) == [0, 0]
+    assert changes(playbook(str(own))) == [0, 0]
 
 
-def test_a_module_works_from_a_library_directory(tmp_path: Path) -> None:
+def test_modules_work_from_a_library_directory_beside_a_playbook(tmp_path: Path) -> None:
     server = make_sandbox(tmp_path / "sandbox")[0]
-    command = [
-        program("ansible"),
-        "localhost",
-        "-c",
-        "local",
-        "-M",
-        str(REPOSITORY / "library"),
-        "-m",
-        "mattermost_service_directory",
-        "-a",
-        f"root={server.root}",
+    inventory = write_inventory(tmp_path, [server])
+    (tmp_path / "library").symlink_to(REPOSITORY / "library")
+    given = {"root": str(server.root), "server_version": VERSION}
+    tasks = [
+        {"mattermost_plugin_directories": given},
+        {"mattermost_service_directory": given},
+        {"mattermost_plugin_settings": {**given, "enable_uploads": True}},
+        {"mattermost_plugin_info": given, "register": "report", "failed_when": "not report.healthy"},
     ]
-    output = run(command, tmp_path, ANSIBLE_MODULE_UTILS=str(REPOSITORY / "plugins" / "module_utils"))
-    assert "CHANGED" in output
-    assert str(server.working_directory()).endswith("/opt/mattermost")
+    play = tmp_path / "play.yml"
+    play.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+
+    def playbook() -> str:
+        environment = {**only(tmp_path / "none"), "ANSIBLE_MODULE_UTILS": str(REPOSITORY / "plugins" / "module_utils")}
+        return run(["ansible-playbook", "-i", str(inventory), str(play)], tmp_path, **environment)
+
+    assert changes(playbook()) == [3]
+    assert server.working_directory() == server.install_dir
+    assert changes(playbook()) == [0]
