@@ -170,6 +170,8 @@ class PluginSet(Concern[PluginsFound]):
                 self._compare_present(plugin, found, differences)
             else:
                 self._compare_absent(plugin, found, differences)
+        if len(differences) and not self._by_server():
+            self._node.account  # noqa: B018 - it owns what is unpacked: an unknown one is told before any change
         return differences
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
@@ -274,8 +276,11 @@ class PluginSet(Concern[PluginsFound]):
         :raises OperatorError: none is open
         """
         if self.chosen is None:
-            self.chosen = choose(self._asked, self._node.version, self._node.server is not None)
+            self.chosen = self._choose()
         return self.chosen
+
+    def _choose(self) -> Strategy:
+        return choose(self._asked, self._node.version, self._node.server is not None)
 
     # apply
 
@@ -311,7 +316,7 @@ class PluginSet(Concern[PluginsFound]):
 
     def _by_server(self) -> bool:
         """Whether the running server makes the change; else it is made in its files."""
-        return self._node.server is not None and self.strategy().name == UPLOAD
+        return self._node.server is not None and self._choose().name == UPLOAD
 
     def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
         names = set(differences.names())
