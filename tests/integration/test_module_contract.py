@@ -1,377 +1,450 @@
 """Every option of every module: check, run, check, run. What check mode says is what the run does, and then is done.
 
-A new option without a case here fails `test_every_option_has_a_case`.
+A new option or choice without a case here fails `test_every_option_and_choice_has_a_case`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
-import tempfile
-from dataclasses import dataclass, field
+import stat
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import pytest
-import yaml
-from ansible_collections.plugops.mattermost.plugins.doc_fragments import node as node_fragment
+from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
-from support.bundles import make_bundle
-from support.module_harness import call, snapshot
-from support.playbooks import REPOSITORY
-from support.server_process import ServerProcess, unprivileged_user
-
-SECRET = "s3cr3t-of-the-contract"
-SOCKET = "/run/mattermost.sock"
-ENSURING = (
-    "mattermost_plugin",
-    "mattermost_plugin_directories",
-    "mattermost_plugin_settings",
-    "mattermost_service_directory",
+from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from support.module_harness import accepted_options, captured_log, differing, documented_options
+from support.module_place import (
+    CONFIG,
+    KEPT_SECRETS,
+    SECRETS,
+    SOCKET,
+    STATE,
+    UNIT,
+    WANTED_SECRETS,
+    Place,
+    Prepare,
+    Values,
+    broken_place,
+    four_times,
+    mend_directories,
+    running_server,
+    values_at,
 )
-ALL = (*ENSURING, "mattermost_plugin_info")
-# Given by the controller half alone; every case of `plugins` goes through them.
+from support.playbooks import REPOSITORY, run_playbook
+
+PLUGIN = "mattermost_plugin"
+DIRECTORIES = "mattermost_plugin_directories"
+SETTINGS = "mattermost_plugin_settings"
+SERVICE = "mattermost_service_directory"
+INFO = "mattermost_plugin_info"
+PARITY = "mattermost_plugin_parity"
+ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE)
+# Given by the controller half alone; every case with a bundle goes through them.
 INTERNAL = {"bundles", "delivery"}
+NEWER = "9.10.0"  # a server that saves over an edit of its file, and can be told to read it
 
 
-@dataclass
-class Place:
-    """One broken app server, and what a case changes of it before the module is called."""
+@dataclass(frozen=True)
+class Seen:
+    """What the four calls of a case came to.
 
-    directory: Path
-    server: AppServer
-    arguments: Dict[str, Any] = field(default_factory=dict)
-    needs_server: bool = False
+    :param config: config.json as it was before
+    :param seconds: that the four calls took
+    """
 
-    def bundle(self, version: str) -> str:
-        return str(self.directory / "bundles" / f"{PLUGIN_ID}-{version}.tar.gz")
-
-    def real(self, path: str) -> Path:
-        return self.server.root / path.lstrip("/")
+    place: Place
+    answers: List[Dict[str, Any]]
+    config: bytes
+    seconds: float
 
 
-# Options of the node: what they need besides the argument.
+@dataclass(frozen=True)
+class Case:
+    """One option at work.
+
+    :param values: arguments
+    :param prepare: what is done to the app server before
+    :param server: version of the server that runs and answers on its socket; empty: none runs
+    :param instead: arguments that must lead to another answer; default: the case's left out
+    :param shows: proof that the option works, for what the answer of check mode does not tell
+    """
+
+    values: Values
+    prepare: Prepare = lambda place: None
+    server: str = ""
+    instead: Optional[Values] = None
+    shows: Optional[Callable[[Seen], Any]] = None
+
+
+def with_server(values: Mapping[str, Any], instead: Mapping[str, Any], version: str = VERSION) -> Case:
+    """A case that differs from another one by what the running server is asked to do."""
+    return Case({"socket": SOCKET, **values}, server=version, instead={"socket": SOCKET, **instead})
+
+
+# Options that describe the node, the same in every module.
 
 
 def other_install_dir(place: Place) -> None:
     shutil.move(str(place.server.install_dir), str(place.real("/opt/chat")))
-    unit = place.real("/etc/systemd/system/mattermost.service")
-    unit.write_text(unit.read_text().replace("/opt/mattermost/", "/opt/chat/"))
-    place.arguments["install_dir"] = "/opt/chat"
+    place.replace(UNIT, "/opt/mattermost/bin/mattermost", "/usr/local/bin/start-chat")  # which does not say where it is
 
 
 def other_working_directory(place: Place) -> None:
-    place.arguments["working_directory"] = "/opt/mattermost/bin"
+    place.make("/srv/work/client")
+    place.make("/srv/work")
+    place.write("/srv/work/config/config.json", place.real(CONFIG).read_text(encoding="utf-8"))
 
 
 def other_service(place: Place) -> None:
-    units = place.real("/etc/systemd/system")
-    (units / "mattermost.service").rename(units / "chat.service")
-    place.arguments["service"] = "chat"
-
-
-def _second_account(place: Place) -> None:
-    passwd, group = place.real("/etc/passwd"), place.real("/etc/group")
-    own = passwd.read_text().splitlines()[-1].split(":")
-    passwd.write_text(passwd.read_text() + f"chat:x:{own[2]}:{own[3]}::/:/bin/sh\n")
-    group.write_text(group.read_text() + f"chatters:x:{own[3]}:\n")
+    place.replace(UNIT, "/bin/mattermost", "/bin/mattermost -c /srv/chat.json")
+    place.real(UNIT).rename(place.real(UNIT).with_name("chat.service"))
+    place.configure(PluginSettings={"Directory": "/opt/mattermost/chat"})
+    place.write("/srv/chat.json", place.real(CONFIG).read_text(encoding="utf-8"))
+    place.configure(PluginSettings={"Directory": "./plugins"})
 
 
 def other_user(place: Place) -> None:
-    _second_account(place)
-    place.arguments["service_user"] = "chat"
+    place.replace("/etc/passwd", "mattermost:", "chat:")
 
 
 def other_group(place: Place) -> None:
-    _second_account(place)
-    place.arguments["service_group"] = "chatters"
+    place.replace("/etc/group", "mattermost:", "chatters:")
 
 
-def arguments(**values: Any) -> Callable[[Place], None]:
-    """A case that is an argument and nothing else."""
-    return lambda place: place.arguments.update(values)
+def filled_store(place: Place) -> None:
+    place.store(place.bundle(), "/srv/plugops")
 
 
-NODE_CASES: Dict[str, Callable[[Place], None]] = {
-    "root": arguments(),
-    "install_dir": other_install_dir,
-    "working_directory": other_working_directory,
-    "service": other_service,
-    "service_user": other_user,
-    "service_group": other_group,
-    "config_path": arguments(config_path="/opt/mattermost/config/config.json"),
-    "server_version": arguments(server_version="9.10.0"),
-    "socket": arguments(socket="/run/nobody-answers.sock"),
-    "state_dir": arguments(state_dir="/srv/plugops"),
+def from_store(place: Place) -> Dict[str, Any]:
+    entry = {"id": PLUGIN_ID, "version": NEW, "sha256": place.sha256()}
+    return {"plugins": [entry], "state_dir": "/srv/plugops"}
+
+
+def from_other_store(place: Place) -> Dict[str, Any]:
+    return {**from_store(place), "state_dir": STATE}
+
+
+def other_root(place: Place) -> Dict[str, Any]:
+    return {"root": str(place.directory / "bundles")}
+
+
+NODE_CASES: Dict[str, Case] = {
+    "root": Case(lambda place: {"root": str(place.server.root)}, instead=other_root),
+    "install_dir": Case({"install_dir": "/opt/chat"}, other_install_dir),
+    "working_directory": Case({"working_directory": "/srv/work"}, other_working_directory),
+    "service": Case({"service": "chat"}, other_service),
+    "service_user": Case({"service_user": "chat"}, other_user),
+    "service_group": Case({"service_group": "chatters"}, other_group),
+    "config_path": Case({"config_path": CONFIG}, instead={"config_path": "/etc/passwd"}),
+    "server_version": Case({"server_version": NEWER}),
+    "socket": Case({"socket": SOCKET}, server=VERSION),
+    "state_dir": Case({"state_dir": "/srv/plugops"}),
+}
+# What a module does not look at; that, too, is proved.
+INDIFFERENT = {
+    PLUGIN: set(),
+    DIRECTORIES: {"server_version", "socket", "state_dir"},
+    SETTINGS: {"service_user", "service_group", "state_dir"},
+    SERVICE: {"service_user", "service_group", "config_path", "server_version", "socket", "state_dir"},
+    INFO: set(),
 }
 
 
-# Options of the modules.
+# Options of one module.
 
 
-def entry(version: str = NEW, **more: Any) -> Callable[[Place], None]:
-    def prepare(place: Place) -> None:
-        place.arguments["plugins"] = [{"src": place.bundle(version), **more}]
-
-    return prepare
+def bundle(version: str = NEW, **more: Any) -> Callable[[Place], Dict[str, Any]]:
+    return lambda place: {"plugins": [{"src": place.bundle(version), **more}]}
 
 
-def sha256_of_new(place: Place) -> None:
-    path = place.bundle(NEW)
-    place.arguments["plugins"] = [{"src": path, "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}]
+def absent(place: Place) -> Dict[str, Any]:
+    return {"plugins": [{"id": PLUGIN_ID, "state": "absent"}]}
 
 
-def absent(place: Place) -> None:
-    place.arguments["plugins"] = [{"id": PLUGIN_ID, "state": "absent"}]
+def bundle_by_sha256(place: Place) -> Dict[str, Any]:
+    return {"plugins": [{"src": place.bundle(), "sha256": place.sha256().upper()}]}
 
 
-def with_server(**values: Any) -> Callable[[Place], None]:
-    """A case with a running server that answers on its local-mode socket."""
+def edited_behind_the_cache(place: Place) -> None:
+    """A file of the installed plugin that is not the bundle's, and a kept digest that says it is."""
+    path = place.plugin("plugin.json")
+    kept = DigestCache(str(place.real(f"{STATE}/trees.json")))
+    wanted = DigestCache(os.devnull)
+    tree = str(place.plugin())
+    found = path.stat()
+    wanted.put(tree, path.name, found, _sha256(path), found.st_ctime_ns + 10**10)
+    digest = wanted.get(tree, path.name, found)
+    path.write_bytes(path.read_bytes().replace(b"Made for a test", b"Made by a guest"))
+    found = path.stat()
+    kept.put(tree, path.name, found, str(digest), found.st_ctime_ns + 10**10)
+    kept.save()
 
-    def prepare(place: Place) -> None:
-        place.needs_server = True
-        place.arguments.update(values, socket=SOCKET)
 
-    return prepare
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-CASES: Dict[str, Dict[str, Callable[[Place], None]]] = {
-    "mattermost_plugin": {
-        "plugins": entry(),
-        "plugins.src": entry(),
-        "plugins.id": entry(id=PLUGIN_ID),
-        "plugins.version": entry(version=NEW),
-        "plugins.sha256": sha256_of_new,
-        "plugins.enabled": entry(enabled=False),
-        "plugins.state": absent,
-        "strategy": arguments(strategy="unpack"),
-        "strategy=upload": with_server(strategy="upload"),
-        "strategy=auto": with_server(strategy="auto"),
-        "directory": arguments(directory="/opt/mattermost/other"),
-        "client_directory": arguments(client_directory="/opt/mattermost/client/other"),
-        "verify": arguments(verify="full"),
+def modes_of_directories(seen: Seen) -> bool:
+    made = [seen.place.real(f"/opt/mattermost/{name}") for name in ("plugins", "client/plugins")]
+    return all(stat.S_IMODE(path.stat().st_mode) == 0o750 for path in made)
+
+
+def one_backup(seen: Seen) -> bool:
+    copies = [path for path in seen.place.real(CONFIG).parent.iterdir() if path.name != "config.json"]
+    return [path.read_bytes() for path in copies] == [seen.config]
+
+
+def digests_of_what_is_gone(place: Place) -> None:
+    """What is kept anew as soon as anything is kept; the digests of fresh files are not."""
+    place.write(f"{STATE}/trees.json", json.dumps({"format": 1, "trees": {"/gone": {}}}))
+
+
+def kept_digests(seen: Seen) -> bool:
+    return "/gone" not in seen.place.real(f"{STATE}/trees.json").read_text(encoding="utf-8")
+
+
+CASES: Dict[str, Dict[str, Case]] = {
+    PLUGIN: {
+        "plugins": Case(bundle(), instead={"plugins": []}),
+        "plugins.src": Case(bundle(), instead=bundle(OLD)),
+        "plugins.id": Case(bundle(id=PLUGIN_ID.upper()), instead=bundle(id="com.example.other")),
+        "plugins.version": Case(bundle(version=NEW), instead=bundle(version=OLD)),
+        "plugins.sha256": Case(bundle_by_sha256, instead=bundle(sha256="0" * 64)),
+        "plugins.enabled": Case(bundle(enabled=False)),
+        "plugins.state=present": Case(bundle(state="present"), instead=absent),
+        "plugins.state=absent": Case(absent),
+        "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
+        "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
+        "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
+        "directory": Case({"directory": "/opt/mattermost/other"}),
+        "client_directory": Case({"client_directory": "/opt/mattermost/client/other"}),
+        "verify=cached": Case(bundle(OLD), edited_behind_the_cache, instead=lambda p: {**bundle(OLD)(p), **FULL}),
+        "verify=full": Case(lambda place: {**bundle(OLD)(place), **FULL}, edited_behind_the_cache, instead=bundle(OLD)),
     },
-    "mattermost_plugin_directories": {
-        "directory": arguments(directory="./other"),
-        "client_directory": arguments(client_directory="/opt/mattermost/client/other"),
-        "mode": arguments(mode="0750"),
+    DIRECTORIES: {
+        "directory": Case({"directory": "./other"}),
+        "client_directory": Case({"client_directory": "/opt/mattermost/client/other"}),
+        "mode": Case({"mode": "0750"}, shows=modes_of_directories),
     },
-    "mattermost_plugin_settings": {
-        "enable": arguments(enable=False),
-        "enable_uploads": arguments(enable_uploads=True),
-        "directory": arguments(directory="/srv/plugins"),
-        "client_directory": arguments(client_directory="/srv/client"),
-        "enable_health_check": arguments(enable_health_check=False),
-        "allow_insecure_download_url": arguments(allow_insecure_download_url=True),
-        "enable_marketplace": arguments(enable_marketplace=False),
-        "marketplace_url": arguments(marketplace_url="https://marketplace.example.com"),
-        "require_plugin_signature": arguments(require_plugin_signature=True),
-        "signature_public_key_files": arguments(signature_public_key_files=["a.gpg", "b.gpg"]),
-        "enable_remote_marketplace": arguments(enable_remote_marketplace=False),
-        "automatic_prepackaged_plugins": arguments(automatic_prepackaged_plugins=False),
-        "chimera_oauth_proxy_url": arguments(chimera_oauth_proxy_url="https://p.example.com", server_version="6.7.2"),
-        "settings": arguments(settings={"EnableMarketplace": False}),
-        "states": arguments(states={PLUGIN_ID: True}),
-        "plugins": arguments(plugins={PLUGIN_ID: {"token": SECRET, "nested": {"secret": SECRET}}}),
-        "via": arguments(via="file"),
-        "via=socket": with_server(via="socket", enable_health_check=False),
-        "backup": arguments(backup=True),
+    SETTINGS: {
+        "enable": Case({"enable": False}),
+        "enable_uploads": Case({"enable_uploads": True}, instead={"enable_uploads": False}),
+        "directory": Case({"directory": "/srv/plugins"}),
+        "client_directory": Case({"client_directory": "/srv/client"}),
+        "enable_health_check": Case({"enable_health_check": False}, instead={"enable_health_check": True}),
+        "allow_insecure_download_url": Case({"allow_insecure_download_url": True}),
+        "enable_marketplace": Case({"enable_marketplace": False}),
+        "marketplace_url": Case({"marketplace_url": "https://marketplace.example.com"}),
+        "require_plugin_signature": Case({"require_plugin_signature": True}),
+        "signature_public_key_files": Case({"signature_public_key_files": ["a.gpg", "b.gpg"]}),
+        "enable_remote_marketplace": Case({"enable_remote_marketplace": False}),
+        "automatic_prepackaged_plugins": Case({"automatic_prepackaged_plugins": False}),
+        "chimera_oauth_proxy_url": Case(
+            {"chimera_oauth_proxy_url": "https://proxy.example.com", "server_version": "6.7.2"},
+            instead={"server_version": "6.7.2"},
+        ),
+        "settings": Case({"settings": {"EnableMarketplace": False}}),
+        "states": Case({"states": {PLUGIN_ID: True}}),
+        "plugins": Case(
+            {"plugins": {PLUGIN_ID: {"Token": WANTED_SECRETS[0], "nested": {"list": [WANTED_SECRETS[1]]}}}},
+        ),
+        "via=file": with_server({"via": "file"}, {"via": "socket"}),
+        "via=socket": with_server({"via": "socket"}, {"via": "file"}, NEWER),
+        "via=auto": with_server({"via": "auto"}, {"via": "file"}),
+        "backup": Case({"backup": True}, shows=one_backup),
     },
-    "mattermost_service_directory": {},
-    "mattermost_plugin_info": {
-        "plugins": entry(),
-        "strategy": arguments(strategy="unpack"),
-        "settings": arguments(settings={"EnableUploads": True}),
-        "states": arguments(states={PLUGIN_ID: True}),
-        "plugin_settings": arguments(plugin_settings={PLUGIN_ID: {"token": SECRET}}),
-        "via": arguments(via="file"),
-        "via=socket": with_server(via="socket"),
-        "directory_mode": arguments(directory_mode="0700"),
-        "files": arguments(files=True),
-        "verify": arguments(verify="full"),
-        "update_cache": arguments(update_cache=False),
-        "wait": arguments(wait=1),
+    SERVICE: {},
+    INFO: {
+        "plugins": Case(bundle(), instead={"plugins": []}),
+        "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
+        "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
+        "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
+        "settings": Case({"settings": {"EnableUploads": True}}),
+        "states": Case({"states": {"com.example.other": True}}),
+        "plugin_settings": Case({"plugin_settings": {PLUGIN_ID: {"token": WANTED_SECRETS[0], "p": WANTED_SECRETS[1]}}}),
+        "via=file": with_server({"via": "file"}, {"via": "socket"}),
+        "via=socket": with_server({"via": "socket"}, {"via": "file"}, NEWER),
+        "via=auto": with_server({"via": "auto"}, {"via": "file"}),
+        "directory_mode": Case({"directory_mode": "0700"}),
+        "files": Case({"files": True}),
+        "verify=cached": Case(bundle(OLD), edited_behind_the_cache, instead=lambda p: {**bundle(OLD)(p), **FULL}),
+        "verify=full": Case(lambda place: {**bundle(OLD)(place), **FULL}, edited_behind_the_cache, instead=bundle(OLD)),
+        "update_cache": Case({"update_cache": True}, digests_of_what_is_gone, shows=kept_digests),
+        "wait": Case({"wait": 1}, shows=lambda seen: seen.seconds >= 4),
     },
 }
-BASE: Dict[str, Callable[[Place], None]] = {
-    "mattermost_plugin": entry(),
-    "mattermost_plugin_directories": arguments(),
-    "mattermost_plugin_settings": arguments(enable_uploads=True),
-    "mattermost_service_directory": arguments(),
-    "mattermost_plugin_info": entry(),
+FULL = {"verify": "full"}
+# The arguments to which those of a case are added: enough that something differs.
+BASE: Dict[str, Values] = {
+    PLUGIN: bundle(),
+    DIRECTORIES: {},
+    SETTINGS: {"enable_uploads": True, "enable_health_check": False},
+    SERVICE: {},
+    INFO: bundle(),
+}
+# Cases that need something else in one module.
+NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
+    (PLUGIN, "state_dir"): Case(from_store, filled_store, instead=from_other_store),
+    (INFO, "state_dir"): Case(from_store, filled_store, instead=from_other_store),
 }
 
 
-def cases(modules: Tuple[str, ...]) -> List[Any]:
-    """(module, option, what the option's case prepares)."""
-    found = []
-    for module in modules:
-        for option, prepare in {**NODE_CASES, **CASES[module]}.items():
-            found.append(pytest.param(module, prepare, id=f"{module}-{option}"))
-    return found
+def case_of(module: str, option: str) -> Case:
+    case = CASES[module].get(option) or NODE_CASES_OF.get((module, option)) or NODE_CASES[option]
+    return replace(case, server="") if option in INDIFFERENT[module] else case
 
 
-def documented(module: str) -> List[str]:
-    """The options that the module documents, those of list elements as ``outer.inner``, fragments included."""
-    options = yaml.safe_load(_documentation(module)).get("options", {})
-    names = [name for name in options if name not in INTERNAL]
-    for name, option in options.items():
-        names += [f"{name}.{inner}" for inner in option.get("suboptions", {})]
-    return names + list(yaml.safe_load(node_fragment.ModuleDocFragment.DOCUMENTATION)["options"])
+def parameters(*modules: str) -> Any:
+    found = [(module, option) for module in modules for option in {**NODE_CASES, **CASES[module]}]
+    return pytest.mark.parametrize(
+        ("module", "option"), found, ids=[f"{module[11:]}-{option}" for module, option in found]
+    )
 
 
-def _documentation(module: str) -> str:
-    namespace: Dict[str, Any] = {}
-    text = (REPOSITORY / "library" / f"{module}.py").read_text(encoding="utf-8")
-    start = text.index('DOCUMENTATION = r"""')
-    exec(text[start : text.index('"""', start + 30) + 3], namespace)
-    return str(namespace["DOCUMENTATION"])
-
-
-@pytest.mark.parametrize("module", ALL)
-def test_every_option_has_a_case(module: str) -> None:
-    known = {name for name in {**NODE_CASES, **CASES[module]} if "=" not in name}
-    assert known == set(documented(module))
+@pytest.mark.parametrize("module", [*ENSURING, INFO, PARITY])
+def test_every_option_and_choice_has_a_case(module: str) -> None:
+    documented = documented_options(module)
+    options = {*documented, *accepted_options(module)} - INTERNAL
+    wanted = {
+        case
+        for option in options
+        for case in [f"{option}={choice}" for choice in documented.get(option, {}).get("choices", [])] or [option]
+    }
+    assert wanted == ({*PARITY_CASES} if module == PARITY else {*NODE_CASES, *CASES[module]})
 
 
 def test_every_module_has_cases() -> None:
-    modules = {path.stem for path in (REPOSITORY / "library").glob("*.py")}
-    assert modules == {*ALL, "mattermost_plugin_parity"}  # parity contacts no host: test_parity.py
+    assert {path.stem for path in (REPOSITORY / "library").glob("*.py")} == {*ENSURING, INFO, PARITY}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_secret_in_the_log() -> Iterator[None]:
+    with captured_log() as lines:
+        yield
+    assert [line for line in lines for secret in SECRETS if secret in line] == []
+
+
+def arguments_of(module: str, values: Values, place: Place) -> Dict[str, Any]:
+    base = {"root": str(place.server.root), "server_version": VERSION, **values_at(BASE[module], place)}
+    return {**base, **values_at(values, place)}
+
+
+def measured(module: str, case: Case, place: Place) -> Seen:
+    """The four calls on a prepared place; none tells a secret, and other arguments lead to another answer."""
+    arguments = arguments_of(module, case.values, place)
+    if module == PLUGIN and not case.server:  # a running server has its directories already
+        known = {*NODE_CASES, "directory", "client_directory"}
+        mend_directories(place, {name: value for name, value in arguments.items() if name in known})
+    without = place.call(module, arguments_of(module, case.instead or {}, place), True)
+    config = place.real(CONFIG).read_bytes() if place.real(CONFIG).exists() else b""
+    started = time.monotonic()
+    answers = four_times(module, arguments, place)
+    seen = Seen(place, answers, config, time.monotonic() - started)
+    for answer in (without, *answers):
+        assert [secret for secret in SECRETS if secret in json.dumps(answer)] == []
+    return replace(seen, answers=[without, *answers])
+
+
+def told(answer: Mapping[str, Any]) -> Dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "invocation"}
+
+
+def assert_option_matters(module: str, option: str, case: Case, seen: Seen) -> None:
+    without, predicted = seen.answers[:2]
+    if case.shows is not None:
+        assert case.shows(seen)
+    else:
+        assert (told(without) == told(predicted)) == (option in INDIFFERENT[module])
+
+
+def placed(case: Case) -> Iterator[Place]:
+    with broken_place(case.server) as place:
+        case.prepare(place)
+        if not case.server:
+            yield place
+            return
+        with running_server(place):
+            yield place
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    # Short: the path of a unix socket has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="po-") as directory:
-        os.chmod(directory, 0o755)
-        where = Path(directory) / "s"
-        servers = make_sandbox(where)
-        try:
-            yield Place(where, servers[2])  # the one with the older version
-        finally:
-            remove_sandbox(where)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    parameters = request.node.callspec.params
+    yield from placed(case_of(parameters["module"], parameters["option"]))
 
 
-@contextlib.contextmanager
-def running(place: Place) -> Iterator[None]:
-    """Where the case needs one: a healthy server that answers on its socket."""
-    if not place.needs_server:
-        yield
-        return
-    call("mattermost_plugin_directories", {"root": str(place.server.root)}, False, place.directory / "facts")
-    config = place.server.install_dir / "config" / "config.json"
-    document = json.loads(config.read_text(encoding="utf-8"))
-    socket = place.real(SOCKET)
-    socket.parent.mkdir()
-    if os.geteuid() == 0:
-        shutil.chown(socket.parent, unprivileged_user())
-    document["ServiceSettings"].update(EnableLocalMode=True, LocalModeSocketLocation=str(socket))
-    document["PluginSettings"]["EnableUploads"] = True
-    config.write_text(json.dumps(document, indent=4), encoding="utf-8")
-    install = place.server.install_dir
-    with ServerProcess(install, user=unprivileged_user(), cwd=install) as process:
-        process.wait_for(socket.exists, "the local-mode socket")
-        yield
+PREDICTED = ("changed", "differences", "diff", "restart_required", "reload_required", "pending", "strategy", "warnings")
 
 
-def prepared(module: str, prepare: Callable[[Place], None], place: Place) -> None:
-    """The module's own arguments and the case's; directories where bundles need them."""
-    BASE[module](place)
-    os.chmod(place.server.root, 0o755)  # so that a case can make a directory in it
-    prepare(place)
-    place.arguments = {"root": str(place.server.root), "server_version": VERSION, **place.arguments}
-    if module == "mattermost_plugin":
-        wanted = ("root", "server_version", "directory", "client_directory", *NODE_CASES)
-        call(
-            "mattermost_plugin_directories",
-            {name: value for name, value in place.arguments.items() if name in wanted},
-            False,
-            place.directory / "facts",
-        )
+def essence(answer: Mapping[str, Any]) -> Dict[str, Any]:
+    """What check mode must foretell; the facts are those before in check mode, those after in a run."""
+    return {name: answer.get(name) for name in PREDICTED}
 
 
-def four_times(module: str, place: Place) -> List[Dict[str, Any]]:
-    """Check, run, check, run; check mode leaves everything alone."""
-    answers = []
-    churning = [place.server.install_dir / name for name in ("logs", "data")]
-    for check_mode in (True, False, True, False):
-        before = snapshot(place.server.root, churning)
-        answers.append(call(module, place.arguments, check_mode, place.directory / "facts"))
-        if check_mode:
-            assert snapshot(place.server.root, churning) == before, "check mode changed something"
-    for answer in answers:
-        assert not answer.get("failed"), answer.get("msg")
-        assert SECRET not in json.dumps(answer)
-    return answers
-
-
-def essence(answer: Mapping[str, Any]) -> Tuple[Any, ...]:
-    return answer["changed"], answer["differences"], answer["diff"]
-
-
-@pytest.mark.parametrize(("module", "prepare"), cases(ENSURING))
-def test_check_predicts_and_a_second_run_changes_nothing(
-    module: str, prepare: Callable[[Place], None], place: Place
-) -> None:
-    prepared(module, prepare, place)
-    with running(place):
-        predicted, done, predicted_again, done_again = four_times(module, place)
-    assert done["changed"], "the case must show the option at work"
+@parameters(*ENSURING)
+def test_check_predicts_and_a_second_run_changes_nothing(module: str, option: str, place: Place) -> None:
+    case = case_of(module, option)
+    seen = measured(module, case, place)
+    _, predicted, done, predicted_again, done_again = seen.answers
     assert essence(predicted) == essence(done)
     assert essence(predicted_again) == essence(done_again)
+    assert done["changed"], "the case must show the option at work"
+    assert done["differences"]
+    assert set(done["diff"]["before"]) == {difference["name"] for difference in done["differences"]}
     assert not done_again["changed"]
+    assert done_again["differences"] == []
+    assert done_again["diff"] == {"before": {}, "after": {}}
+    assert_option_matters(module, option, case, seen)
 
 
-@pytest.mark.parametrize(("module", "prepare"), cases(("mattermost_plugin_info",)))
-def test_info_changes_nothing(module: str, prepare: Callable[[Place], None], place: Place) -> None:
-    prepared(module, prepare, place)
-    with running(place):
-        churning = [place.server.install_dir / name for name in ("logs", "data")]
-        before = snapshot(place.server.root, churning)
-        answers = four_times(module, place)
-        assert snapshot(place.server.root, churning) == before
-    assert not any(answer["changed"] for answer in answers)
-    assert all(answer["differences"] == answers[0]["differences"] for answer in answers)
-    assert answers[0]["differences"]
+@parameters(INFO)
+def test_info_says_the_same_and_changes_nothing(module: str, option: str, place: Place) -> None:
+    case = case_of(module, option)
+    before = place.snapshot()
+    seen = measured(module, case, place)
+    cache = [str(place.real(path)) for path in (STATE, f"{STATE}/trees.json")]
+    assert differing(before, place.snapshot()) == (cache if option == "update_cache" else [])
+    for answer in seen.answers[1:]:
+        assert answer["changed"] is False
+        assert told(answer) == told(seen.answers[1])
+    assert_option_matters(module, option, case, seen)
 
 
-def test_info_keeps_digests_only_when_told_to(place: Place) -> None:
-    prepared("mattermost_plugin_info", arguments(update_cache=True), place)
-    before = set(snapshot(place.server.root))
-    call("mattermost_plugin_info", place.arguments, True, place.directory / "facts")
-    assert set(snapshot(place.server.root)) == before
-    call("mattermost_plugin_info", place.arguments, False, place.directory / "facts")
-    added = {path for path in set(snapshot(place.server.root)) - before if os.path.isfile(path)}
-    assert added <= {str(place.real("/var/lib/plugops/trees.json"))}
-
-
-MISTAKES = {
-    "mattermost_plugin": arguments(strategy="upload"),  # nobody answers
-    "mattermost_plugin_directories": arguments(install_dir="/opt/no-such-directory"),
-    "mattermost_plugin_settings": arguments(config_path="/etc/passwd"),
-    "mattermost_service_directory": arguments(working_directory="/opt/no-such-directory"),
+PARITY_CASES: Dict[str, Tuple[Dict[str, Any], ...]] = {
+    "reports": ({"reports": {}}, {}),
+    "fail": ({"fail": False}, {"fail": True}),  # the one that fails at the end: the host does no more
 }
 
 
-@pytest.mark.parametrize("module", ENSURING)
-def test_a_mistake_changes_nothing(module: str, place: Place) -> None:
-    prepared(module, MISTAKES[module], place)
-    before = snapshot(place.server.root)
-    answer = call(module, place.arguments, False, place.directory / "facts")
-    assert answer.get("failed"), answer
-    assert "What to do:" in answer["msg"]
-    assert snapshot(place.server.root) == before
-
-
-def test_a_plugin_of_the_same_version_with_other_bytes_differs(place: Place) -> None:
-    other = make_bundle(place.directory / "bundles" / "other.tar.gz", PLUGIN_ID, OLD, files={"more.txt": b"more"})
-    prepared("mattermost_plugin", lambda p: p.arguments.update(plugins=[{"src": str(other)}]), place)
-    predicted, done, _, again = four_times("mattermost_plugin", place)
-    names = [difference["name"] for difference in done["differences"]]
-    assert names == [f"plugins.{PLUGIN_ID}.files", f"plugins.{PLUGIN_ID}.enabled"]
-    assert predicted["changed"]
-    assert not again["changed"]
+@pytest.mark.slow
+def test_parity_compares_and_changes_nothing(tmp_path: Path) -> None:
+    """On the controller alone: one playbook for all, since each start of Ansible takes a second."""
+    with broken_place() as place:
+        arguments = {"root": str(place.server.root), "server_version": VERSION, "files": True}
+        report = place.call(INFO, arguments, True)
+    other = json.loads(json.dumps(report).replace(OLD, NEW))
+    base = {"reports": {"app1": report, "app2": other}, "fail": False}
+    tasks = [
+        {f"plugops.mattermost.{PARITY}": {**base, **values}, "check_mode": "{{ inventory_hostname is match('check') }}"}
+        for values in (*PARITY_CASES["reports"], *PARITY_CASES["fail"])
+    ]
+    playbook = tmp_path / "parity.json"
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    inventory = tmp_path / "hosts"
+    calls = ["check1", "run1", "check2", "run2"]
+    inventory.write_text("".join(f"{name} ansible_connection=local\n" for name in calls))
+    run = run_playbook(str(playbook), inventory, {}, ["--diff", "--forks=1"], may_fail=True)
+    assert [task["host"] for task in run.tasks] == calls * len(tasks), run.output
+    found = [(task["status"], told(task["result"])) for task in run.tasks]
+    for start in range(0, len(found), len(calls)):
+        assert all(one == found[start] for one in found[start : start + len(calls)])
+    outcomes = [(status, result["consistent"], result["changed"]) for status, result in found[:: len(calls)]]
+    assert outcomes == [("ok", True, False), ("ok", False, False), ("ok", False, False), ("failed", False, False)]
+    assert [secret for secret in KEPT_SECRETS if secret in run.output] == []

@@ -17,7 +17,7 @@ from unittest import mock
 import yaml
 from ansible.module_utils import basic
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
 
 COLLECTION = "ansible_collections.plugops.mattermost.plugins"
 WITH_CONTROLLER_HALF = ("mattermost_plugin", "mattermost_plugin_info")
@@ -27,16 +27,16 @@ Snapshot = Dict[str, Tuple[Any, ...]]
 def call(module: str, arguments: Mapping[str, Any], check_mode: bool, cache: Path) -> Dict[str, Any]:
     """What the module answers, its controller half included.
 
-    :param cache: where the controller half keeps what it read in bundles
+    :param cache: directory where the controller half keeps what it read in bundles
     """
     arguments = dict(arguments)
     if module not in WITH_CONTROLLER_HALF:
         return _run(module, arguments, check_mode)
     try:
-        plugins, sources = wanted_plugins(arguments.pop("plugins", []), str, BundleFacts(str(cache)))
+        with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(cache)):
+            sources = take_plugins(arguments, str)
     except OperatorError as error:
         return {"failed": True, "msg": str(error)}
-    arguments["bundles"] = [plugin.to_dict() for plugin in plugins]
     answer = _run(module, arguments, check_mode)
     lacking = answer.get("lacking")
     if not lacking:
@@ -54,12 +54,13 @@ def _run(module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict[st
     given = {**arguments, "_ansible_check_mode": check_mode, "_ansible_diff": True, "_ansible_no_log": False}
     main = importlib.import_module(f"{COLLECTION}.modules.{module}").main
     output = io.StringIO()
-    with (
-        mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode()),
-        mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True),  # from ansible-core 2.19 on
-        contextlib.redirect_stdout(output),
-        contextlib.suppress(SystemExit),
-    ):
+    # The profile is new in ansible-core 2.19.
+    internals: Dict[str, Any] = {
+        "_ANSIBLE_ARGS": json.dumps({"ANSIBLE_MODULE_ARGS": given}).encode(),
+        "_ANSIBLE_PROFILE": "legacy",
+    }
+    patched = mock.patch.multiple(basic, create=True, **internals)
+    with patched, contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         main()
     answer = json.loads(output.getvalue())
     assert isinstance(answer, dict)
@@ -70,9 +71,8 @@ def _run(module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict[st
 def captured_log() -> Iterator[List[str]]:
     """What the modules write into the host's log, instead of writing it there."""
     lines: List[str] = []
-    with (
-        mock.patch.object(basic, "has_journal", False),
-        mock.patch.object(basic.AnsibleModule, "_log_to_syslog", lambda _, line: lines.append(str(line))),
+    with mock.patch.object(basic, "has_journal", False), mock.patch.object(
+        basic.AnsibleModule, "_log_to_syslog", lambda _, line: lines.append(str(line))
     ):
         yield lines
 

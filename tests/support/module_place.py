@@ -1,0 +1,172 @@
+"""A broken app server for the tests of modules, and what is done to it before a module is called."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Union
+
+from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
+from support.module_harness import Snapshot, call, differing, snapshot
+from support.server_process import ServerProcess, unprivileged_user
+
+SOCKET = "/run/mattermost.sock"
+STATE = "/var/lib/plugops"
+UNIT = "/etc/systemd/system/mattermost.service"
+CONFIG = "/opt/mattermost/config/config.json"
+# One that Ansible's own masking would catch, one so short that it would not, and what the host has already.
+WANTED_SECRETS = ["s3cr3t-of-the-contract", "q7Xz4"]
+KEPT_SECRETS = ["k3pt-in-the-file", "w9Kd2", "p4ssword-of-the-database"]
+SECRETS = WANTED_SECRETS + KEPT_SECRETS
+
+
+@dataclass(frozen=True)
+class Place:
+    """One app server of the sandbox: an older version of the plugin, everything else broken."""
+
+    directory: Path
+    server: AppServer
+
+    def bundle(self, version: str = NEW) -> str:
+        return str(self.directory / "bundles" / f"{PLUGIN_ID}-{version}.tar.gz")
+
+    def sha256(self, version: str = NEW) -> str:
+        return hashlib.sha256(Path(self.bundle(version)).read_bytes()).hexdigest()
+
+    def real(self, path: str) -> Path:
+        """Where the host's path lies."""
+        return self.server.root / path.lstrip("/")
+
+    def plugin(self, name: str = "") -> Path:
+        """A file of the installed plugin."""
+        return self.real(f"/opt/mattermost/plugins/{PLUGIN_ID}") / name
+
+    def make(self, path: str) -> Path:
+        """A directory of the service user, parents included."""
+        real = self.real(path)
+        real.mkdir(parents=True, exist_ok=True)
+        self.give(real)
+        return real
+
+    def write(self, path: str, text: str) -> Path:
+        """A file of the service user."""
+        real = self.real(path)
+        real.parent.mkdir(parents=True, exist_ok=True)
+        real.write_text(text, encoding="utf-8")
+        self.give(real)
+        return real
+
+    @staticmethod
+    def give(real: Path) -> None:
+        user = unprivileged_user()
+        if user is not None:
+            shutil.chown(real, user)
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        """In a text file; what shall be replaced must be there."""
+        text = self.real(path).read_text(encoding="utf-8")
+        assert old in text, f"{path} has no {old!r}"
+        self.real(path).write_text(text.replace(old, new), encoding="utf-8")
+
+    def configure(self, **sections: Mapping[str, Any]) -> None:
+        """Change sections of config.json."""
+        path = self.real(CONFIG)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        for section, values in sections.items():
+            document[section].update(values)
+        path.write_text(json.dumps(document, indent=4), encoding="utf-8")
+
+    def plugin_settings(self) -> Dict[str, Any]:
+        section = json.loads(self.real(CONFIG).read_text(encoding="utf-8"))["PluginSettings"]
+        assert isinstance(section, dict)
+        return section
+
+    def store(self, bundle: str, state_dir: str = STATE) -> None:
+        """Put a bundle into the node's store."""
+        sha256 = hashlib.sha256(Path(bundle).read_bytes()).hexdigest()
+        Store(str(self.real(f"{state_dir}/bundles"))).add(sha256, bundle)
+
+    def call(self, module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
+        return call(module, arguments, check_mode, self.directory / "cache")
+
+    def snapshot(self) -> Snapshot:
+        """Of the whole host, but for what a running server writes all the time."""
+        return snapshot(self.server.root, [self.server.install_dir / name for name in ("logs", "data")])
+
+
+Prepare = Callable[[Place], object]
+Values = Union[Mapping[str, Any], Callable[[Place], Mapping[str, Any]]]
+
+
+def values_at(values: Values, place: Place) -> Dict[str, Any]:
+    return dict(values(place) if callable(values) else values)
+
+
+@contextlib.contextmanager
+def broken_place(version: str = "") -> Iterator[Place]:
+    """
+    :param version: of the server; default: that of the sandbox
+    """
+    # Short: the path of a unix socket has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="po-") as directory:
+        os.chmod(directory, 0o755)
+        sandbox = Path(directory) / "s"
+        (server,) = make_sandbox(sandbox, version or VERSION, ["app3"])
+        try:
+            os.chmod(server.root, 0o755)  # so that a case can make a directory in it
+            place = Place(sandbox, server)
+            place.configure(
+                PluginSettings={"Plugins": {PLUGIN_ID: {"token": KEPT_SECRETS[0], "pin": KEPT_SECRETS[1]}}},
+                SqlSettings={"DataSource": f"postgres://mmuser:{KEPT_SECRETS[2]}@db/mattermost"},
+            )
+            secret = f"Environment=MM_SQLSETTINGS_DATASOURCE=postgres://mmuser:{KEPT_SECRETS[2]}@db/mattermost\n"
+            place.replace(UNIT, "User=", f"{secret}User=")
+            yield place
+        finally:
+            remove_sandbox(sandbox)
+
+
+@contextlib.contextmanager
+def running_server(place: Place) -> Iterator[ServerProcess]:
+    """The place's server, mended as far as it must be to answer on its local-mode socket and to take uploads."""
+    mend_directories(place, {"root": str(place.server.root)})
+    place.make(os.path.dirname(SOCKET))
+    place.configure(
+        ServiceSettings={"EnableLocalMode": True, "LocalModeSocketLocation": str(place.real(SOCKET))},
+        PluginSettings={"EnableUploads": True},
+    )
+    install = place.server.install_dir
+    with ServerProcess(install, user=unprivileged_user(), cwd=install) as process:
+        process.wait_for(place.real(SOCKET).exists, "the local-mode socket")
+        yield process
+
+
+def mend_directories(place: Place, arguments: Mapping[str, Any]) -> None:
+    answer = place.call("mattermost_plugin_directories", arguments, False)
+    assert not answer.get("failed"), answer["msg"]
+
+
+def four_times(module: str, arguments: Mapping[str, Any], place: Place) -> List[Dict[str, Any]]:
+    """Check, run, check, run: what all four must be. Check mode touches nothing, the second run no file."""
+    answers = []
+    for number, check_mode in enumerate((True, False, True, False)):
+        before = place.snapshot()
+        answers.append(place.call(module, arguments, check_mode))
+        touched = differing(before, place.snapshot())
+        if check_mode:
+            assert touched == [], "check mode changed something"
+        elif number == 3:
+            # Whether a directory can be written is tried out; and digests become believable with time.
+            kept = [path for path in touched if not os.path.isdir(path) and not path.endswith("/trees.json")]
+            assert kept == [], "the second run changed something"
+    for answer in answers:
+        assert not answer.get("failed"), answer.get("msg")
+    return answers
