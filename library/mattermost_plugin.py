@@ -188,7 +188,7 @@ from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, build_node
 from ..module_utils._node import NODE_ARGUMENTS
 from ..module_utils._plugin_set import PluginSet
-from ..module_utils._wanted_plugin import WantedPlugin
+from ..module_utils._wanted_plugin import wanted_of
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -196,7 +196,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     params = module.params
     plugin_set = PluginSet(
         build_node(module),
-        [WantedPlugin.from_dict(bundle) for bundle in params["bundles"] or []],
+        wanted_of(params),
         strategy=params["strategy"],
         directory=params["directory"],
         client_directory=params["client_directory"],
@@ -231,6 +231,7 @@ def main() -> None:
             "bundles": {"type": "list", "elements": "dict"},
             "delivery": {"type": "path"},
         },
+        required_one_of=[("plugins", "bundles")],
         supports_check_mode=True,
     )
     answer(module, lambda: run(module))

@@ -208,7 +208,7 @@ from ..module_utils._plugin_set import PluginSet
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
-from ..module_utils._wanted_plugin import WantedPlugin
+from ..module_utils._wanted_plugin import wanted_of
 
 _POLL = 0.5
 
@@ -226,7 +226,7 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
     )
     plugin_set = PluginSet(
         node,
-        [WantedPlugin.from_dict(bundle) for bundle in params["bundles"] or []],
+        wanted_of(params),
         strategy=params["strategy"],
         directory=directory,
         client_directory=client_directory,

@@ -27,6 +27,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
+        if args.get("plugins") is None:
+            return {**result, "failed": True, "msg": "missing required arguments: plugins"}
         try:
             sources = take_plugins(args, self._find)
         except OperatorError as error:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
+
+from ._errors import OperatorError
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,17 @@ class WantedPlugin:
         for name in ("executables", "unexecutable"):
             fields[name] = tuple(fields.get(name) or ())
         return cls(**fields)
+
+
+def wanted_of(params: Mapping[str, Any]) -> List[WantedPlugin]:
+    """The plugins that the controller half read in the bundles, from a module's ``bundles``.
+
+    :raises OperatorError: there is a list in ``plugins`` that no controller half has read
+    """
+    if params["bundles"] is None and params["plugins"]:
+        raise OperatorError(
+            "plugins was not read on the controller, where the bundles lie",
+            where="the module was called without its action plugin",
+            remedy="install the collection and call the module by its full name, plugops.mattermost.<module>",
+        )
+    return [WantedPlugin.from_dict(bundle) for bundle in params["bundles"] or []]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin, wanted_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,3 +34,11 @@ def test_missing_fields_have_defaults_and_unknown_ones_are_no_secret_guess() -> 
     assert WantedPlugin.from_dict({"id": "p", "executables": None}) == WantedPlugin("p")
     with pytest.raises(TypeError, match="colour"):
         WantedPlugin.from_dict({"id": "p", "colour": "red"})
+
+
+def test_a_list_that_no_controller_half_read_is_an_error() -> None:
+    plugins = [{"src": "files/p-1.0.0.tar.gz"}]
+    with pytest.raises(OperatorError, match="without its action plugin"):
+        wanted_of({"plugins": plugins, "bundles": None})
+    assert wanted_of({"plugins": [], "bundles": None}) == []
+    assert wanted_of({"plugins": None, "bundles": [{"id": "p"}]}) == [WantedPlugin("p")]
