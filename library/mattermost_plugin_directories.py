@@ -133,9 +133,9 @@ directories:
   type: dict
   contains:
     Directory:
-      description: The directory of the plugins. C(ClientDirectory) has the same keys.
+      description: The directory of the plugins.
       type: dict
-      contains:
+      contains: &directory
         path:
           description: Its absolute path.
           type: str
@@ -179,6 +179,10 @@ directories:
             fatal:
               description: Whether plugins cannot work with it.
               type: bool
+    ClientDirectory:
+      description: The directory of what the plugins add to the web client.
+      type: dict
+      contains: *directory
 """
 
 from typing import Any, Dict

@@ -11,21 +11,21 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._parity import compare_nodes
 
+ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "reports": {"type": "dict", "required": True},
+    "fail": {"type": "bool", "default": True},
+}
+
 
 class ActionModule(ActionBase):
     """Compares the reports of mattermost_plugin_info, and fails where they differ unless told not to."""
 
     _requires_connection = False
-    _VALID_ARGS = frozenset(("reports", "fail"))
+    _VALID_ARGS = frozenset(ARGUMENTS)
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(
-            argument_spec={
-                "reports": {"type": "dict", "required": True},
-                "fail": {"type": "bool", "default": True},
-            }
-        )
+        _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         differences = compare_nodes(args["reports"])
         result.update(
             changed=False,

@@ -1,4 +1,4 @@
-"""What the modules document is what they are: options, defaults, examples that run, results that are explained."""
+"""What the collection documents is what it is: options, defaults, examples that run, results that are explained."""
 
 from __future__ import annotations
 
@@ -6,46 +6,108 @@ import ast
 import hashlib
 import importlib
 import json
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Mapping
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_parity import ARGUMENTS as PARITY
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import _KNOWN
+from yamllint import linter
+from yamllint.config import YamlLintConfig
 
-from sandbox.app_server import VERSION, AppServer, make_sandbox
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox
 from support.bundles import make_bundle
-from support.module_harness import call
-from support.playbooks import REPOSITORY, clean_environment, program, run_playbook
+from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
 pytestmark = pytest.mark.slow
 
+COLLECTION = "plugops.mattermost"
 MODULES = sorted(path.stem for path in (REPOSITORY / "library").glob("*.py"))
+CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity"))}
+ROLE = REPOSITORY / "roles" / "app_server"
 EXAMPLE_BUNDLES = {"com.example.todo": "1.2.0", "com.example.poll": "2.0.1"}
-# Ansible's own, and what only the controller half reads.
-NOT_DOCUMENTED = {"changed", "diff", "invocation", "warnings", "failed", "lacking", "_ansible_parsed"}
+# Every module of Ansible may return these.
+COMMON = {"changed", "deprecations", "diff", "failed", "invocation", "warnings"}
+PYTHON_TYPES = {"bool": bool, "dict": dict, "int": int, "list": list, "raw": object, "str": str}
 
 
-@pytest.fixture(scope="module")
-def documents() -> Dict[str, Any]:
-    """What ansible-doc says of each module, fragments included."""
+def ansible_doc(*arguments: str) -> str:
     done = subprocess.run(
-        [program("ansible-doc"), "--json", *(f"plugops.mattermost.{module}" for module in MODULES)],
+        [program("ansible-doc"), *arguments],
         cwd=REPOSITORY,
         env=clean_environment(),
         capture_output=True,
         text=True,
         check=True,
     )
-    return {name.rpartition(".")[2]: document for name, document in json.loads(done.stdout).items()}
+    assert done.stderr == ""
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)  # bold, also where nobody looks
 
 
-def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Optional[Dict[str, Any]]:
-    """What the module gives to AnsibleModule; None where there is only documentation."""
-    loaded = importlib.import_module(f"ansible_collections.plugops.mattermost.plugins.modules.{module}")
-    if not hasattr(loaded, "main"):
-        return None
+@pytest.fixture(scope="module")
+def documents() -> Dict[str, Any]:
+    """What ansible-doc says of each module, fragments included."""
+    found = json.loads(ansible_doc("--json", *(f"{COLLECTION}.{module}" for module in MODULES)))
+    return {name.rpartition(".")[2]: document for name, document in found.items()}
+
+
+# What ansible-doc shows.
+
+
+def assert_named(names: Iterable[str], shown: str) -> None:
+    for name in names:
+        assert re.search(rf"^[-= ]+{name}\b", shown, re.MULTILINE), name
+
+
+def test_modules_can_be_read_on_a_terminal(documents: Dict[str, Any]) -> None:
+    shown = ansible_doc(*(f"{COLLECTION}.{module}" for module in MODULES))
+    pages = re.split(rf"^> MODULE {COLLECTION}\.(\w+)", shown, flags=re.MULTILINE)[1:]
+    assert pages[::2] == MODULES
+    for module, page in zip(MODULES, pages[1::2]):
+        assert_named([*documents[module]["doc"]["options"], *documents[module]["return"]], page)
+
+
+def test_the_role_can_be_read_on_a_terminal() -> None:
+    entry_points = json.loads(ansible_doc("-t", "role", "--json", f"{COLLECTION}.app_server"))[
+        f"{COLLECTION}.app_server"
+    ]
+    assert set(entry_points["entry_points"]) == {"main", "plan", "converge"}
+    shown = ansible_doc("-t", "role", f"{COLLECTION}.app_server")
+    assert_named(yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")), shown)
+
+
+def paths(items: Mapping[str, Any], inner: str, prefix: str = "") -> Iterator[str]:
+    """Names of options or results as references spell them: ``outer``, ``outer[].inner``, ``outer.inner``."""
+    for name, item in items.items():
+        yield prefix + name
+        dot = "[]." if item.get("type") == "list" else "."
+        yield from paths(item.get(inner) or {}, inner, prefix + name + dot)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_reference_leads_to_an_option_or_a_result(module: str, documents: Dict[str, Any]) -> None:
+    text = json.dumps([documents[module]["doc"], documents[module]["return"]])
+    options = set(paths(documents[module]["doc"]["options"], "suboptions"))
+    results = set(paths(documents[module]["return"], "contains"))
+    assert {name for name in re.findall(r"\bO\(([^)=]+)", text) if not name.startswith("ignore:")} <= options
+    assert set(re.findall(r"\bRV\(([^)=]+)", text)) <= results
+    assert set(re.findall(r"\bM\(plugops\.mattermost\.([^)]+)", text)) <= set(MODULES)
+
+
+# Options.
+
+
+def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any]:
+    """What the module gives to AnsibleModule, or for the one that is all controller half, to its validation."""
+    if module == "mattermost_plugin_parity":
+        return PARITY
+    loaded = importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.modules.{module}")
     given: Dict[str, Any] = {}
 
     class Seen(Exception):
@@ -61,27 +123,47 @@ def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Optional[Dict
     return dict(given["argument_spec"])
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "mattermost_plugin_parity"])
+@pytest.mark.parametrize("module", MODULES)
 def test_the_documented_options_are_those_of_the_module(
     module: str, documents: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = argument_spec(module, monkeypatch)
-    assert spec is not None
     options = documents[module]["doc"]["options"]
     assert set(options) == set(spec)
+    if module == "mattermost_plugin":
+        # The controller half takes the list out of the arguments; see the next two tests.
+        assert options["plugins"].pop("required") is True
     for name, option in options.items():
-        found = {key: spec[name].get(key) for key in ("type", "default", "choices", "elements")}
-        said = {key: option.get(key) for key in ("type", "default", "choices", "elements")}
-        assert found == said, name
+        keys = ("type", "default", "choices", "elements", "aliases")
+        assert {key: option.get(key) for key in keys} == {key: spec[name].get(key) for key in keys}, name
+        assert bool(option.get("required")) == bool(spec[name].get("required")), name
 
 
-def bundles(place: Path) -> Dict[str, Path]:
-    """Path as the examples write it -> a bundle that there really is."""
-    made = {}
-    for plugin_id, version in EXAMPLE_BUNDLES.items():
-        path = make_bundle(place, plugin_id, version)
-        made[f"files/{path.name}"] = path
-    return made
+def test_the_documented_keys_of_a_plugin_are_those_that_the_controller_half_takes(documents: Dict[str, Any]) -> None:
+    assert set(documents["mattermost_plugin"]["doc"]["options"]["plugins"]["suboptions"]) == _KNOWN
+
+
+def test_a_list_of_plugins_is_required(tmp_path: Path) -> None:
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [{f"{COLLECTION}.mattermost_plugin": {}}]}]
+    run = playbook(tmp_path, play, {}, may_fail=True)
+    assert [task["result"]["msg"] for task in run.tasks] == ["missing required arguments: plugins"]
+
+
+# Examples and results.
+
+
+def playbook(place: Path, play: Any, hosts: Dict[str, Any], may_fail: bool = False) -> Run:
+    """Run a play of a test's own on hosts that are directories of this machine."""
+    path = place / "play.yml"
+    path.write_text(yaml.safe_dump(play), encoding="utf-8")
+    inventory = place / "inventory.json"
+    common = {
+        "ansible_connection": "local",
+        "ansible_pipelining": True,
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    }
+    inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}), encoding="utf-8")
+    return run_playbook(str(path), inventory, {}, may_fail=may_fail)
 
 
 def presuppose(server: AppServer) -> None:
@@ -94,70 +176,139 @@ def presuppose(server: AppServer) -> None:
     (units / "mattermost-server.service").write_text(unit.replace("/opt/", "/srv/"), encoding="utf-8")
 
 
-def adapted(task: Dict[str, Any], root: str, files: Dict[str, Path]) -> Dict[str, Any]:
+def adapted(task: Dict[str, Any], files: Mapping[str, Path]) -> Dict[str, Any]:
     """An example as it can run in the sandbox: no other user, the sandbox's root, bundles that there are."""
     task = {key: value for key, value in task.items() if key not in ("become", "notify")}
     for name, arguments in task.items():
-        if not name.startswith("plugops.mattermost.") or name.endswith("_parity"):
+        if not name.startswith(COLLECTION) or name.endswith("_parity"):
             continue
-        arguments = dict(arguments or {})
-        arguments.setdefault("server_version", VERSION)
-        arguments["root"] = root
-        text = json.dumps(arguments)
+        text = json.dumps({"server_version": VERSION, **(arguments or {}), "root": "{{ sandbox }}"})
         for written, path in files.items():
             text = text.replace(written, str(path))
         task[name] = json.loads(text)
     return task
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_example_runs(module: str, documents: Dict[str, Any], tmp_path: Path) -> None:
-    place = tmp_path / "sandbox"
-    servers = make_sandbox(place)
+@dataclass(frozen=True)
+class Examples:
+    """The examples of one module, and what came of running them."""
+
+    module: str
+    tasks: List[Dict[str, Any]]
+    hosts: List[str]
+    run: Run
+
+    def results(self) -> List[Dict[str, Any]]:
+        """What the module's own tasks returned."""
+        action = f"{COLLECTION}.{self.module}"
+        names = {task["name"] for task in self.tasks}
+        return [task["result"] for task in self.run.tasks if task["action"] == action and task["task"] in names]
+
+
+@pytest.fixture(scope="module", params=MODULES)
+def examples(request: pytest.FixtureRequest, documents: Dict[str, Any], tmp_path_factory: Any) -> Examples:
+    module = request.param
+    place = tmp_path_factory.mktemp(module)
+    sandbox = place / "sandbox"
+    servers = make_sandbox(sandbox)
+    servers = servers[: 2 if module == "mattermost_plugin_parity" else 1]
     for server in servers:
         presuppose(server)
-    files = bundles(tmp_path)
-    tasks: List[Dict[str, Any]] = [
-        {"plugops.mattermost.mattermost_plugin_directories": {"root": "{{ sandbox }}", "server_version": VERSION}}
-    ]
-    examples = yaml.safe_load(documents[module]["examples"])
-    tasks += [adapted(example, "{{ sandbox }}", files) for example in examples]
-    playbook = tmp_path / "examples.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-    inventory = tmp_path / "inventory.json"
-    hosts = {server.name: {"sandbox": str(server.root)} for server in servers}
-    variables = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-        "todo_sha256": hashlib.sha256(files["files/com.example.todo-1.2.0.tar.gz"].read_bytes()).hexdigest(),
-        "vault_todo_webhook_secret": "s3cr3t-of-the-example",
+    files = {
+        f"files/{plugin_id}-{version}.tar.gz": make_bundle(place, plugin_id, version)
+        for plugin_id, version in EXAMPLE_BUNDLES.items()
     }
-    inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
-    options = [] if module != "mattermost_plugin_parity" else ["--limit", "app1"]
-    run = run_playbook(str(playbook), inventory, {}, options)
-    ran = {task["action"] for task in run.tasks if task["status"] == "ok"}
-    assert f"plugops.mattermost.{module}" in ran
+    given = {"root": "{{ sandbox }}", "server_version": VERSION}
+    before: List[Dict[str, Any]] = []
+    if module.startswith("mattermost_plugin") and module != "mattermost_plugin_directories":
+        before.append({f"{COLLECTION}.mattermost_plugin_directories": given})
+    if module == "mattermost_plugin_parity":
+        plugins = [{"src": str(sandbox / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}]
+        before.append({f"{COLLECTION}.mattermost_plugin": {**given, "plugins": plugins}})
+    tasks = yaml.safe_load(documents[module]["examples"])
+    todo = files["files/com.example.todo-1.2.0.tar.gz"]
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": {
+            "todo_sha256": hashlib.sha256(todo.read_bytes()).hexdigest(),
+            "vault_todo_webhook_secret": "s3cr3t-of-the-example",
+        },
+        "tasks": [*before, *(adapted(task, files) for task in tasks)],
+    }
+    hosts = {server.name: {"sandbox": str(server.root)} for server in servers}
+    return Examples(module, tasks, list(hosts), playbook(place, [play], hosts))
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module != "mattermost_plugin_parity"])
-def test_every_result_is_documented(module: str, documents: Dict[str, Any], tmp_path: Path) -> None:
-    server = make_sandbox(tmp_path / "sandbox")[0]
-    arguments: Dict[str, Any] = {"root": str(server.root), "server_version": VERSION}
-    call("mattermost_plugin_directories", arguments, False, tmp_path / "facts")
-    if module in ("mattermost_plugin", "mattermost_plugin_info"):
-        arguments["plugins"] = [{"src": str(path)} for path in bundles(tmp_path).values()]
-    answer = call(module, arguments, False, tmp_path / "facts")
-    assert not answer.get("failed"), answer
-    assert set(answer) - NOT_DOCUMENTED <= set(documents[module]["return"])
+def test_every_example_runs(examples: Examples) -> None:
+    own = [task for task in examples.tasks if f"{COLLECTION}.{examples.module}" in task]
+    runs = sum(1 if task.get("run_once") else len(examples.hosts) for task in own)
+    assert len(examples.results()) == runs > 0
+    assert any(result["changed"] for result in examples.results()) == (examples.module in CHANGING)
+
+
+def test_every_result_is_documented_and_every_documented_one_returned(
+    examples: Examples, documents: Dict[str, Any]
+) -> None:
+    returned = {name for result in examples.results() for name in result if not name.startswith("_ansible_")}
+    assert returned - COMMON == set(documents[examples.module]["return"])
+
+
+def faults(documented: Mapping[str, Any], value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Where a result is not as documented: a key that is not, or a value of another type."""
+    for name, found in value.items():
+        path = prefix + name
+        if name not in documented:
+            yield f"{path} is not documented"
+            continue
+        said = documented[name]
+        if found is not None and not isinstance(found, PYTHON_TYPES[said["type"]]):
+            yield f"{path} is no {said['type']}: {found!r}"
+        elements = found if isinstance(found, list) else [found]
+        if said["type"] == "list" and not all(isinstance(item, PYTHON_TYPES[said["elements"]]) for item in elements):
+            yield f"{path} is no list of {said['elements']}: {found!r}"
+        if said.get("contains"):
+            for item in elements:
+                yield from faults(said["contains"], item or {}, f"{path}.")
+
+
+def test_results_have_the_documented_keys_and_types(examples: Examples, documents: Dict[str, Any]) -> None:
+    for result in examples.results():
+        own = {name: value for name, value in result.items() if name in documents[examples.module]["return"]}
+        assert not list(faults(documents[examples.module]["return"], own))
+
+
+# The text itself.
+
+
+def blocks() -> Iterator[Any]:
+    """Every DOCUMENTATION, EXAMPLES and RETURN in modules and fragments."""
+    for directory in ("library", "plugins/doc_fragments"):
+        for path in sorted((REPOSITORY / directory).glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+                    continue
+                name = node.targets[0].id
+                if name in ("DOCUMENTATION", "EXAMPLES", "RETURN"):
+                    yield pytest.param(ast.literal_eval(node.value), id=f"{path.stem}-{name}")
+
+
+@pytest.mark.parametrize("block", list(blocks()))
+def test_documentation_is_tidy_yaml(block: str) -> None:
+    rules = yaml.safe_load((REPOSITORY / ".yamllint").read_text(encoding="utf-8"))
+    rules["rules"]["document-start"] = "disable"  # a string in a module is no document
+    assert list(linter.run(block.lstrip("\n"), YamlLintConfig(yaml.safe_dump(rules)))) == []
 
 
 def test_the_roles_options_are_its_defaults() -> None:
-    role = REPOSITORY / "roles" / "app_server"
-    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    readme = (role / "README.md").read_text(encoding="utf-8")
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    readme = (ROLE / "README.md").read_text(encoding="utf-8")
     for spec in specs.values():
         assert {name: option["default"] for name, option in spec["options"].items()} == defaults
+        validated = ArgumentSpecValidator(spec["options"]).validate(defaults)
+        assert validated.error_messages == []
+        assert validated.validated_parameters == defaults, "a default of another type than documented"
     for name in defaults:
         assert f"`{name}`" in readme, name
 
