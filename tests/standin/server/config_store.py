@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import threading
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from .config_defaults import KNOWN_SECTIONS, Config, defaults, generate_keys, seeded_states
@@ -36,9 +37,16 @@ class ConfigStore:
         self.overridden: Set[Tuple[str, str]] = set()
         self.listeners: List[Listener] = []
         self._signature: Optional[Tuple[int, int, int]] = None
+        # Held while file and memory change, never while listeners run: these have locks of their own.
+        self._lock = threading.Lock()
 
     def load(self) -> None:
         """Read the file (make it if it is missing), fill it, write it back if that changed it, tell the listeners."""
+        with self._lock:
+            old = self._load()
+        self._tell_listeners(old)
+
+    def _load(self) -> Config:
         try:
             with open(self.path, "rb") as stream:
                 content: Optional[bytes] = stream.read()
@@ -56,7 +64,7 @@ class ConfigStore:
         if encode(base) != content:
             self._write(base)
         self._signature = self._stat()
-        self._install(base)
+        return self._install(base)
 
     def complete(self, document: Any) -> Config:
         """The document in the server's spelling and order, filled with defaults; unknown sections are dropped."""
@@ -96,20 +104,23 @@ class ConfigStore:
         cluster = self.effective["ClusterSettings"]
         if cluster["Enable"] and cluster["ReadOnlyConfig"]:
             raise ReadOnlyConfigError
-        base = self.complete(wanted)
-        for section, key in self.overridden:
-            base[section][key] = copy.deepcopy(self.base[section][key])
-        self._write(base)
-        self._signature = self._stat()
-        self._install(base)
+        with self._lock:
+            base = self.complete(wanted)
+            for section, key in self.overridden:
+                base[section][key] = copy.deepcopy(self.base[section][key])
+            self._write(base)
+            self._signature = self._stat()
+            old = self._install(base)
+        self._tell_listeners(old)
 
     def changed_on_disk(self) -> bool:
         """True once after each change that this process did not make."""
-        current = self._stat()
-        if current is None or current == self._signature:
-            return False
-        self._signature = current
-        return True
+        with self._lock:
+            current = self._stat()
+            if current is None or current == self._signature:
+                return False
+            self._signature = current
+            return True
 
     def normalized_patch(self, document: Any) -> Config:
         """The keys of a partial configuration in the server's spelling, with checked types; nulls are left out."""
@@ -126,12 +137,13 @@ class ConfigStore:
             patch[known] = {key: full[key] for key in given if key in full}
         return patch
 
-    def _install(self, base: Config) -> None:
+    def _install(self, base: Config) -> Config:
+        """Take a configuration into use; the effective one of before."""
         old = self.effective
         self.base = base
-        self.effective = copy.deepcopy(base)
-        self.overridden = set()
-        for name, section in self.effective.items():
+        effective = copy.deepcopy(base)
+        overridden = set()
+        for name, section in effective.items():
             if name == "PluginSettings" and not self._traits.plugin_env_overrides:
                 continue
             for key, value in section.items():
@@ -139,7 +151,11 @@ class ConfigStore:
                 parsed = None if text is None else self._parse_override(value, text)
                 if parsed is not None:
                     section[key] = parsed
-                    self.overridden.add((name, key))
+                    overridden.add((name, key))
+        self.effective, self.overridden = effective, overridden
+        return old
+
+    def _tell_listeners(self, old: Config) -> None:
         for listener in self.listeners:
             listener(old, self.effective)
 
