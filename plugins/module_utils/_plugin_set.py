@@ -170,9 +170,17 @@ class PluginSet(Concern[PluginsFound]):
                 self._compare_present(plugin, found, differences)
             else:
                 self._compare_absent(plugin, found, differences)
-        if len(differences) and not self._by_server():
-            self._node.account  # noqa: B018 - it owns what is unpacked: an unknown one is told before any change
+        if len(differences):
+            self._refuse_what_would_fail(differences)
         return differences
+
+    def _refuse_what_would_fail(self, differences: Tracker) -> None:
+        """What no other module mends is told before anything changes, in check mode too."""
+        uploader = self._uploader()
+        if uploader is None:
+            self._node.account  # noqa: B018 - the owner of what is unpacked; raises where there is none
+        else:
+            uploader.check_bundles(self._to_install(differences))
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         self._check_server_version(plugin)
@@ -181,10 +189,11 @@ class PluginSet(Concern[PluginsFound]):
         before = len(differences)
         installed = found.directory.plugins.get(plugin.id)
         self._check_place(plugin, installed)
+        tree = self._tree_of(plugin)
         if installed is None or installed.version != plugin.version:
             found_version = installed.version if installed else None
             differences.add(f"{name}.version", found_version, plugin.version, self._how(plugin, found))
-        elif installed.tree.digest != self._tree_of(plugin):
+        elif installed.tree.digest != tree:
             differences.add(
                 f"{name}.files",
                 self._describe_files(plugin, installed),
@@ -290,6 +299,9 @@ class PluginSet(Concern[PluginsFound]):
 
     def apply(self, found: PluginsFound, differences: Tracker) -> None:
         install = self._to_install(differences)
+        uploader = self._uploader()
+        if uploader is not None and install:
+            uploader.check_settings()
         if self._delivery:
             self._store.receive(self._delivery)
         lacking = self.lacking(differences)
@@ -299,24 +311,25 @@ class PluginSet(Concern[PluginsFound]):
                 wanted=", ".join(lacking),
                 remedy="call the module as plugops.mattermost.mattermost_plugin, so that its controller half runs",
             )
-        if self._by_server():
-            self._apply_by_server(found, install, differences)
+        if uploader is not None:
+            self._apply_by_server(uploader, found, install, differences)
         else:
             self._apply_by_files(found, install, differences)
         self._remove_client_leftovers()
         self._node.forget()
 
     def restart_reasons(self, found: PluginsFound, differences: Tracker) -> List[str]:
-        if not self._node.running or self._by_server():
+        if not self._node.running or self._uploader() is not None:
             return []
         return [f"plugins changed on disk: {', '.join(plugin.id for plugin in self._touched(differences))}"]
 
     def owe_restart(self, reason: str) -> None:
         self._node.owe_restart(reason)
 
-    def _by_server(self) -> bool:
-        """Whether the running server makes the change; else it is made in its files."""
-        return self._node.server is not None and self._choose().name == UPLOAD
+    def _uploader(self) -> Optional[Uploader]:
+        """Where the running server makes the change; None where it is made in its files."""
+        server = self._node.server
+        return Uploader(server) if server is not None and self._choose().name == UPLOAD else None
 
     def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
         names = set(differences.names())
@@ -334,11 +347,9 @@ class PluginSet(Concern[PluginsFound]):
             if names & {f"plugins.{plugin.id}", *(f"plugins.{plugin.id}.{aspect}" for aspect in _ASPECTS)}
         ]
 
-    def _apply_by_server(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
-        assert self._node.server is not None  # noqa: S101 - the caller's condition
-        uploader = Uploader(self._node.server)
-        if install:
-            uploader.check(install)
+    def _apply_by_server(
+        self, uploader: Uploader, found: PluginsFound, install: List[WantedPlugin], differences: Tracker
+    ) -> None:
         for plugin in install:
             uploader.install(plugin, self._store.path(plugin.sha256), found.states.get(plugin.id, False))
         for plugin in self._touched(differences):

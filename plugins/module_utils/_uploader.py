@@ -38,13 +38,12 @@ class Uploader:
         self._clock = clock
         self._pause = pause
 
-    def check(self, plugins: List[WantedPlugin]) -> None:
+    def check_settings(self) -> None:
         """Refuse, before anything changes, what the server would refuse half-way.
 
-        :raises OperatorError: plugins or uploads off, signatures required, a bundle too large or not executable
+        :raises OperatorError: plugins or uploads off, signatures required
         """
-        config = self._server.get_config()
-        settings = config.get("PluginSettings") or {}
+        settings = self._server.get_config().get("PluginSettings") or {}
         found = {key: bool(settings.get(key)) for key in _TAKES_UPLOADS}
         if found != _TAKES_UPLOADS:
             raise OperatorError(
@@ -54,7 +53,13 @@ class Uploader:
                 wanted=_spell(_TAKES_UPLOADS),
                 remedy="set them with mattermost_plugin_settings before",
             )
-        limit = (config.get("FileSettings") or {}).get("MaxFileSize")
+
+    def check_bundles(self, plugins: List[WantedPlugin]) -> None:
+        """Refuse the bundles that this server would not take, or not run, whatever its PluginSettings say.
+
+        :raises OperatorError: a bundle is too large, or its binaries are not executable
+        """
+        limit = (self._server.get_config().get("FileSettings") or {}).get("MaxFileSize") if plugins else None
         for plugin in plugins:
             self._check_bundle(plugin, limit)
 

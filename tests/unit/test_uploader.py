@@ -72,10 +72,10 @@ def _installed(server: Server) -> Dict[str, Tuple[str, str]]:
 def test_check_says_what_the_server_would_refuse(
     server: Server, uploader: Uploader, tmp_path: Path, settings: Dict[str, bool], found: str
 ) -> None:
-    uploader.check([_plugin("com.example.check", size=10)])
+    uploader.check_settings()
     server.patch_config({"PluginSettings": settings})
     with pytest.raises(OperatorError, match="takes no uploads") as raised:
-        uploader.check([_plugin("com.example.check", size=10)])
+        uploader.check_settings()
     assert raised.value.found == found
     assert "mattermost_plugin_settings" in raised.value.remedy
     with pytest.raises(ServerError) as refused:  # it is right: the server does refuse
@@ -85,13 +85,13 @@ def test_check_says_what_the_server_would_refuse(
 
 def test_check_of_each_bundle(server: Server, uploader: Uploader) -> None:
     server.patch_config({"FileSettings": {"MaxFileSize": 1000}})
-    uploader.check([_plugin("small", size=1000)])
+    uploader.check_bundles([_plugin("small", size=1000)])
     with pytest.raises(OperatorError, match="the bundle of large is larger") as raised:
-        uploader.check([_plugin("small", size=10), _plugin("large", size=1001)])
+        uploader.check_bundles([_plugin("small", size=10), _plugin("large", size=1001)])
     assert raised.value.found == "1001 bytes"
     assert "MaxFileSize = 1000" in raised.value.wanted
     with pytest.raises(OperatorError, match="bundle of broken holds server binaries without exec bit") as raised:
-        uploader.check([_plugin("small"), _plugin("broken", unexecutable=("server/a", "server/b"))])
+        uploader.check_bundles([_plugin("small"), _plugin("broken", unexecutable=("server/a", "server/b"))])
     assert raised.value.found == "server/a, server/b"
 
 
