@@ -32,6 +32,7 @@ from support.module_place import (
     Prepare,
     Values,
     broken_place,
+    essence,
     four_times,
     mend_directories,
     running_server,
@@ -378,14 +379,6 @@ def placed(case: Case) -> Iterator[Place]:
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     parameters = request.node.callspec.params
     yield from placed(case_of(parameters["module"], parameters["option"]))
-
-
-PREDICTED = ("changed", "differences", "diff", "restart_required", "reload_required", "pending", "strategy", "warnings")
-
-
-def essence(answer: Mapping[str, Any]) -> Dict[str, Any]:
-    """What check mode must foretell; the facts are those before in check mode, those after in a run."""
-    return {name: answer.get(name) for name in PREDICTED}
 
 
 @parameters(*ENSURING)
