@@ -7,11 +7,11 @@ import re
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, plugin_version
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, plugin_version, remove_sandbox
 from sandbox.demo import look
 from support.playbooks import REPOSITORY, clean_environment, program
 
@@ -73,6 +73,16 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Path]:
+    """Where to make one; it may come to lie elsewhere, and is removed."""
+    place = tmp_path / "sandbox"
+    try:
+        yield place
+    finally:
+        remove_sandbox(place)
+
+
 def only(collections: Path) -> Dict[str, str]:
     """Environment in which no other collection is found, wherever it may be installed."""
     return {"ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
@@ -106,9 +116,10 @@ def test_the_installed_modules_are_files_of_the_collection(installed: Path) -> N
         assert path.read_bytes() == (REPOSITORY / "library" / path.name).read_bytes()
 
 
-def test_playbooks_role_and_modules_work_far_from_the_repository(installed: Path, tmp_path: Path) -> None:
-    place = tmp_path / "sandbox"
-    servers = make_sandbox(place)[1:]  # without the bundle, and with an older one
+def test_playbooks_role_and_modules_work_far_from_the_repository(
+    installed: Path, sandbox: Path, tmp_path: Path
+) -> None:
+    servers = make_sandbox(sandbox, names=["app2", "app3"])  # without the bundle, and with an older one
     inventory = write_inventory(
         tmp_path,
         servers,
@@ -116,7 +127,7 @@ def test_playbooks_role_and_modules_work_far_from_the_repository(installed: Path
         mattermost_rolling_batch=2,
         mattermost_server_version=VERSION,
         mattermost_plugin_settings={"EnableUploads": True},
-        mattermost_plugins=[{"src": str(place / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
+        mattermost_plugins=[{"src": str(sandbox / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
     )
     own = tmp_path / "own.yml"
     own.write_text(
@@ -148,8 +159,8 @@ def test_playbooks_role_and_modules_work_far_from_the_repository(installed: Path
     assert changes(playbook(str(own))) == [0, 0]
 
 
-def test_modules_work_from_a_library_directory_beside_a_playbook(tmp_path: Path) -> None:
-    server = make_sandbox(tmp_path / "sandbox")[0]
+def test_modules_work_from_a_library_directory_beside_a_playbook(sandbox: Path, tmp_path: Path) -> None:
+    (server,) = make_sandbox(sandbox, names=["app1"])
     inventory = write_inventory(tmp_path, [server])
     (tmp_path / "library").symlink_to(REPOSITORY / "library")
     given = {"root": str(server.root), "server_version": VERSION}
