@@ -19,15 +19,20 @@ from ._errors import OperatorError
 from ._installed import Installed, PluginDirectory, scan_plugins
 from ._manifest import check_id
 from ._node import Node
+from ._plugin_refusals import (
+    refuse_doubtful_place,
+    refuse_older_server,
+    refuse_removal_of_stored,
+    refuse_unpacking,
+)
 from ._plugin_settings import enabled_ids
 from ._server import ServerError
 from ._settings import Settings, read_plugin_settings
 from ._store import Store
-from ._strategy import AUTO, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
+from ._strategy import AUTO, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
 from ._unpacker import Unpacker
 from ._uploader import Uploader, active_versions
-from ._version import parse_server_version
 from ._wanted_plugin import WantedPlugin
 
 STORE = "bundles"
@@ -160,12 +165,7 @@ class PluginSet(Concern[PluginsFound]):
     def compare(self, found: PluginsFound) -> Tracker:
         differences = Tracker()
         for plugin in self._wanted:
-            if plugin.id in found.directory.duplicates:
-                raise OperatorError(
-                    f"two directories hold the plugin {plugin.id}, the server starts neither reliably",
-                    found=", ".join(found.directory.duplicates[plugin.id]),
-                    remedy=f"move all but {posixpath.join(self._directory, plugin.id)} out of the plugin directory",
-                )
+            refuse_doubtful_place(plugin, found.directory, self._directory)
             if plugin.present:
                 self._compare_present(plugin, found, differences)
             else:
@@ -183,12 +183,11 @@ class PluginSet(Concern[PluginsFound]):
             uploader.check_bundles(self._to_install(differences))
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
-        self._check_server_version(plugin)
+        refuse_older_server(plugin, self._node.version)
         check_id(plugin.written_id or plugin.id, self._node.version)
         name = f"plugins.{plugin.id}"
         before = len(differences)
         installed = found.directory.plugins.get(plugin.id)
-        self._check_place(plugin, installed)
         tree = self._tree_of(plugin)
         if installed is None or installed.version != plugin.version:
             found_version = installed.version if installed else None
@@ -212,31 +211,16 @@ class PluginSet(Concern[PluginsFound]):
     def _compare_absent(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         name = f"plugins.{plugin.id}"
         installed = found.directory.plugins.get(plugin.id)
+        if plugin.id in found.filestore and self._uploader() is None:
+            refuse_removal_of_stored(plugin)
         if installed is not None:
             differences.add(name, installed.version, None, f"remove {installed.path}")
+        elif plugin.id in found.filestore:
+            differences.add(name, "a bundle in the filestore", None, "remove it through the server")
         elif plugin.id in found.client_leftovers:
             differences.add(name, f"left in {self._client_directory}", None, "remove what the server left behind")
         if found.states.get(plugin.id):
             differences.add(f"{name}.enabled", True, False, "disable the plugin")
-
-    def _check_server_version(self, plugin: WantedPlugin) -> None:
-        version = self._node.version
-        if plugin.min_server_version and version and version < parse_server_version(plugin.min_server_version):
-            raise OperatorError(
-                f"the plugin {plugin.id} {plugin.version} does not run on this server",
-                found=f"server version {version}",
-                wanted=f"at least {plugin.min_server_version} (min_server_version in its manifest)",
-                remedy="take an older plugin or a newer server",
-            )
-
-    def _check_place(self, plugin: WantedPlugin, installed: Optional[Installed]) -> None:
-        if installed is not None and posixpath.basename(installed.path) != plugin.id:
-            raise OperatorError(
-                f"the plugin {plugin.id} lies in a directory of another name, the server cannot show its web part",
-                found=installed.path,
-                wanted=posixpath.join(self._directory, plugin.id),
-                remedy=f"rename {installed.path}, or move it out of the plugin directory",
-            )
 
     def _tree_of(self, plugin: WantedPlugin) -> str:
         if plugin.tree:
@@ -262,22 +246,9 @@ class PluginSet(Concern[PluginsFound]):
         bundle = f"the bundle with sha256 {plugin.sha256[:12]}"
         if strategy.name == UPLOAD:
             return f"upload {bundle}: {strategy.reason}"
-        self._check_not_managed(plugin, found)
-        return f"unpack {bundle} into {posixpath.join(self._directory, plugin.id)}: {strategy.reason}"
-
-    def _check_not_managed(self, plugin: WantedPlugin, found: PluginsFound) -> None:
-        """An unpacked plugin would be replaced at the next start by what the server itself keeps (5.14 and later)."""
-        version = self._node.version
-        if version is None or version < FILESTORE_SINCE:
-            return
         installed = found.directory.plugins.get(plugin.id)
-        if (installed is not None and installed.managed) or plugin.id in found.filestore:
-            raise OperatorError(
-                f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what "
-                "is unpacked",
-                found="a .filestore marker" if installed and installed.managed else "a bundle in the filestore",
-                remedy="use strategy: upload (the server must run, with local mode on)",
-            )
+        refuse_unpacking(plugin, installed, plugin.id in found.filestore, self._node.version)
+        return f"unpack {bundle} into {posixpath.join(self._directory, plugin.id)}: {strategy.reason}"
 
     def strategy(self) -> Strategy:
         """The way for this node.
@@ -360,9 +331,6 @@ class PluginSet(Concern[PluginsFound]):
         uploader.wait_active([plugin for plugin in self._wanted if plugin.present and plugin.enabled])
 
     def _apply_by_files(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
-        self._node.owe_restart(
-            f"plugins changed on disk: {', '.join(plugin.id for plugin in self._touched(differences))}"
-        )
         real = self._node.root.real(self._node.root.resolve(self._directory))
         with Unpacker(real, self._node.account) as unpacker:
             for plugin in install:

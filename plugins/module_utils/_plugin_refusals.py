@@ -1,0 +1,91 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""What a plugin set refuses before anything changes: the server could not run it, or would undo it."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Optional
+
+from ._errors import OperatorError
+from ._installed import Installed, PluginDirectory
+from ._strategy import FILESTORE_SINCE
+from ._version import ServerVersion, parse_server_version
+from ._wanted_plugin import WantedPlugin
+
+# Servers from 5.6 on look at min_server_version before they start a plugin.
+_MIN_VERSION_SINCE = ServerVersion(5, 6)
+# These plugins are inside the binary of these servers, which unpack them at every start.
+_EMBEDDED = ("jira", "zoom")
+_EMBEDDED_SINCE, _EMBEDDED_BEFORE = ServerVersion(4, 5), ServerVersion(5, 2)
+
+
+def refuse_doubtful_place(plugin: WantedPlugin, found: PluginDirectory, directory: str) -> None:
+    """Two directories with one id, or one whose name is not the id.
+
+    :param directory: host path of PluginSettings.Directory
+    """
+    place = posixpath.join(directory, plugin.id)
+    if plugin.id in found.duplicates:
+        raise OperatorError(
+            f"two directories hold the plugin {plugin.id}, the server starts neither reliably",
+            found=", ".join(found.duplicates[plugin.id]),
+            remedy=f"move all but {place} out of the plugin directory",
+        )
+    installed = found.plugins.get(plugin.id)
+    if plugin.present and installed is not None and installed.path != place:
+        raise OperatorError(
+            f"the plugin {plugin.id} lies in a directory of another name, the server cannot show its web part",
+            found=installed.path,
+            wanted=place,
+            remedy=f"rename {installed.path}, or move it out of the plugin directory",
+        )
+
+
+def refuse_older_server(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
+    """A server that will not start the plugin, as its manifest says."""
+    if version is None or version < _MIN_VERSION_SINCE or not plugin.min_server_version:
+        return
+    if version < parse_server_version(plugin.min_server_version):
+        raise OperatorError(
+            f"the plugin {plugin.id} {plugin.version} does not run on this server",
+            found=f"server version {version}",
+            wanted=f"at least {plugin.min_server_version} (min_server_version in its manifest)",
+            remedy="take an older plugin or a newer server",
+        )
+
+
+def refuse_unpacking(
+    plugin: WantedPlugin, installed: Optional[Installed], stored: bool, version: Optional[ServerVersion]
+) -> None:
+    """What is unpacked would be replaced at the next start by what the server itself keeps.
+
+    :param stored: the server has a bundle of this id in its filestore
+    """
+    if version is None:
+        return
+    if _EMBEDDED_SINCE <= version < _EMBEDDED_BEFORE and plugin.id in _EMBEDDED:
+        raise OperatorError(
+            f"this server brings the plugin {plugin.id} itself and unpacks it over any other at every start",
+            found=f"server version {version}",
+            wanted=f"at least {_EMBEDDED_BEFORE}",
+            remedy=f"leave {plugin.id} out of the list, or update the server",
+        )
+    marked = installed is not None and installed.managed
+    if version >= FILESTORE_SINCE and (marked or stored):
+        raise OperatorError(
+            f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what is "
+            "unpacked",
+            found="a .filestore marker" if marked else "a bundle in the filestore",
+            remedy="use strategy: upload (the server must run, with local mode on)",
+        )
+
+
+def refuse_removal_of_stored(plugin: WantedPlugin) -> None:
+    """A removed plugin would come back from the filestore."""
+    raise OperatorError(
+        f"the server keeps a bundle of {plugin.id} in its filestore, and would install it again at its next start",
+        remedy="remove it through the server: it must run, with ServiceSettings.EnableLocalMode on",
+    )

@@ -1,0 +1,122 @@
+"""What the plugin set refuses before anything changes, because the server would undo it or could not run it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure, inspect
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
+from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
+
+from sandbox.app_server import NEW, OLD, PLUGIN_ID, AppServer, make_sandbox, plugin_version, remove_sandbox
+from support.bundles import make_bundle
+
+GONE: Dict[str, Any] = {"id": PLUGIN_ID, "state": "absent"}
+
+
+@pytest.fixture
+def server() -> Iterator[AppServer]:
+    """An app server that has the plugin in its old version and does not run."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory) / "sandbox"
+        Path(directory).chmod(0o755)
+        try:
+            yield make_sandbox(place)[2]
+        finally:
+            remove_sandbox(place)
+
+
+def plugin_set(server: AppServer, entry: Dict[str, Any], version: str = "5.36.1", **options: Any) -> PluginSet:
+    node = Node(NodeOptions(root=str(server.root), server_version=version), lambda argv: (1, "", "no commands here"))
+    wanted, sources = wanted_plugins([entry], str, BundleFacts(str(server.root / "facts.json")))
+    for sha256, path in sources.items():
+        Store(node.state_path(STORE)).add(sha256, path)
+    return PluginSet(node, wanted, **options)
+
+
+def stored_bundle(server: AppServer) -> None:
+    store = server.install_dir / "data" / "plugins"
+    store.mkdir(parents=True)
+    (store / f"{PLUGIN_ID}.tar.gz").write_bytes(b"as an upload leaves it")
+
+
+def new_bundle(app: AppServer, plugin_id: str = PLUGIN_ID, **options: Any) -> Dict[str, Any]:
+    return {"src": str(make_bundle(app.root.parent, plugin_id, NEW, **options))}
+
+
+def test_a_bundle_in_the_filestore_would_win_over_what_is_unpacked(server: AppServer) -> None:
+    stored_bundle(server)
+    with pytest.raises(OperatorError, match="its own copy would win"):
+        inspect(plugin_set(server, new_bundle(server)))
+    assert inspect(plugin_set(server, new_bundle(server), version="5.13.0")).differences.names()
+
+
+def test_a_marker_says_that_the_server_manages_the_plugin(server: AppServer) -> None:
+    (server.install_dir / "plugins" / PLUGIN_ID / ".filestore").touch()
+    with pytest.raises(OperatorError, match=r"a \.filestore marker"):
+        inspect(plugin_set(server, new_bundle(server)))
+
+
+def test_a_bundle_in_the_filestore_would_come_back_after_a_removal(server: AppServer) -> None:
+    stored_bundle(server)
+    with pytest.raises(OperatorError, match="would install it again"):
+        inspect(plugin_set(server, GONE))
+    assert plugin_version(server) == OLD
+
+
+def test_what_the_server_brings_itself_is_refused(server: AppServer) -> None:
+    entry = new_bundle(server, "jira")
+    with pytest.raises(OperatorError, match="brings the plugin jira itself"):
+        inspect(plugin_set(server, entry, version="4.6.0"))
+    assert inspect(plugin_set(server, entry, version="5.2.0")).differences.names()
+
+
+def test_a_plugin_for_newer_servers_is_refused_where_the_server_looks(server: AppServer) -> None:
+    entry = new_bundle(server, min_server_version="5.37.0")
+    with pytest.raises(OperatorError, match=r"does not run on this server.*at least 5.37.0"):
+        inspect(plugin_set(server, entry))
+    assert inspect(plugin_set(server, entry, version="5.5.0")).differences.names()
+    assert inspect(plugin_set(server, entry, version="5.37.0")).differences.names()
+
+
+def test_two_directories_with_one_id_are_named(server: AppServer) -> None:
+    plugins = server.install_dir / "plugins"
+    (plugins / f"{PLUGIN_ID}.bak").mkdir()
+    manifest = (plugins / PLUGIN_ID / "plugin.json").read_bytes()
+    (plugins / f"{PLUGIN_ID}.bak" / "plugin.json").write_bytes(manifest)
+    with pytest.raises(OperatorError, match=rf"two directories.*{PLUGIN_ID}.bak"):
+        inspect(plugin_set(server, new_bundle(server)))
+
+
+def test_a_directory_of_another_name_is_refused(server: AppServer) -> None:
+    plugins = server.install_dir / "plugins"
+    (plugins / PLUGIN_ID).rename(plugins / "hello")
+    with pytest.raises(OperatorError, match="directory of another name"):
+        inspect(plugin_set(server, new_bundle(server)))
+
+
+def test_a_hand_edit_is_named_by_file_once_the_bundle_is_in_the_store(server: AppServer) -> None:
+    entry = new_bundle(server, server=True)
+    ensure(plugin_set(server, entry), check_mode=False)
+    tree = server.install_dir / "plugins" / PLUGIN_ID
+    (tree / "plugin.json").write_bytes((tree / "plugin.json").read_bytes() + b"\n")
+    (tree / "server" / "dist" / "plugin-linux-amd64").chmod(0o644)
+    (tree / "added.txt").touch()
+    (difference,) = inspect(plugin_set(server, entry)).differences
+    assert difference.name == f"plugins.{PLUGIN_ID}.files"
+    for name in ("plugin.json", "plugin-linux-amd64", "added.txt"):
+        assert name in difference.found
+    ensure(plugin_set(server, entry), check_mode=False)
+    assert not (tree / "added.txt").exists()
+    assert inspect(plugin_set(server, entry)).differences.names() == []
+
+
+def test_an_entry_without_source_needs_the_bundle_in_the_store(server: AppServer) -> None:
+    with pytest.raises(OperatorError, match="not in this node's store"):
+        inspect(plugin_set(server, {"id": PLUGIN_ID, "version": OLD, "sha256": "0" * 64}))
