@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Iterator
 
 import pytest
 
+from sandbox.app_server import remove_sandbox
 from support import cluster
+
+
+@pytest.fixture
+def sandbox_place(tmp_path: Path) -> Iterator[Path]:
+    """Where a test may make its sandbox; it is gone afterwards, also where it had to lie elsewhere."""
+    place = tmp_path / "sandbox"
+    yield place
+    remove_sandbox(place)
 
 
 @pytest.fixture(scope="module")

@@ -24,12 +24,11 @@ def interpreter(version: str) -> Optional[str]:
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
-def test_site_on_this_python(version: str, tmp_path: Path) -> None:
+def test_site_on_this_python(version: str, tmp_path: Path, sandbox_place: Path) -> None:
     python = interpreter(version)
     if python is None:
         pytest.skip(f"no Python {version} on this machine")
-    place = tmp_path / "sandbox"
-    server = make_sandbox(place)[2]
+    server = make_sandbox(sandbox_place)[2]
     variables: Dict[str, Any] = {
         "ansible_connection": "local",
         "ansible_python_interpreter": python,
@@ -37,7 +36,7 @@ def test_site_on_this_python(version: str, tmp_path: Path) -> None:
         "mattermost_root": str(server.root),
         "mattermost_server_version": VERSION,
         "mattermost_plugin_settings": {"EnableUploads": True},
-        "mattermost_plugins": [{"src": str(place / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
+        "mattermost_plugins": [{"src": str(sandbox_place / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
     }
     inventory = tmp_path / "inventory.json"
     inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": {"app": variables}}}))

@@ -18,9 +18,8 @@ SECRETS = ("s3cr3t-Value-of-a-token", "0ld-s3cr3t-in-the-file")
 
 @pytest.mark.parametrize("options", [["--check"], []], ids=["check", "run"])
 @pytest.mark.parametrize("playbook", ["plan", "site"])
-def test_no_secret_is_printed(tmp_path: Path, playbook: str, options: list[str]) -> None:
-    place = tmp_path / "sandbox"
-    server = make_sandbox(place)[0]
+def test_no_secret_is_printed(tmp_path: Path, sandbox_place: Path, playbook: str, options: list[str]) -> None:
+    server = make_sandbox(sandbox_place)[0]
     config = server.install_dir / "config" / "config.json"
     document = json.loads(config.read_text(encoding="utf-8"))
     document["PluginSettings"]["Plugins"] = {PLUGIN_ID: {"Token": SECRETS[1]}}
