@@ -98,9 +98,9 @@ def other_install_dir(place: Place) -> None:
 
 
 def other_working_directory(place: Place) -> None:
-    place.make("/srv/work/client")
-    place.make("/srv/work")
-    place.write("/srv/work/config/config.json", place.real(CONFIG).read_text(encoding="utf-8"))
+    place.make("/srv/chat/client")
+    place.make("/srv/chat")
+    place.write("/srv/chat/config/config.json", place.real(CONFIG).read_text(encoding="utf-8"))
 
 
 def other_service(place: Place) -> None:
@@ -139,7 +139,7 @@ def other_root(place: Place) -> Dict[str, Any]:
 NODE_CASES: Dict[str, Case] = {
     "root": Case(lambda place: {"root": str(place.server.root)}, instead=other_root),
     "install_dir": Case({"install_dir": "/opt/chat"}, other_install_dir),
-    "working_directory": Case({"working_directory": "/srv/work"}, other_working_directory),
+    "working_directory": Case({"working_directory": "/srv/chat"}, other_working_directory),
     "service": Case({"service": "chat"}, other_service),
     "service_user": Case({"service_user": "chat"}, other_user),
     "service_group": Case({"service_group": "chatters"}, other_group),
