@@ -13,8 +13,9 @@ import shutil
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Set
 
+from ._config_source import FILE
 from ._difference import Tracker
-from ._ensure import Concern, Pending
+from ._ensure import Concern, Pending, ensure
 from ._errors import OperatorError
 from ._installed import Installed, PluginDirectory, scan_plugins
 from ._manifest import check_id
@@ -27,7 +28,7 @@ from ._plugin_refusals import (
 )
 from ._plugin_settings import enabled_ids
 from ._server import ServerError
-from ._settings import Settings, read_plugin_settings
+from ._settings import Settings, read_plugin_settings, refuses_to_save
 from ._store import Store
 from ._strategy import AUTO, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
@@ -176,11 +177,12 @@ class PluginSet(Concern[PluginsFound]):
 
     def _refuse_what_would_fail(self, differences: Tracker) -> None:
         """What no other module mends is told before anything changes, in check mode too."""
-        uploader = self._uploader()
+        uploader, names = self._uploader(), differences.names()
         if uploader is None:
             self._node.account  # noqa: B018 - the owner of what is unpacked; raises where there is none
         else:
             uploader.check_bundles(self._to_install(differences))
+            uploader.check_removals([plugin.id for plugin in self._wanted if f"plugins.{plugin.id}" in names])
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         refuse_older_server(plugin, self._node.version)
@@ -300,7 +302,12 @@ class PluginSet(Concern[PluginsFound]):
     def _uploader(self) -> Optional[Uploader]:
         """Where the running server makes the change; None where it is made in its files."""
         server = self._node.server
-        return Uploader(server) if server is not None and self._choose().name == UPLOAD else None
+        if server is None or self._choose().name != UPLOAD:
+            return None
+        return Uploader(server, save_state=self._save_state if refuses_to_save(self._node) else None)
+
+    def _save_state(self, plugin_id: str, enabled: bool) -> None:
+        ensure(Settings(self._node, {}, {plugin_id: enabled}, {}, via=FILE), check_mode=False)
 
     def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
         names = set(differences.names())

@@ -371,6 +371,13 @@ def _is_read_only_cluster(config: Dict[str, Any]) -> bool:
     return cluster.get("Enable") is True and cluster.get("ReadOnlyConfig") is not False
 
 
+def refuses_to_save(node: Node) -> bool:
+    """Whether the running server keeps its configuration in a file that it refuses to write: a cluster's read-only
+    one. What it refuses is made in the file, on every app server."""
+    server = node.server
+    return server is not None and node.config_source.kind == FILE and _is_read_only_cluster(server.get_config())
+
+
 def _watches(version: Optional[ServerVersion]) -> bool:
     """Whether a server of this version notices a change of its file by itself."""
     return version is not None and version < _WATCHES_UNTIL

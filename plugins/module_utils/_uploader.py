@@ -11,11 +11,13 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ._errors import OperatorError
+from ._plugin_settings import enabled_ids
 from ._server import Server, ServerError
 from ._wanted_plugin import WantedPlugin
 
 # Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.
 ACTIVATION_TIMEOUT = 30.0
+STATE_TIMEOUT = 10.0  # a server that watches its file has read a change within 3 seconds
 _POLL = 0.2
 _TAKES_UPLOADS = {"Enable": True, "EnableUploads": True, "RequirePluginSignature": False}
 _NOT_INSTALLED = "app.plugin.not_installed.app_error"
@@ -26,6 +28,8 @@ class Uploader:
     """Changes the plugins of one running server.
 
     :param clock: seconds, monotonic; with ``pause`` replaceable for tests
+    :param save_state: puts a plugin's state (id, enabled) where the server reads it; for a server that refuses to
+        save it itself
     """
 
     def __init__(
@@ -33,8 +37,10 @@ class Uploader:
         server: Server,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
+        save_state: Optional[Callable[[str, bool], None]] = None,
     ) -> None:
         self._server = server
+        self._save_state = save_state
         self._clock = clock
         self._pause = pause
 
@@ -79,6 +85,21 @@ class Uploader:
                 remedy="pack the bundle anew with mode 0755 for them",
             )
 
+    def check_removals(self, plugin_ids: List[str]) -> None:
+        """Refuse what a server that cannot save cannot do: it disables a plugin before it removes it.
+
+        :raises OperatorError: the configuration is read-only over the API
+        """
+        if plugin_ids and self._save_state is not None:
+            raise OperatorError(
+                f"the server cannot remove {', '.join(plugin_ids)}: it saves the state of a plugin before it removes "
+                "it, and the cluster's configuration is read-only over the API",
+                where=self._server.where,
+                found="ClusterSettings.Enable=True, ClusterSettings.ReadOnlyConfig=True",
+                remedy="keep the plugin in the list with enabled: false, or switch ClusterSettings.ReadOnlyConfig off "
+                "for the removal",
+            )
+
     def install(self, plugin: WantedPlugin, bundle: str, enabled_now: bool) -> None:
         """Upload a bundle over whatever is there.
 
@@ -92,13 +113,18 @@ class Uploader:
         except BaseException:
             if enabled_now:
                 with contextlib.suppress(OperatorError):  # the refusal is what the operator must read
-                    self._server.enable(plugin.id)
+                    self.switch(plugin.id, True)
             raise
         if enabled_now and plugin.enabled:
-            self._server.enable(plugin.id)
+            self.switch(plugin.id, True)
 
     def switch(self, plugin_id: str, enabled: bool) -> None:
         """Enable or disable. A plugin that the server has not got can be disabled too: it may come back."""
+        if self._save_state is not None:
+            if enabled and self._is_enabled(plugin_id):  # it does not run: to save the same again would not start it
+                self._save_in_file(plugin_id, False, self._save_state)
+            self._save_in_file(plugin_id, enabled, self._save_state)
+            return
         if enabled:
             self._server.enable(plugin_id)
             return
@@ -108,6 +134,25 @@ class Uploader:
             if error.id != _NOT_INSTALLED:
                 raise
             self._save_disabled(plugin_id)
+
+    def _save_in_file(self, plugin_id: str, enabled: bool, save: Callable[[str, bool], None]) -> None:
+        """Save a state for the server, and wait until it works with it: an old one watches its file in its own time."""
+        save(plugin_id, enabled)
+        deadline = self._clock() + STATE_TIMEOUT
+        while self._is_enabled(plugin_id) != enabled:
+            if self._clock() >= deadline:
+                raise OperatorError(
+                    f"the server does not take over the state of {plugin_id} from its configuration file",
+                    where=self._server.where,
+                    wanted="enabled" if enabled else "disabled",
+                    remedy="restart the server, then run again; a variable MM_PLUGINSETTINGS_PLUGINSTATES would win "
+                    "over the file",
+                )
+            self._pause(_POLL)
+
+    def _is_enabled(self, plugin_id: str) -> bool:
+        settings = self._server.get_config().get("PluginSettings") or {}
+        return enabled_ids(settings.get("PluginStates") or {}).get(plugin_id, False)
 
     def _save_disabled(self, plugin_id: str) -> None:
         """In the configuration: the server's own way refuses an id that is not installed."""

@@ -1,0 +1,69 @@
+"""Bundles on an app server of a cluster whose configuration is read-only over the API, as it is by default.
+
+Such a server refuses to save the state of a plugin, so it is saved in config.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator
+
+import pytest
+
+from sandbox.app_server import NEW, OLD, PLUGIN_ID
+from support.module_place import SOCKET, Place, broken_place, four_times, running_server
+from support.server_process import ServerProcess
+
+MODULE = "mattermost_plugin"
+
+
+@pytest.fixture(params=["5.36.1", "6.7.2", "11.6.0"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with broken_place(request.param) as made:
+        made.configure(ClusterSettings={"Enable": True, "ReadOnlyConfig": True})
+        yield made
+
+
+def arguments(place: Place, version: str = NEW, **entry: Any) -> Dict[str, Any]:
+    return {
+        "root": str(place.server.root),
+        "socket": SOCKET,
+        "plugins": [entry if "state" in entry else {"src": place.bundle(version), **entry}],
+    }
+
+
+def enabled(place: Place) -> bool:
+    state = place.plugin_settings()["PluginStates"].get(PLUGIN_ID) or {}
+    return bool(state.get("Enable"))
+
+
+def running(server: ServerProcess) -> str:
+    connection = server.connect()
+    try:
+        connection.request("GET", "/api/v4/plugins/webapp")
+        return connection.getresponse().read().decode("utf-8")
+    finally:
+        connection.close()
+
+
+def test_a_plugin_is_installed_updated_and_switched(place: Place) -> None:
+    with running_server(place) as server:
+        four_times(MODULE, arguments(place, OLD), place)
+        assert enabled(place)
+        assert f'"{OLD}"' in running(server)
+        four_times(MODULE, arguments(place, NEW), place)
+        assert f'"{NEW}"' in running(server)
+        four_times(MODULE, arguments(place, NEW, enabled=False), place)
+        assert not enabled(place)
+        assert PLUGIN_ID not in running(server)
+
+
+def test_a_removal_that_the_server_would_refuse_is_refused_before(place: Place) -> None:
+    with running_server(place):
+        four_times(MODULE, arguments(place), place)
+        before = place.snapshot()
+        for check_mode in (True, False):
+            answer = place.call(MODULE, arguments(place, id=PLUGIN_ID, state="absent"), check_mode)
+            assert answer.get("failed"), check_mode
+            assert "ReadOnlyConfig=True" in answer["msg"]
+        assert place.snapshot() == before
+        assert enabled(place)
