@@ -185,7 +185,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._ensure import ensure
-from ..module_utils._module import answer, build_node
+from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS
 from ..module_utils._plugin_set import PluginSet
 from ..module_utils._wanted_plugin import wanted_of
@@ -210,8 +210,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
     outcome = ensure(plugin_set, module.check_mode)
     if not module.check_mode:
         plugin_set.save_cache()
-    for warning in outcome.warnings:
-        module.warn(warning)
+    warn(module, outcome.warnings)
     result = outcome.result()
     result["plugins"] = outcome.facts
     if plugin_set.chosen is not None:

@@ -201,7 +201,7 @@ from typing import Any, Dict, Tuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._directories import Directories
-from ..module_utils._module import answer, build_node
+from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._node_report import NodeReport
 from ..module_utils._plugin_set import PluginSet
@@ -251,8 +251,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
             break
         time.sleep(_POLL)
         node.forget()
-    for warning in report.warnings:
-        module.warn(warning)
+    warn(module, report.warnings)
     chosen = plugin_set.chosen
     return {**result, "strategy": chosen and {"name": chosen.name, "reason": chosen.reason}}
 

@@ -36,13 +36,34 @@ def run_concern(
     def work() -> Dict[str, Any]:
         concern = build(build_node(module))
         outcome = ensure(concern, module.check_mode)
-        for warning in outcome.warnings:
-            module.warn(warning)
+        warn(module, outcome.warnings)
         result = outcome.result()
         result[concern.name] = outcome.facts
         return result
 
     answer(module, work, secret_options)
+
+
+def warn(module: AnsibleModule, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        module.warn(printable(warning))
+
+
+def printable(value: Any) -> Any:
+    """A result as Ansible takes it: bytes of file names that are no UTF-8 as escapes.
+
+    Anybody who can write in a plugin directory can make such a name, and the controller refuses an answer with it.
+    """
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair, from a JSON file
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_options: Sequence[str] = ()) -> None:
@@ -55,17 +76,19 @@ def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_opt
     try:
         result = work()
     except OperatorError as error:
-        module.fail_json(msg=str(error), **extra)
+        module.fail_json(msg=printable(str(error)), **extra)
     except OSError as error:
         module.fail_json(
-            msg=f"{error.strerror or error} ({error.filename or 'no path'}). What to do: see the trace with -vvv, "
-            "and run as root (become) if a right is missing.",
-            exception=traceback.format_exc(),
+            msg=printable(
+                f"{error.strerror or error} ({error.filename or 'no path'}). What to do: see the trace with -vvv, "
+                "and run as root (become) if a right is missing."
+            ),
+            exception=printable(traceback.format_exc()),
             **extra,
         )
     if not module._diff:
         result.pop("diff", None)
-    module.exit_json(**{**result, **extra})
+    module.exit_json(**{**printable(result), **extra})
 
 
 def mask(params: Dict[str, Any], secret_options: Sequence[str]) -> Dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from typing import Any, Callable, Dict, List
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._module import answer, mask
+from ansible_collections.plugops.mattermost.plugins.module_utils._module import answer, mask, printable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,3 +109,13 @@ def test_errors_in_words() -> None:
 def test_bugs_are_not_dressed_up() -> None:
     with pytest.raises(KeyError):
         answer(FakeModule(), _raising(KeyError("bug")))
+
+
+@given(st.binary(max_size=8), st.text(max_size=8))
+def test_names_of_any_bytes_are_answered_as_utf_8(name: bytes, text: str) -> None:
+    odd = os.fsdecode(name)
+    shown = printable({odd: [odd, (text, "\ud800"), 1, None]})
+    ((key, (in_list, (unchanged, half), one, nothing)),) = shown.items()
+    json.dumps(shown, ensure_ascii=False).encode("utf-8")
+    assert key == in_list == name.decode("utf-8", "backslashreplace")
+    assert (unchanged, half, one, nothing) == (text, "\\ud800", 1, None)
