@@ -15,7 +15,7 @@ import shutil
 import stat
 import tempfile
 import time
-from typing import BinaryIO, Callable, Optional
+from typing import BinaryIO, Callable, Optional, Union
 
 _CHUNK = 1024 * 1024
 # What a rename would lose besides owner and mode: SELinux label and ACL.
@@ -104,7 +104,7 @@ def _replace(
             out.flush()
             _set_owner(out.fileno(), uid, gid)
             if model is not None:
-                _copy_attributes(model, temporary)
+                _copy_attributes(model, out.fileno())
             os.fchmod(out.fileno(), 0o644 if mode is None else mode)
             os.fsync(out.fileno())
         os.rename(temporary, target)
@@ -127,7 +127,8 @@ def _set_owner(handle: int, uid: Optional[int], gid: Optional[int]) -> None:
         os.fchown(handle, wanted_uid, wanted_gid)
 
 
-def _copy_attributes(source: str, target: str) -> None:
+def _copy_attributes(source: str, target: int) -> None:
+    """To a descriptor: whoever owns the directory may put a link in the place of a name, and get rights elsewhere."""
     if not hasattr(os, "getxattr"):  # not Linux
         return
     for name in _KEPT_ATTRIBUTES:
@@ -144,7 +145,7 @@ def _copy_attributes(source: str, target: str) -> None:
                 raise
 
 
-def _attribute(path: str, name: str) -> Optional[bytes]:
+def _attribute(path: Union[str, int], name: str) -> Optional[bytes]:
     try:
         return os.getxattr(path, name)
     except OSError as error:

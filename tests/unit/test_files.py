@@ -153,6 +153,28 @@ def test_file_without_acl_does_not_take_the_directorys(tmp_path: Path) -> None:
     assert _mode(path) == 0o640
 
 
+@needs_root
+def test_a_link_put_in_the_place_of_the_half_written_file_gains_no_rights_elsewhere(tmp_path: Path) -> None:
+    directory, victim = tmp_path / "service", tmp_path / "victim"
+    directory.mkdir()
+    victim.write_bytes(OLD)
+    victim.chmod(0o600)
+    path = directory / "config.json"
+    path.write_bytes(OLD)
+    _set_acl(path, ACL, _acl(u4123=6))
+
+    def fill(out: Any) -> None:
+        out.write(NEW)
+        (temporary,) = set(directory.iterdir()) - {path}
+        temporary.unlink()
+        temporary.symlink_to(victim)
+
+    create_atomic(str(path), fill)
+    assert not _may_read(victim, 4123)
+    assert ACL not in os.listxattr(victim)
+    assert (victim.read_bytes(), _mode(victim), victim.stat().st_uid) == (OLD, 0o600, 0)
+
+
 # links and other things in the way
 
 
