@@ -230,6 +230,7 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
         strategy=params["strategy"],
         directory=directory,
         client_directory=client_directory,
+        settings=params["settings"],
         full=params["verify"] == "full",
         list_files=params["files"],
     )

@@ -89,3 +89,13 @@ def refuse_removal_of_stored(plugin: WantedPlugin) -> None:
         f"the server keeps a bundle of {plugin.id} in its filestore, and would install it again at its next start",
         remedy="remove it through the server: it must run, with ServiceSettings.EnableLocalMode on",
     )
+
+
+def refuse_removal_of_uninstalled(plugin: WantedPlugin) -> None:
+    """A server removes from its filestore only what it has installed."""
+    raise OperatorError(
+        f"the server keeps a bundle of {plugin.id} in its filestore and has not installed it: it cannot remove it now, "
+        "and would install it at its next start",
+        remedy="restart the server, so that it installs the plugin, and run again; or remove "
+        f"plugins/{plugin.id}.tar.gz from FileSettings.Directory by hand",
+    )

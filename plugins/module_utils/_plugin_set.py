@@ -11,7 +11,7 @@ import os
 import posixpath
 import shutil
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from ._config_source import FILE
 from ._difference import Tracker
@@ -24,11 +24,12 @@ from ._plugin_refusals import (
     refuse_doubtful_place,
     refuse_older_server,
     refuse_removal_of_stored,
+    refuse_removal_of_uninstalled,
     refuse_unpacking,
 )
 from ._plugin_settings import enabled_ids
 from ._server import ServerError
-from ._settings import Settings, read_plugin_settings, refuses_to_save
+from ._settings import Settings, expected_plugin_settings, read_plugin_settings, refuses_to_save
 from ._store import Store
 from ._strategy import AUTO, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
@@ -64,6 +65,7 @@ class PluginSet(Concern[PluginsFound]):
     :param strategy: ``auto``, ``unpack`` or ``upload``
     :param directory: PluginSettings.Directory that the server will have; default: the one it has
     :param client_directory: likewise PluginSettings.ClientDirectory
+    :param settings: PluginSettings that the server gets before its plugins change; None: not known
     :param delivery: path of a tar with the bundles that the node lacked, ``<sha256>.tar.gz`` each
     :param full: read every file again instead of trusting the digests of unchanged files
     :param list_files: let the facts name every file, so that nodes can be compared file by file
@@ -80,6 +82,7 @@ class PluginSet(Concern[PluginsFound]):
         strategy: str = AUTO,
         directory: Optional[str] = None,
         client_directory: Optional[str] = None,
+        settings: Optional[Mapping[str, Any]] = None,
         delivery: Optional[str] = None,
         full: bool = False,
         list_files: bool = False,
@@ -89,6 +92,7 @@ class PluginSet(Concern[PluginsFound]):
         self._asked = strategy
         self._delivery = delivery
         self._given = {"Directory": directory, "ClientDirectory": client_directory}
+        self._settings = settings
         self._store = Store(node.state_path(STORE))
         self._cache = DigestCache(node.state_path(CACHE))
         self._full = full
@@ -181,7 +185,10 @@ class PluginSet(Concern[PluginsFound]):
         if uploader is None:
             self._node.account  # noqa: B018 - the owner of what is unpacked; raises where there is none
         else:
-            uploader.check_bundles(self._to_install(differences))
+            install = self._to_install(differences)
+            uploader.check_bundles(install)
+            if install and self._settings is not None:
+                uploader.check_settings(expected_plugin_settings(self._node, self._settings))
             uploader.check_removals([plugin.id for plugin in self._wanted if f"plugins.{plugin.id}" in names])
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
@@ -218,7 +225,7 @@ class PluginSet(Concern[PluginsFound]):
         if installed is not None:
             differences.add(name, installed.version, None, f"remove {installed.path}")
         elif plugin.id in found.filestore:
-            differences.add(name, "a bundle in the filestore", None, "remove it through the server")
+            refuse_removal_of_uninstalled(plugin)
         elif plugin.id in found.client_leftovers:
             differences.add(name, f"left in {self._client_directory}", None, "remove what the server left behind")
         if found.states.get(plugin.id):

@@ -82,6 +82,17 @@ def read_plugin_settings(node: Node) -> Dict[str, Any]:
     return effective(node.config.section(SECTION), overrides, node.version)
 
 
+def expected_plugin_settings(node: Node, wanted: Mapping[str, Any]) -> Dict[str, Any]:
+    """As :func:`read_plugin_settings`, once ``wanted`` (keys that are no maps) are set: what the environment overrides
+    stays as it is.
+
+    :raises OperatorError: also for an unknown key or a value of the wrong type
+    """
+    overrides = node.config_source.overrides_for(node.version)
+    coming = parse_wanted(wanted, {}, {}).settings
+    return {**read_plugin_settings(node), **{name: coming[name] for name in coming if name not in overrides}}
+
+
 class Settings(Concern[SettingsFound]):
     """PluginSettings hold what is wanted; what is not named is left alone.
 

@@ -44,12 +44,13 @@ class Uploader:
         self._clock = clock
         self._pause = pause
 
-    def check_settings(self) -> None:
+    def check_settings(self, expected: Optional[Mapping[str, Any]] = None) -> None:
         """Refuse, before anything changes, what the server would refuse half-way.
 
+        :param expected: PluginSettings that the server will have by then; None: those that it has
         :raises OperatorError: plugins or uploads off, signatures required
         """
-        settings = self._server.get_config().get("PluginSettings") or {}
+        settings = expected or self._server.get_config().get("PluginSettings") or {}
         found = {key: bool(settings.get(key)) for key in _TAKES_UPLOADS}
         if found != _TAKES_UPLOADS:
             raise OperatorError(
