@@ -63,11 +63,17 @@ class NodeOptions:
     def from_params(cls, params: Mapping[str, Any]) -> NodeOptions:
         """From a module's parameters.
 
-        :raises OperatorError: a path is not absolute
+        :raises OperatorError: a path is not absolute, root is no directory
         """
         # A role passes an empty string for what the operator has not said.
         given: Dict[str, Any] = {name: params[name] for name in NODE_ARGUMENTS if params[name]}
         options = cls(**given)
+        if options.root is not None and not os.path.isdir(options.root):
+            raise OperatorError(
+                "root must be a directory of the host that stands for another host's /",
+                found=repr(options.root),
+                remedy="correct it; leave it out for the host itself",
+            )
         for name in ("install_dir", "working_directory", "config_path", "socket", "state_dir"):
             value = getattr(options, name)
             if value is not None and not value.startswith("/"):
