@@ -16,6 +16,7 @@ from unittest import mock
 
 import yaml
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
 
@@ -60,11 +61,26 @@ def _run(module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict[st
         "_ANSIBLE_PROFILE": "legacy",
     }
     patched = mock.patch.multiple(basic, create=True, **internals)
-    with patched, contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+    with patched, _as_on_a_host(), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         main()
     answer = json.loads(output.getvalue())
     assert isinstance(answer, dict)
     return answer
+
+
+@contextlib.contextmanager
+def _as_on_a_host() -> Iterator[None]:
+    """A process of its own, as the module has on a host: no warnings of an earlier call, and no controller.
+
+    Where another test has imported Ansible's controller, warnings of modules (2.19) would be displayed, not answered.
+    """
+    with contextlib.ExitStack() as stack:
+        for said in (warnings._global_warnings, warnings._global_deprecations):
+            said.clear()
+        with contextlib.suppress(ImportError):
+            internal = importlib.import_module("ansible.module_utils._internal")
+            stack.enter_context(mock.patch.object(internal, "is_controller", False))
+        yield
 
 
 @contextlib.contextmanager
