@@ -24,6 +24,7 @@ from hypothesis import strategies as st
         min_server_version=st.text(),
         executables=st.lists(st.text(), max_size=3).map(tuple),
         unexecutable=st.lists(st.text(), max_size=3).map(tuple),
+        signature=st.text(),
     )
 )
 def test_survives_the_way(plugin: WantedPlugin) -> None:
