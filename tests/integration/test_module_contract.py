@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import Holder, RunLock
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
@@ -46,9 +47,12 @@ SETTINGS = "mattermost_plugin_settings"
 SERVICE = "mattermost_service_directory"
 INFO = "mattermost_plugin_info"
 PARITY = "mattermost_plugin_parity"
-ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE)
-# Given by the controller half alone; every case with a bundle goes through them.
-INTERNAL = {"bundles", "delivery"}
+LOCK = "mattermost_run_lock"
+ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK)
+# Given by the controller half alone; every case with a bundle, and every one of the lock, goes through them.
+INTERNAL = {"bundles", "delivery", "run", "gone", "patience"}
+# Of the controller half of the lock alone: test_run_lock.py.
+INTERNAL |= {"timeout"}
 NEWER = "9.10.0"  # a server that saves over an edit of its file, and can be told to read it
 
 
@@ -155,6 +159,7 @@ INDIFFERENT = {
     SETTINGS: {"service_user", "service_group", "state_dir"},
     SERVICE: {"service_user", "service_group", "config_path", "server_version", "socket", "state_dir"},
     INFO: set(),
+    LOCK: {*NODE_CASES} - {"root", "state_dir"},
 }
 
 
@@ -211,7 +216,30 @@ def kept_digests(seen: Seen) -> bool:
     return "/gone" not in seen.place.real(f"{STATE}/trees.json").read_text(encoding="utf-8")
 
 
+RUN, OTHER_RUN = {"run": "this", "user": "ann"}, {"run": "other", "user": "bob"}
+
+
+def held(run: Mapping[str, Any], state_dir: str = STATE) -> Prepare:
+    """The lock as this run holds it."""
+
+    def hold(place: Place) -> None:
+        RunLock(str(place.real(f"{state_dir}/run-lock.json"))).take(Holder.from_dict(run), 60)
+
+    return hold
+
+
+def lease_of_a_minute(seen: Seen) -> bool:
+    record = json.loads(seen.place.real(f"{STATE}/run-lock.json").read_text(encoding="utf-8"))
+    return 60 <= record["expires"] - record["since"] < 70
+
+
 CASES: Dict[str, Dict[str, Case]] = {
+    LOCK: {
+        "state=held": Case({"state": "held"}, instead={"state": "released"}),
+        "state=released": Case({"state": "released"}, held(RUN), instead={"state": "held"}),
+        "lease": Case({"lease": 60}, shows=lease_of_a_minute),
+        "force": Case({"force": True}, held(OTHER_RUN)),
+    },
     PLUGIN: {
         "plugins": Case(bundle(), instead={"plugins": []}),
         "plugins.src": Case(bundle(), instead=bundle(OLD)),
@@ -289,11 +317,18 @@ BASE: Dict[str, Values] = {
     SETTINGS: {"enable_uploads": True, "enable_health_check": False},
     SERVICE: {},
     INFO: bundle(),
+    LOCK: {"run": RUN},
 }
 # Cases that need something else in one module.
 NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
     (PLUGIN, "state_dir"): Case(from_store, filled_store, instead=from_other_store),
     (INFO, "state_dir"): Case(from_store, filled_store, instead=from_other_store),
+    (LOCK, "root"): Case({"force": True}, held(OTHER_RUN), instead=lambda place: {"force": True, **other_root(place)}),
+    (LOCK, "state_dir"): Case(
+        {"state_dir": "/srv/plugops", "force": True},
+        held(OTHER_RUN, "/srv/plugops"),
+        instead={"state_dir": STATE, "force": True},
+    ),
 }
 
 

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep two runs from changing one app server at the same time."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mattermost_run_lock
+short_description: Hold an app server for one run, so that no other run changes it meanwhile
+version_added: 0.1.0
+description:
+  - Notes on the app server which run of Ansible is changing it. Another run, of this controller or of another one,
+    waits or is refused, and is told who holds the lock and since when.
+  - A run that has ended without giving the lock back (it was killed) does not stand in the way. Its lock is taken
+    over at once where it ran on the same controller, which sees that its process is gone; elsewhere when its lease
+    is over.
+  - The playbook C(plugops.mattermost.site) does this by itself. It takes no lock where nothing differs.
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+  - plugops.mattermost.node
+attributes:
+  action:
+    description: Has a half that runs on the controller.
+    support: full
+options:
+  state:
+    description:
+      - V(held) takes the lock, or keeps it for another lease where this run holds it already.
+      - V(released) gives it back. Somebody else's stays, unless O(force) is set.
+    type: str
+    choices: [held, released]
+    default: held
+  timeout:
+    description: Seconds to wait for a run that holds it. The default is to refuse at once.
+    type: int
+    default: 0
+  lease:
+    description: Seconds after which the lock counts no more, if it is not taken again before.
+    type: int
+    default: 3600
+  force:
+    description: Take or release it whoever holds it. Only for a run that you know to have ended.
+    type: bool
+    default: false
+  run:
+    description: Set by the controller half of the module; do not set it.
+    type: dict
+  gone:
+    description: Set by the controller half of the module; do not set it.
+    type: str
+  patience:
+    description: Set by the controller half of the module; do not set it.
+    type: int
+    default: 0
+seealso:
+  - module: plugops.mattermost.mattermost_plugin
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: No other run changes this app server from here on
+  plugops.mattermost.mattermost_run_lock:
+    timeout: 300
+  become: true
+
+- name: Others may
+  plugops.mattermost.mattermost_run_lock:
+    state: released
+  become: true
+"""
+
+RETURN = r"""
+differences:
+  description: The holder, where it is another one than wanted.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Always V(run_lock).
+      type: str
+      sample: run_lock
+    found:
+      description: Who held it; null for nobody.
+      type: str
+    wanted:
+      description: Who holds it now; null for nobody.
+      type: str
+    action:
+      description: What was done.
+      type: str
+waited:
+  description: Whether another run had to be waited for. What was planned before may not be true any more.
+  returned: success
+  type: bool
+"""
+
+import time
+from typing import Any, Dict, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._difference import Tracker
+from ..module_utils._errors import OperatorError
+from ..module_utils._module import answer, build_node
+from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._run_lock import FILE_NAME, Holder, RunLock
+
+_POLL = 0.25
+
+
+def run(module: AnsibleModule) -> Dict[str, Any]:
+    """Hold or release the lock; where another run holds it say so (``refused``), the controller half decides."""
+    params = module.params
+    if not params["run"]:
+        raise OperatorError(
+            "who runs is not known",
+            where="the module was called without its action plugin",
+            remedy="install the collection and call it by its full name, plugops.mattermost.mattermost_run_lock",
+        )
+    lock = RunLock(build_node(module).state_path(FILE_NAME))
+    mine = Holder.from_dict(params["run"])
+    before = lock.holder()
+    differences = Tracker()
+    if params["state"] == "held":
+        differences.add("run_lock", before and before.run, mine.run, "take it")
+        other = _take(lock, mine, params, module.check_mode)
+        if other is not None:
+            return {"changed": False, "refused": other.to_dict()}
+    elif before is not None and (before.run == mine.run or params["force"]):
+        differences.add("run_lock", before.run, None, "give it back")
+    if params["state"] == "released" and not module.check_mode:
+        lock.release(mine.run, params["force"])
+    return {"changed": len(differences) > 0, "differences": differences.as_list(), "diff": differences.diff()}
+
+
+def _take(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool) -> Optional[Holder]:
+    """Take it as soon as nobody is in the way; the one who still is when the time is over."""
+    deadline = time.monotonic() + params["patience"]
+    gone, force = params["gone"] or "", params["force"]
+    while True:
+        other = lock.in_the_way(mine.run, gone, force) if check_mode else lock.take(mine, params["lease"], gone, force)
+        if other is None or time.monotonic() >= deadline:
+            return other
+        time.sleep(_POLL)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **NODE_ARGUMENTS,
+            "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
+            "timeout": {"type": "int", "default": 0},
+            "lease": {"type": "int", "default": 3600},
+            "force": {"type": "bool", "default": False},
+            "run": {"type": "dict"},
+            "gone": {"type": "str"},
+            "patience": {"type": "int", "default": 0},
+        },
+        supports_check_mode=True,
+    )
+    answer(module, lambda: run(module))
+
+
+if __name__ == "__main__":
+    main()

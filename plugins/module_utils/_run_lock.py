@@ -1,0 +1,140 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""Who is changing an app server now: a record on the node, so that two runs, also of two controllers, do not meet.
+
+The record has an end (the lease): a run that was killed does not lock a node for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+
+from ._files import fsync_directory, write_atomic
+
+FILE_NAME = "run-lock.json"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """One run of a playbook.
+
+    :param run: tells runs apart
+    :param user: who started it on the controller
+    :param controller: the controller's host name
+    :param pid: of the run's process there
+    :param process: identity of that process, which no other one has
+    :param namespace: where that pid counts: two containers may share a host name
+    :param since: when it took the lock, by the node's clock
+    :param expires: when its lease ends, likewise
+    """
+
+    run: str
+    user: str = ""
+    controller: str = ""
+    pid: int = 0
+    process: str = ""
+    namespace: str = ""
+    since: float = 0.0
+    expires: float = 0.0
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Holder:
+        """
+        :raises TypeError, ValueError: this is no record of a holder
+        """
+        return cls(
+            run=str(value["run"]),
+            user=str(value.get("user") or ""),
+            controller=str(value.get("controller") or ""),
+            pid=int(value.get("pid") or 0),
+            process=str(value.get("process") or ""),
+            namespace=str(value.get("namespace") or ""),
+            since=float(value.get("since") or 0),
+            expires=float(value.get("expires") or 0),
+        )
+
+    def to_dict(self) -> Dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.user or 'somebody'} on {self.controller or 'an unknown controller'} (process {self.pid})"
+
+    def in_words(self) -> str:
+        """Who, since when, until when, for the operator of another run."""
+        return f"the run of {self}, since {_clock(self.since)}, its lease ends {_clock(self.expires)}"
+
+
+class RunLock:
+    """The lock of one node.
+
+    :param path: real path of the record; its directory is made when the lock is first taken
+    :param clock: seconds since the epoch, replaceable for tests
+    """
+
+    def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+
+    def holder(self) -> Optional[Holder]:
+        """Who holds it now; None where nobody does: no record, a damaged one, or a lease that is over."""
+        try:
+            with open(self._path, "rb") as source:
+                found = Holder.from_dict(json.loads(source.read().decode("utf-8")))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return found if found.expires > self._clock() else None
+
+    def in_the_way(self, run: str, gone: str = "", force: bool = False) -> Optional[Holder]:
+        """The holder that keeps ``run`` from taking the lock, None if nobody does.
+
+        :param gone: a run that is known to have ended without releasing it
+        """
+        found = self.holder()
+        return found if found is not None and not force and found.run not in (run, gone) else None
+
+    def take(self, mine: Holder, lease: float, gone: str = "", force: bool = False) -> Optional[Holder]:
+        """Take it, or keep it for another lease; returns the holder that is in the way, None if it is ours now.
+
+        :raises OSError: the record cannot be written
+        """
+        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+        with self._alone():
+            other = self.in_the_way(mine.run, gone, force)
+            if other is not None:
+                return other
+            found, now = self.holder(), self._clock()
+            since = found.since if found is not None and found.run == mine.run else now
+            record = Holder(**{**mine.to_dict(), "since": since, "expires": now + lease})
+            write_atomic(self._path, json.dumps(record.to_dict(), indent=2).encode("utf-8"))
+        return None
+
+    def release(self, run: str, force: bool = False) -> None:
+        """Give it back; somebody else's stays unless forced."""
+        if not os.path.isdir(os.path.dirname(self._path)):
+            return
+        with self._alone():
+            if self.in_the_way(run, force=force) is None and os.path.lexists(self._path):
+                os.unlink(self._path)
+                fsync_directory(os.path.dirname(self._path))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Reading and writing the record is one step; the kernel ends the wait of others when this process ends."""
+        handle = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(seconds))
