@@ -51,7 +51,7 @@ options:
     type: str
   state_dir:
     description:
-      - Directory that keeps delivered bundles, cached digests and the note of a restart that is owed.
+      - Directory that keeps delivered bundles, checkpoints, cached digests and the note of a restart that is owed.
     type: str
     default: /var/lib/plugops
 """

@@ -34,6 +34,16 @@ Path = Tuple[str, ...]
 _DEFAULT_INDENT = "    "
 
 
+class _Absent:
+    """Stands for no value where null is one."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
 class FoldedMap(Mapping[str, Any]):
     """A JSON object whose keys are looked up in any case, as the server does; it iterates in their own spelling.
 
@@ -128,7 +138,8 @@ class ConfigDocument:
         return FoldedMap(value_of(self._root), self._where).below(name)
 
     def set(self, values: Mapping[Path, Any]) -> ConfigDocument:
-        """A document in which each path has its value; objects that are missing on the way are made.
+        """A document in which each path has its value, or is gone if it is :data:`ABSENT`; objects that are missing
+        on the way are made.
 
         Keys of a path are matched in any case and keep their spelling; new ones go to the end of their object.
         A value that is there already keeps its text.
@@ -137,7 +148,10 @@ class ConfigDocument:
         """
         changed = ConfigDocument(self._text(), self._where, self._bom)
         for path, value in values.items():
-            changed._set(path, value)
+            if value is ABSENT:
+                changed._remove(path)
+            else:
+                changed._set(path, value)
         return ConfigDocument(changed._text(), self._where, self._bom)
 
     def render(self) -> bytes:
@@ -170,6 +184,15 @@ class ConfigDocument:
         elif same_value(value_of(member.value), value):
             return
         member.value = Leaf(self._dump(value, len(path)), value)
+
+    def _remove(self, path: Path) -> None:
+        owner = self._root
+        for key in path[:-1]:
+            member = find_member(owner, key)
+            if member is None or isinstance(member.value, Leaf):
+                return
+            owner = member.value
+        owner.members = [member for member in owner.members if member is not find_member(owner, path[-1])]
 
     def _append(self, owner: JsonObject, key: str, depth: int) -> Member:
         before, colon = self._line(depth), ": " if self._newline else ":"

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
 import time
-from typing import BinaryIO, Callable, Optional, Union
+from typing import BinaryIO, Callable, Optional, Tuple, Union
 
 _CHUNK = 1024 * 1024
+_PREFIX = ".plugops-"
 # What a rename would lose besides owner and mode: SELinux label and ACL.
 _KEPT_ATTRIBUTES = ("security.selinux", "system.posix_acl_access")
 
@@ -97,7 +99,8 @@ def _replace(
         uid = found.st_uid if uid is None else uid
         gid = found.st_gid if gid is None else gid
     directory = os.path.dirname(target)
-    handle, temporary = tempfile.mkstemp(prefix=".plugops-", dir=directory)  # 0600: nobody reads it half-written
+    _clear(directory)
+    handle, temporary = _temporary(directory)
     try:
         with os.fdopen(handle, "wb") as out:
             fill(out)
@@ -107,12 +110,37 @@ def _replace(
                 _copy_attributes(model, out.fileno())
             os.fchmod(out.fileno(), 0o644 if mode is None else mode)
             os.fsync(out.fileno())
-        os.rename(temporary, target)
+            os.rename(temporary, target)  # while it is locked
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
     fsync_directory(directory)
+
+
+def _temporary(directory: str) -> Tuple[int, str]:
+    """A new file, 0600: nobody reads it half-written. It is locked as long as it is open, see :func:`_clear`."""
+    while True:
+        handle, path = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, path
+        os.close(handle)  # taken for what a killed run has left, before it was locked
+
+
+def _clear(directory: str) -> None:
+    """Remove what killed runs have left: their locks died with them."""
+    with os.scandir(directory) as entries:
+        found = [entry.path for entry in entries if entry.name.startswith(_PREFIX)]
+    for path in found:
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                if stat.S_ISREG(os.fstat(handle).st_mode):
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(path)
+            finally:
+                os.close(handle)
 
 
 def _write(out: BinaryIO, data: bytes) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
-from ._config_document import FoldedMap, Path, same_value
+from ._config_document import ABSENT, FoldedMap, Path, same_value
 from ._errors import OperatorError
 from ._plugin_settings import PLUGINS, SCALARS, STATES, Change, effective, enabled_ids
 from ._version import ServerVersion
@@ -62,7 +62,7 @@ def refuse_what_would_be_lost(
         f"{plugin_id}.{name}"
         for plugin_id, settings in section.below(PLUGINS).items()
         for name, value in (settings or {}).items()
-        if _has_mask(value)
+        if has_mask(value)
     ]
     remedy = "let the server's configuration file be readable (become), or use via: file; where the configuration is "
     remedy += "in a database, set them in the System Console"
@@ -119,13 +119,13 @@ def _unread_settings(
     return [
         f"settings.{PLUGINS}.{plugin_id}.{name}"
         for name, value in settings.items()
-        if not same_value(value, now[name]) and not _has_mask(now[name])
+        if not same_value(value, now[name]) and not has_mask(now[name])
     ]
 
 
 def _unmasked(live: Dict[str, Any], kept: Dict[str, Any]) -> Dict[str, Any]:
     """Each masked value replaced by the kept one, where there is one."""
-    found = {name: _look_up(kept, name) if _has_mask(value) else value for name, value in live.items()}
+    found = {name: _look_up(kept, name) if has_mask(value) else value for name, value in live.items()}
     return {name: live[name] if value is None else value for name, value in found.items()}
 
 
@@ -136,18 +136,21 @@ def _look_up(settings: Dict[str, Any], name: str) -> Any:
     return next((value for other, value in settings.items() if other.lower() == name.lower()), None)
 
 
-def _has_mask(value: Any) -> bool:
+def has_mask(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(_has_mask(item) for item in value.values())
+        return any(has_mask(item) for item in value.values())
     if isinstance(value, list):
-        return any(_has_mask(item) for item in value)
+        return any(has_mask(item) for item in value)
     return value == MASKED
 
 
 def _put(tree: Dict[str, Any], path: Path, value: Any) -> None:
-    """Set what lies at a path; its keys are spelled as in the tree, see :class:`Change`."""
+    """Set or remove what lies at a path; its keys are spelled as in the tree, see :class:`Change`."""
     for name in path[:-1]:
         if tree.get(name) is None:
             tree[name] = {}
         tree = tree[name]
-    tree[path[-1]] = value
+    if value is ABSENT:
+        tree.pop(path[-1], None)
+    else:
+        tree[path[-1]] = value

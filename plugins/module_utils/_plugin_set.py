@@ -40,7 +40,7 @@ from ._wanted_plugin import WantedPlugin
 STORE = "bundles"
 CACHE = "trees.json"
 _FILES_DIFFER = ("version", "files")
-_ASPECTS = (*_FILES_DIFFER, "enabled", "active")
+ASPECTS = (*_FILES_DIFFER, "enabled", "active")
 
 
 @dataclass(frozen=True)
@@ -329,7 +329,7 @@ class PluginSet(Concern[PluginsFound]):
         return [
             plugin
             for plugin in self._wanted
-            if names & {f"plugins.{plugin.id}", *(f"plugins.{plugin.id}.{aspect}" for aspect in _ASPECTS)}
+            if names & {f"plugins.{plugin.id}", *(f"plugins.{plugin.id}.{aspect}" for aspect in ASPECTS)}
         ]
 
     def _apply_by_server(

@@ -90,7 +90,7 @@ class ServiceDirectory(Concern[Service]):
         if self._must_write(found):
             self._write(found)
         if self._live:
-            self._reload(found)
+            reload_units(self._node, found.name)
         self._node.forget()
 
     def pending(self, found: Service) -> Pending:
@@ -146,7 +146,7 @@ class ServiceDirectory(Concern[Service]):
         return not self._is_wanted(declared_working_directory(service.files), service)
 
     def _action(self, service: Service) -> str:
-        steps = [f"write {_drop_in(service)}"] if self._must_write(service) else []
+        steps = [f"write {drop_in_path(service)}"] if self._must_write(service) else []
         return ", ".join(steps + (["systemctl daemon-reload"] if self._live else []))
 
     def _seen_inside(self, service: Service) -> Root:
@@ -215,7 +215,7 @@ class ServiceDirectory(Concern[Service]):
         )
 
     def _refuse_stronger_drop_in(self, service: Service) -> None:
-        ours = _drop_in(service)
+        ours = drop_in_path(service)
         stronger = [
             assignment
             for assignment in service.files.assignments
@@ -241,7 +241,7 @@ class ServiceDirectory(Concern[Service]):
             )
 
     def _refuse_bad_place(self, service: Service) -> None:
-        path = _drop_in(service)
+        path = drop_in_path(service)
         real = self._node.root.real(path)
         if os.path.islink(real) or (os.path.lexists(real) and not os.path.isfile(real)):
             raise OperatorError(
@@ -265,24 +265,30 @@ class ServiceDirectory(Concern[Service]):
     # the change
 
     def _write(self, service: Service) -> None:
-        real = self._node.root.real(_drop_in(service))
-        _make_directories(os.path.dirname(real))
+        real = self._node.root.real(drop_in_path(service))
+        make_directories(os.path.dirname(real))
         owner = 0 if os.geteuid() == 0 else None  # in a sandbox, whoever made it
         text = _TEXT.format(self._wanted.replace("%", "%%"))
         write_atomic(real, text.encode(), mode=0o644, uid=owner, gid=owner)
 
-    def _reload(self, service: Service) -> None:
-        code, out, err = self._node.run(["systemctl", "daemon-reload"])
-        if code != 0:
-            raise OperatorError(
-                "the files are right, but systemd could not be made to read them",
-                where="systemctl daemon-reload",
-                found=(err or out).strip() or f"exit code {code}",
-                remedy=f"mend what it names, then run this again; {service.name} keeps its old directory until then",
-            )
+
+def reload_units(node: Node, service: str) -> None:
+    """Let systemd read the unit files.
+
+    :raises OperatorError: it cannot be made to
+    """
+    code, out, err = node.run(["systemctl", "daemon-reload"])
+    if code != 0:
+        raise OperatorError(
+            "the files are right, but systemd could not be made to read them",
+            where="systemctl daemon-reload",
+            found=(err or out).strip() or f"exit code {code}",
+            remedy=f"mend what it names, then run this again; {service} keeps its old directory until then",
+        )
 
 
-def _drop_in(service: Service) -> str:
+def drop_in_path(service: Service) -> str:
+    """Where our drop-in of the service is, or would be."""
     return posixpath.join(_DROP_INS_IN, f"{service.name}.d", DROP_IN)
 
 
@@ -317,10 +323,10 @@ def _home(user: str, root: Root) -> str:
     return next((entry[5] for entry in entries if len(entry) > 5 and entry[by] == user and user), "")
 
 
-def _make_directories(path: str) -> None:
-    """Missing ones with mode 0755 whatever the umask."""
+def make_directories(path: str) -> None:
+    """Make missing ones, with mode 0755 whatever the umask."""
     if os.path.isdir(path):
         return
-    _make_directories(os.path.dirname(path))
+    make_directories(os.path.dirname(path))
     os.mkdir(path)
     os.chmod(path, 0o755)  # noqa: S103 - as every directory of units

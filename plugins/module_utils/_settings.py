@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 
 from . import _live_settings
-from ._config_document import ConfigDocument, FoldedMap, same_value
+from ._config_document import ABSENT, ConfigDocument, FoldedMap, same_value
 from ._config_source import DATABASE, FILE, ConfigSource, Override
 from ._difference import Tracker
 from ._ensure import Concern, Pending
@@ -183,7 +183,8 @@ class Settings(Concern[SettingsFound]):
         differences = Tracker()
         action = f"set in {found.source.path}" if found.via == FILE else "set through the local-mode socket"
         for change in self._changes(found):
-            differences.add(change.name, change.found, change.wanted, action, change.secret)
+            wanted = None if change.wanted is ABSENT else change.wanted
+            differences.add(change.name, change.found, wanted, action, change.secret)
         unread = self._unread(found) if self._reloads(found) else []
         if unread:
             differences.add(
@@ -194,8 +195,12 @@ class Settings(Concern[SettingsFound]):
             )
         return differences
 
+    def _needed(self, section: FoldedMap) -> List[Change]:
+        """What is to be set in a section so that it is as wanted."""
+        return changes(section, self._wanted)
+
     def _changes(self, found: SettingsFound) -> List[Change]:
-        needed = changes(found.section, self._wanted)
+        needed = self._needed(found.section)
         if found.via == FILE:
             return needed
         # The server answers 200 to a change of what the environment decides, and changes nothing.
@@ -255,7 +260,7 @@ class Settings(Concern[SettingsFound]):
         with open(real, "rb") as source:
             document = ConfigDocument.parse(source.read(), path)
         # From the file as it is now: the server or a person may have written it since it was looked at.
-        needed = changes(document.section(SECTION), self._wanted)
+        needed = self._needed(document.section(SECTION))
         if not needed:
             return
         if self._keep_backup:

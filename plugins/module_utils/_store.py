@@ -17,11 +17,11 @@ import re
 import shutil
 import tarfile
 import tempfile
-from typing import Any, BinaryIO, Dict, List, Optional
+from typing import Any, BinaryIO, Callable, Dict, List, Optional
 
 from ._bundle import Bundle, read_bundle
 from ._errors import OperatorError
-from ._files import create_atomic, write_atomic
+from ._files import create_atomic, fsync_directory, write_atomic
 from ._manifest import Manifest
 from ._tree import FileEntry, tree_digest
 
@@ -30,6 +30,7 @@ _CHUNK = 1024 * 1024
 _FORMAT = 1  # of the index; another one is made anew
 _DIRECTORY_MODE = 0o750
 _FILE_MODE = 0o640
+_PACKING = "packing.tar.gz"  # one fixed name: what a killed run has left is written over by the next
 
 
 class Store:
@@ -67,19 +68,43 @@ class Store:
         bundle = read_bundle(source)
         _compare(sha256, bundle.sha256, source)
         try:
-            os.makedirs(os.path.dirname(self._directory), mode=0o755, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._directory, _DIRECTORY_MODE)
+            self._make()
             create_atomic(target, lambda out: _copy(source, out, sha256), mode=_FILE_MODE)
             self._write_index(bundle)
         except OSError as error:
-            raise OperatorError(
-                "the bundle cannot be stored",
-                where=target,
-                found=error.strerror or str(error),
-                remedy="see to it that there is space, and that this user may write there",
-            ) from error
+            raise _cannot_store(target, error) from error
         return target
+
+    def pack(self, plugin_id: str, tree: str, fill: Callable[[BinaryIO], None]) -> str:
+        """Keep a bundle that ``fill`` writes; returns its sha256.
+
+        :param tree: digest of the files that it must unpack to
+        :raises OperatorError: it does not; nothing was changed
+        """
+        packing = os.path.join(self._directory, _PACKING)
+        try:
+            self._make()
+            create_atomic(packing, fill, mode=_FILE_MODE)
+            bundle = read_bundle(packing)
+            if (bundle.manifest.id, bundle.tree) != (plugin_id, tree):
+                os.unlink(packing)
+                raise OperatorError(
+                    f"the files of {plugin_id} changed while they were packed",
+                    found=f"tree {bundle.tree[:12]}",
+                    wanted=f"tree {tree[:12]}",
+                    remedy="run again when nothing else changes them",
+                )
+            os.rename(packing, self.path(bundle.sha256))
+            fsync_directory(self._directory)
+            self._write_index(bundle)
+        except OSError as error:
+            raise _cannot_store(packing, error) from error
+        return bundle.sha256
+
+    def _make(self) -> None:
+        os.makedirs(os.path.dirname(self._directory), mode=0o755, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self._directory, _DIRECTORY_MODE)
 
     def receive(self, delivery: str) -> None:
         """Keep every bundle of a delivery: a tar with members ``<sha256>.tar.gz``.
@@ -126,6 +151,30 @@ class Store:
         bundle = self.bundle(sha256)
         return None if bundle is None else bundle.files
 
+    def newest_first(self) -> List[Bundle]:
+        """What is in every bundle, the one stored last first; damaged ones are left out."""
+        stored = [(os.stat(self.path(sha256)).st_mtime_ns, sha256) for sha256 in self.list()]
+        found = []
+        for _, sha256 in sorted(stored, reverse=True):
+            with contextlib.suppress(OperatorError):
+                found.append(self.bundle(sha256))
+        return [bundle for bundle in found if bundle is not None]
+
+    def left_behind(self) -> List[str]:
+        """The sha256 of what a removal that was cut off has left: an index without its bundle."""
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        indexed = {name[: -len(".json")] for name in names if re.fullmatch(r"[0-9a-f]{64}\.json", name)}
+        return sorted(indexed - set(self.list()))
+
+    def remove(self, sha256: str) -> None:
+        """Forget a bundle."""
+        for path in (self.path(sha256), self._index_path(sha256)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
     def _index_path(self, sha256: str) -> str:
         return self.path(sha256)[: -len(_SUFFIX)] + ".json"
 
@@ -171,6 +220,15 @@ def _checked(sha256: str) -> str:
     if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise OperatorError("this is no sha256", found=repr(sha256[:100]), wanted="64 hexadecimal digits")
     return sha256.lower()
+
+
+def _cannot_store(where: str, error: OSError) -> OperatorError:
+    return OperatorError(
+        "the bundle cannot be stored",
+        where=where,
+        found=error.strerror or str(error),
+        remedy="see to it that there is space, and that this user may write there",
+    )
 
 
 def _compare(wanted: str, found: str, where: str) -> None:

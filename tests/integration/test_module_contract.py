@@ -20,6 +20,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock impor
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from support.bundles import make_bundle
 from support.module_harness import accepted_options, captured_log, differing, documented_options
 from support.module_place import (
     CONFIG,
@@ -48,7 +49,8 @@ SERVICE = "mattermost_service_directory"
 INFO = "mattermost_plugin_info"
 PARITY = "mattermost_plugin_parity"
 LOCK = "mattermost_run_lock"
-ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK)
+CHECKPOINT = "mattermost_plugin_checkpoint"
+ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK, CHECKPOINT)
 # Given by the controller half alone; every case with a bundle, and every one of the lock, goes through them.
 INTERNAL = {"bundles", "delivery", "run", "gone", "patience"}
 # Of the controller half of the lock alone: test_run_lock.py.
@@ -160,6 +162,7 @@ INDIFFERENT = {
     SERVICE: {"service_user", "service_group", "config_path", "server_version", "socket", "state_dir"},
     INFO: set(),
     LOCK: {*NODE_CASES} - {"root", "state_dir"},
+    CHECKPOINT: set(),
 }
 
 
@@ -233,12 +236,93 @@ def lease_of_a_minute(seen: Seen) -> bool:
     return 60 <= record["expires"] - record["since"] < 70
 
 
+def take(place: Place, **more: Any) -> None:
+    """A checkpoint, taken before the case is looked at."""
+    arguments = {"root": str(place.server.root), "server_version": VERSION, **more}
+    answer = place.call(CHECKPOINT, arguments, False)
+    assert not answer.get("failed"), answer
+
+
+def changed_since(*names: str, **more: Any) -> Prepare:
+    """Checkpoints, each before a change: the plugin in another version, a setting, a plugin's secret setting."""
+
+    def prepare(place: Place) -> None:
+        for number, name in enumerate(names or ("first",)):
+            take(place, name=name, change=name, **more)
+            edit(place, str(number))
+            place.configure(PluginSettings={"EnableHealthCheck": number % 2 == 1})
+
+    return prepare
+
+
+def changed_then(prepare: Prepare) -> Prepare:
+    return lambda place: (changed_since()(place), prepare(place))
+
+
+def edit(place: Place, text: str) -> None:
+    """Other bytes in the installed plugin."""
+    host_path = str(place.plugin("webapp/edited.js")).replace(str(place.server.root), "")
+    place.write(host_path, f"// {text}\n")
+
+
+def settings_and_plugins_since(place: Place) -> None:
+    changed_since()(place)
+    place.configure(PluginSettings={"Plugins": {"com.example.new": {"token": KEPT_SECRETS[0]}}})
+
+
+def many_bundles(place: Place) -> None:
+    """In the store, and nobody needs them."""
+    for number in range(3):
+        place.store(str(make_bundle(place.directory / f"{number}.tar.gz", PLUGIN_ID, f"0.{number}.0")))
+
+
+def stored(count: int) -> Callable[[Seen], bool]:
+    return lambda seen: len(list(seen.place.real(f"{STATE}/bundles").glob("*.tar.gz"))) == count
+
+
+def checkpoint_names(*names: str) -> Callable[[Seen], bool]:
+    return lambda seen: [item["name"] for item in seen.answers[2]["checkpoints"]] == list(names)
+
+
+def restored(**more: Any) -> Dict[str, Any]:
+    return {"state": "restored", **more}
+
+
 CASES: Dict[str, Dict[str, Case]] = {
     LOCK: {
         "state=held": Case({"state": "held"}, instead={"state": "released"}),
         "state=released": Case({"state": "released"}, held(RUN), instead={"state": "held"}),
         "lease": Case({"lease": 60}, shows=lease_of_a_minute),
         "force": Case({"force": True}, held(OTHER_RUN)),
+    },
+    CHECKPOINT: {
+        "state=taken": Case({"state": "taken"}, changed_since(), instead=restored()),
+        "state=restored": Case(restored(), settings_and_plugins_since),
+        "state=dropped": Case({"state": "dropped", "name": "first"}, changed_since()),
+        "name": Case(restored(name="first"), changed_since("first", "second"), instead=restored()),
+        "plugins": Case(restored(plugins=[PLUGIN_ID]), changed_since(), instead=restored()),
+        "change": Case({"change": "another"}, lambda place: take(place, change="one"), instead={"change": "one"}),
+        "undo_name": Case(restored(undo_name="undo"), changed_since(), shows=checkpoint_names("first", "undo")),
+        "keep": Case({"keep": 1}, changed_since("first", "second", "third")),
+        "keep_bundles": Case({"keep_bundles": 1}, many_bundles, shows=stored(1)),
+        "strategy=unpack": Case(
+            {"socket": SOCKET, **restored(strategy="unpack")},
+            changed_since(),
+            VERSION,
+            {"socket": SOCKET, **restored()},
+        ),
+        "strategy=upload": Case(
+            {"socket": SOCKET, **restored(strategy="upload")},
+            changed_since(),
+            VERSION,
+            {"socket": SOCKET, **restored(strategy="unpack")},
+        ),
+        "strategy=auto": Case(
+            {"socket": SOCKET, **restored(strategy="auto")},
+            changed_since(),
+            VERSION,
+            {"socket": SOCKET, **restored(strategy="unpack")},
+        ),
     },
     PLUGIN: {
         "plugins": Case(bundle(), instead={"plugins": []}),
@@ -318,6 +402,7 @@ BASE: Dict[str, Values] = {
     SERVICE: {},
     INFO: bundle(),
     LOCK: {"run": RUN},
+    CHECKPOINT: {},
 }
 # Cases that need something else in one module.
 NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
@@ -328,6 +413,14 @@ NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
         {"state_dir": "/srv/plugops", "force": True},
         held(OTHER_RUN, "/srv/plugops"),
         instead={"state_dir": STATE, "force": True},
+    ),
+    (CHECKPOINT, "service_user"): Case(restored(service_user="chat"), changed_then(other_user), instead=restored()),
+    (CHECKPOINT, "service_group"): Case(
+        restored(service_group="chatters"), changed_then(other_group), instead=restored()
+    ),
+    (CHECKPOINT, "server_version"): Case(restored(server_version="9.11.0"), changed_since(), instead=restored()),
+    (CHECKPOINT, "socket"): Case(
+        {"socket": SOCKET, **restored()}, changed_since(), VERSION, {"socket": "/none", **restored()}
     ),
 }
 
@@ -375,7 +468,7 @@ def arguments_of(module: str, values: Values, place: Place) -> Dict[str, Any]:
 def measured(module: str, case: Case, place: Place) -> Seen:
     """The four calls on a prepared place; none tells a secret, and other arguments lead to another answer."""
     arguments = arguments_of(module, case.values, place)
-    if module == PLUGIN and not case.server:  # a running server has its directories already
+    if module in (PLUGIN, CHECKPOINT) and not case.server:  # a running server has its directories already
         known = {*NODE_CASES, "directory", "client_directory"}
         mend_directories(place, {name: value for name, value in arguments.items() if name in known})
     without = place.call(module, arguments_of(module, case.instead or {}, place), True)

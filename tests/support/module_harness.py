@@ -18,10 +18,12 @@ import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._coming_plugins import take_coming
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
 
 COLLECTION = "ansible_collections.plugops.mattermost.plugins"
-WITH_CONTROLLER_HALF = ("mattermost_plugin", "mattermost_plugin_info")
+CHECKPOINT = "mattermost_plugin_checkpoint"
+WITH_CONTROLLER_HALF = ("mattermost_plugin", "mattermost_plugin_info", CHECKPOINT)
 Snapshot = Dict[str, Tuple[Any, ...]]
 
 
@@ -35,7 +37,9 @@ def call(module: str, arguments: Mapping[str, Any], check_mode: bool, cache: Pat
         return _run(module, arguments, check_mode)
     try:
         with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(cache)):
-            sources = take_plugins(arguments, str)
+            sources = {} if module == CHECKPOINT else take_plugins(arguments, str)
+            if module == CHECKPOINT:
+                take_coming(arguments, str)
     except OperatorError as error:
         return {"failed": True, "msg": str(error)}
     answer = _run(module, arguments, check_mode)

@@ -1,0 +1,400 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The concern "restored": a node runs again what a checkpoint says, by the concerns that every change goes through."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from dataclasses import dataclass
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence
+
+from ._bundle import Bundle
+from ._checkpoint import DIRECTORY, Checkpoint, Checkpoints, RecordedPlugin, State, find, previous
+from ._checkpoint_take import Taken, drop_in_of, state_of
+from ._config_document import ABSENT, FoldedMap, same_value
+from ._config_source import DATABASE, FILE
+from ._difference import Tracker
+from ._ensure import Concern, Pending, ensure
+from ._errors import OperatorError
+from ._files import fsync_directory, write_atomic
+from ._live_settings import has_mask
+from ._node import Node
+from ._plugin_set import ASPECTS, STORE, PluginSet, PluginsFound
+from ._plugin_settings import PLUGINS, SECTION, STATES, Change, effective, enabled_ids, find_key
+from ._service_directory import drop_in_path, make_directories, reload_units
+from ._settings import SOCKET, Settings
+from ._store import Store
+from ._strategy import AUTO, Strategy
+from ._version import ServerVersion
+from ._wanted_plugin import WantedPlugin
+
+# These neither watch their file nor read it again when told to: a save of theirs would undo a change of it.
+_DEAF_SINCE, _DEAF_BEFORE = ServerVersion(5, 38), ServerVersion(6, 0)
+
+
+class SettingsOfThen(Settings):
+    """PluginSettings as a checkpoint has them: what was not there is gone or has its default again.
+
+    :param then: PluginSettings of the checkpoint
+    :param only: ids; then the states and settings of these plugins alone
+    :param without: ids whose states another concern ensures
+    """
+
+    def __init__(
+        self, node: Node, then: Mapping[str, Any], only: Optional[Collection[str]], without: Collection[str]
+    ) -> None:
+        super().__init__(node, {}, {}, {}, via=_way(node))
+        self._then = FoldedMap(then, f"{SECTION} of the checkpoint")
+        self._only = only
+        self._without = without
+
+    def _needed(self, section: FoldedMap) -> List[Change]:
+        scalars = [] if self._only is not None else self._scalars(section)
+        return [*scalars, *self._states(section), *self._plugins(section)]
+
+    def _scalars(self, section: FoldedMap) -> List[Change]:
+        found = []
+        for name in {**self._then, **section}:
+            key = find_key(name)
+            if key is not None and key.type == "map":
+                continue
+            there, then = section.get(name), self._then.get(name)
+            default = key.default if key is not None else None
+            before, now = (key.normal(value) if key is not None else value for value in (then, there))
+            wanted = default if then is None else then
+            known = key is not None or name in self._then
+            if known and not same_value(default if before is None else before, default if now is None else now):
+                name = key.name if key is not None else name
+                found.append(Change(f"settings.{name}", (SECTION, section.spelling(name)), there, wanted))
+        return _once(found)
+
+    def _states(self, section: FoldedMap) -> List[Change]:
+        then, states = enabled_ids(self._then.below(STATES)), section.below(STATES)
+        now = enabled_ids(states)
+        found = []
+        for plugin_id in {**then, **now}:
+            enabled = then.get(plugin_id, False)
+            if self._means(plugin_id) and plugin_id not in self._without and now.get(plugin_id, False) != enabled:
+                state = states.below(plugin_id)
+                path = (SECTION, STATES, states.spelling(plugin_id), state.spelling("Enable"))
+                found.append(Change(f"settings.{STATES}.{plugin_id}", path, now.get(plugin_id), enabled))
+        return found
+
+    def _plugins(self, section: FoldedMap) -> List[Change]:
+        then, now = self._then.below(PLUGINS), section.below(PLUGINS)
+        found = []
+        for plugin_id in sorted({*(key.lower() for key in then), *(key.lower() for key in now)}):
+            if not self._means(plugin_id):
+                continue
+            if plugin_id not in then:
+                path = (SECTION, PLUGINS, now.spelling(plugin_id))
+                found.append(Change(f"settings.{PLUGINS}.{plugin_id}", path, now[plugin_id], ABSENT, secret=True))
+            else:
+                found += self._settings_of(plugin_id, then.below(plugin_id), now)
+        return found
+
+    @staticmethod
+    def _settings_of(plugin_id: str, then: FoldedMap, plugins: FoldedMap) -> List[Change]:
+        now = plugins.below(plugin_id)
+        found = []
+        for name in {**then, **{name: None for name in now if name not in then}}:
+            there, wanted = now.get(name), then.get(name, ABSENT)
+            same = name in now and wanted is not ABSENT and same_value(there, wanted)
+            if same or has_mask(there) or has_mask(wanted):  # what a server masks is not known
+                continue
+            path = (SECTION, PLUGINS, plugins.spelling(plugin_id), now.spelling(name))
+            found.append(Change(f"settings.{PLUGINS}.{plugin_id}.{name}", path, there, wanted, secret=True))
+        return found
+
+    def _means(self, plugin_id: str) -> bool:
+        return self._only is None or plugin_id in self._only
+
+
+def _once(changes: Sequence[Change]) -> List[Change]:
+    return list({change.name: change for change in changes}.values())
+
+
+def _way(node: Node) -> str:
+    """The file, which hides nothing, wherever the server reads one."""
+    deaf = node.server is not None and node.version is not None and _DEAF_SINCE <= node.version < _DEAF_BEFORE
+    return SOCKET if node.config_source.kind == DATABASE or deaf else FILE
+
+
+class DropIn(Concern[Optional[str]]):
+    """Our drop-in of the service says what it said, or is gone.
+
+    :param then: its text; None: there was none
+    """
+
+    name = "service"
+
+    def __init__(self, node: Node, then: Optional[str]) -> None:
+        self._node = node
+        self._then = then
+
+    def observe(self) -> Optional[str]:
+        return drop_in_of(self._node)
+
+    def compare(self, found: Optional[str]) -> Tracker:
+        differences = Tracker()
+        path = drop_in_path(self._node.service)
+        differences.add("service.drop_in", found, self._then, f"{'remove' if self._then is None else 'write'} {path}")
+        return differences
+
+    def apply(self, found: Optional[str], differences: Tracker) -> None:
+        real = self._node.root.real(drop_in_path(self._node.service))
+        if self._then is None:
+            os.unlink(real)
+            fsync_directory(os.path.dirname(real))
+        else:
+            make_directories(os.path.dirname(real))
+            owner = 0 if os.geteuid() == 0 else None
+            text = self._then.encode("utf-8", "surrogateescape")
+            write_atomic(real, text, mode=0o644, uid=owner, gid=owner)
+        if self._node.root.is_live:
+            reload_units(self._node, self._node.service_name)
+        self._node.forget()
+
+    def restart_reasons(self, found: Optional[str], differences: Tracker) -> List[str]:
+        return [f"{drop_in_path(self._node.service)} changed"] if self._node.running else []
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One concern, what it found and what differs there."""
+
+    concern: Concern[Any]
+    found: Any
+    differences: Tracker
+
+
+@dataclass(frozen=True)
+class RestoredFound:
+    """What is there, and the checkpoint that it is compared with.
+
+    :param parts: in the order in which they are ensured
+    """
+
+    target: Checkpoint
+    state: State
+    plugins: PluginsFound
+    parts: List[Part]
+
+
+class Restored(Concern[RestoredFound]):
+    """The node runs what a checkpoint says.
+
+    :param name: of the checkpoint; empty: the state before the last change
+    :param only: ids; then these plugins alone, with their states and settings
+    :param undo_name: of the checkpoint that is taken before; default: the time
+    :param strategy: as for :class:`PluginSet`
+    :ivar target: the checkpoint gone back to, once the node was observed
+    :ivar chosen: the way that bundles take, once one had to be chosen
+    """
+
+    name = "restored"
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        name: str = "",
+        only: Optional[Collection[str]] = None,
+        undo_name: str = "",
+        strategy: str = AUTO,
+        full: bool = False,
+    ) -> None:
+        self._node = node
+        self._asked_name = name
+        self._only = None if only is None else sorted({plugin_id.lower() for plugin_id in only})
+        self._undo_name = undo_name
+        self._strategy = strategy
+        self._full = full
+        self._store = Store(node.state_path(STORE))
+        self._stored: Optional[List[Bundle]] = None
+        self._ids: List[str] = []
+        self.plugin_set = PluginSet(node, [], full=full)
+        self.target: Optional[Checkpoint] = None
+        self.chosen: Optional[Strategy] = None
+
+    # observe
+
+    def observe(self) -> RestoredFound:
+        plugins = self.plugin_set.observe()
+        state = state_of(self._node, plugins)
+        if self.target is None:  # chosen once: what is done changes which one is the previous
+            checkpoints = Checkpoints(self._node.state_path(DIRECTORY)).list()
+            self.target = (
+                find(checkpoints, self._asked_name) if self._asked_name else previous(checkpoints, state, self._only)
+            )
+        parts = []
+        for concern in self._concerns(self.target.state, state, plugins):
+            found = concern.observe()
+            parts.append(Part(concern, found, concern.compare(found)))
+        self.chosen = self.chosen or self.plugin_set.chosen
+        return RestoredFound(self.target, state, plugins, parts)
+
+    def _concerns(self, then: State, now: State, plugins: PluginsFound) -> List[Concern[Any]]:
+        wanted = self._wanted(then, plugins)
+        self._ids = [plugin.id for plugin in wanted]
+        settings = SettingsOfThen(self._node, then.settings, self._only, self._ids)
+        directory, client_directory = self._directories(then, now)
+        self.plugin_set = PluginSet(
+            self._node,
+            wanted,
+            strategy=self._strategy,
+            directory=directory,
+            client_directory=client_directory,
+            full=self._full,
+        )
+        concerns: List[Concern[Any]] = [self.plugin_set, settings]
+        if not _takes_uploads(self._node, now) and _takes_uploads(self._node, then):
+            concerns.reverse()
+        return [DropIn(self._node, then.drop_in), *concerns] if self._only is None else concerns
+
+    def _directories(self, then: State, now: State) -> List[str]:
+        """Where plugins were, and are.
+
+        :raises OperatorError: not the same, and a server runs that keeps to the place where it started
+        """
+        is_set, was_set = (
+            effective(FoldedMap(state.settings, SECTION), {}, self._node.version) for state in (now, then)
+        )
+        keys = ["Directory", "ClientDirectory"]
+        moved = [key for key in keys if key in is_set and is_set[key] != was_set[key]]
+        if self._only is None and moved and self._node.running:
+            raise OperatorError(
+                f"{', '.join(moved)} was another one when the checkpoint was taken, and the running server keeps to "
+                "the place where it started",
+                found=", ".join(str(is_set[key]) for key in moved),
+                wanted=", ".join(str(was_set[key]) for key in moved),
+                remedy="set it back with mattermost_plugin_settings, restart the server and run again; or stop the "
+                "server before",
+            )
+        chosen = is_set if self._only is not None else was_set
+        return [str(chosen.get(key) or "") for key in keys]
+
+    def _wanted(self, state: State, plugins: PluginsFound) -> List[WantedPlugin]:
+        """The list of plugins that a checkpoint stands for."""
+        then, now = state.plugins, plugins.directory.plugins
+        wanted = []
+        for plugin_id in sorted({*then, *now} if self._only is None else self._only):
+            plugin, installed = then.get(plugin_id), now.get(plugin_id)
+            if plugin is None:
+                if installed is not None:
+                    wanted.append(WantedPlugin(id=plugin_id, present=False, enabled=False))
+                continue
+            bundle = self._bundle_of(plugin_id, plugin)
+            if bundle is not None:
+                wanted.append(_wanted_plugin(plugin, bundle))
+            elif installed is None or installed.tree.digest != plugin.tree:
+                raise OperatorError(
+                    f"the store has no bundle of {plugin_id} as it was",
+                    where=posixpath.join(self._node.state_dir, STORE),
+                    wanted=f"{plugin.version}, tree {plugin.tree[:12]}",
+                    remedy="put the bundle of this version into the list of plugins and run site.yml, or name another "
+                    "checkpoint",
+                )
+        return wanted
+
+    def _bundle_of(self, plugin_id: str, plugin: RecordedPlugin) -> Optional[Bundle]:
+        if self._stored is None:
+            self._stored = self._store.newest_first()
+        same = [item for item in self._stored if (item.manifest.id, item.tree) == (plugin_id, plugin.tree)]
+        recorded = [item for item in same if item.sha256 == plugin.sha256]
+        return next(iter([*recorded, *same]), None)
+
+    # compare
+
+    def compare(self, found: RestoredFound) -> Tracker:
+        differences = Tracker()
+        for difference in (difference for part in found.parts for difference in part.differences):
+            differences.add(difference.name, difference.found, difference.wanted, difference.action, difference.secret)
+        return differences
+
+    # apply
+
+    def restart_reasons(self, found: RestoredFound, differences: Tracker) -> List[str]:
+        changing = [part for part in found.parts if len(part.differences)]
+        return [reason for part in changing for reason in part.concern.restart_reasons(part.found, part.differences)]
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+    def apply(self, found: RestoredFound, differences: Tracker) -> None:
+        self._take(found)
+        for part in found.parts:
+            ensure(part.concern, check_mode=False)
+        self._node.forget()
+
+    def _take(self, found: RestoredFound) -> None:
+        """A rollback is a change, too: what it takes away can be brought back."""
+        changing = [
+            plugin_id
+            for plugin_id, plugin in found.state.plugins.items()
+            if not plugin.is_same(found.target.state.plugins.get(plugin_id))
+        ]
+        taken = Taken(
+            self._node,
+            name=self._undo_name,
+            only=changing if self._only is None else self._only,
+            reverts=found.target.name,
+            reverted=self._only,
+            prune=False,
+        )
+        ensure(taken, check_mode=False)
+
+    # what else is to be said
+
+    def pending(self, found: RestoredFound) -> Pending:
+        pending = [part.concern.pending(part.found) for part in found.parts]
+        return Pending(
+            list(dict.fromkeys(reason for item in pending for reason in item.restart)),
+            list(dict.fromkeys(reason for item in pending for reason in item.reload)),
+        )
+
+    def warnings(self, found: RestoredFound) -> List[str]:
+        return list(dict.fromkeys(said for part in found.parts for said in part.concern.warnings(part.found)))
+
+    def facts(self, found: RestoredFound) -> Dict[str, Any]:
+        return self.plugin_set.facts(found.plugins)
+
+    def put_back(self, differences: Tracker) -> Dict[str, Any]:
+        """What of the node the differences lie in."""
+        names = set(differences.names())
+        return {
+            "plugins": [
+                plugin_id
+                for plugin_id in self._ids
+                if names & {f"plugins.{plugin_id}", *(f"plugins.{plugin_id}.{aspect}" for aspect in ASPECTS)}
+            ],
+            "settings": [difference.name for difference in differences.starting_with("settings.")],
+            "drop_in": "service.drop_in" in names,
+        }
+
+
+def _wanted_plugin(plugin: RecordedPlugin, bundle: Bundle) -> WantedPlugin:
+    return WantedPlugin(
+        id=bundle.manifest.id,
+        present=True,
+        enabled=plugin.enabled,
+        written_id=bundle.manifest.written_id,
+        version=bundle.manifest.version,
+        sha256=bundle.sha256,
+        size=bundle.size,
+        tree=bundle.tree,
+        min_server_version=bundle.manifest.min_server_version,
+        executables=bundle.manifest.executables,
+        unexecutable=bundle.unexecutable,
+    )
+
+
+def _takes_uploads(node: Node, state: State) -> bool:
+    settings = effective(FoldedMap(state.settings, SECTION), {}, node.version)
+    return bool(settings["Enable"] and settings["EnableUploads"] and not settings.get("RequirePluginSignature"))

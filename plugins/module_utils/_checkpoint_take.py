@@ -1,0 +1,338 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The concern "checkpoint": what the node runs is written down, and can be brought back without a transfer."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+
+from ._bundle import Bundle, read_bundle
+from ._checkpoint import (
+    DIRECTORY,
+    FILESTORE,
+    MARKED,
+    UNPACKED,
+    Checkpoint,
+    Checkpoints,
+    RecordedPlugin,
+    State,
+    check_name,
+    new_name,
+    outdated,
+)
+from ._config_source import DATABASE
+from ._difference import Tracker
+from ._ensure import Concern
+from ._errors import OperatorError
+from ._files import sha256_of
+from ._installed import Installed, read_manifest
+from ._node import Node
+from ._pack import cannot_pack, pack_tree
+from ._plugin_set import STORE, PluginSet, PluginsFound
+from ._plugin_settings import SECTION
+from ._service_directory import drop_in_path
+from ._store import Store
+from ._wanted_plugin import WantedPlugin
+
+KEEP, KEEP_BUNDLES = 5, 3
+_LARGEST_SIGNATURE = 1024 * 1024
+
+
+def drop_in_of(node: Node) -> Optional[str]:
+    """The text of our drop-in; None if there is none."""
+    try:
+        with open(node.root.real(drop_in_path(node.service)), encoding="utf-8", errors="surrogateescape") as source:
+            return source.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def section_of(node: Node) -> Dict[str, Any]:
+    """PluginSettings as the configuration has them, secrets and all; of a database, as the server says them."""
+    if node.config_source.kind == DATABASE and node.server is not None:
+        return dict(node.server.get_config().get(SECTION) or {})
+    return dict(node.config.section(SECTION))
+
+
+def state_of(node: Node, found: PluginsFound) -> State:
+    """What the node runs, for a checkpoint."""
+    plugins = {
+        plugin.id: RecordedPlugin(
+            version=plugin.version,
+            tree=plugin.tree.digest,
+            enabled=found.states.get(plugin.id, False),
+            how=FILESTORE if plugin.id in found.filestore else MARKED if plugin.managed else UNPACKED,
+        )
+        for plugin in found.directory.plugins.values()
+    }
+    return State(plugins, section_of(node), drop_in_of(node))
+
+
+@dataclass(frozen=True)
+class TakenFound:
+    """What is there.
+
+    :param checkpoints: the oldest first
+    :param stored: the bundle stored last first
+    :param left_behind: what a removal that was cut off has left in the store
+    """
+
+    state: State
+    plugins: PluginsFound
+    checkpoints: List[Checkpoint]
+    stored: List[Bundle]
+    left_behind: List[str]
+
+    def bundle_of(self, plugin_id: str, tree: str) -> str:
+        """SHA-256 of a stored bundle that unpacks to this tree; empty if there is none."""
+        same = (bundle.sha256 for bundle in self.stored if (bundle.manifest.id, bundle.tree) == (plugin_id, tree))
+        return next(same, "")
+
+
+class Taken(Concern[TakenFound]):
+    """The newest checkpoint is what the node runs, or there is one of the wanted name.
+
+    :param name: of the checkpoint; default: the time
+    :param coming: plugins that the coming change ensures: the bundles of those that it changes are seen to, its own
+        are kept
+    :param only: ids of plugins whose bundles are seen to; with neither this nor ``coming``: all
+    :param change: stands for what the change wants
+    :param reverts: of a rollback, the checkpoint that it goes back to
+    :param keep: how many checkpoints are kept
+    :param keep_bundles: how many bundles of each plugin are kept though nothing needs them
+    :param prune: whether anything is removed at all
+    """
+
+    name = "checkpoint"
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        name: str = "",
+        coming: Optional[Sequence[WantedPlugin]] = None,
+        only: Optional[Collection[str]] = None,
+        change: str = "",
+        reverts: str = "",
+        reverted: Optional[List[str]] = None,
+        keep: int = KEEP,
+        keep_bundles: int = KEEP_BUNDLES,
+        prune: bool = True,
+    ) -> None:
+        self._node = node
+        self._asked_name = check_name(name) if name else ""
+        self._coming = coming
+        self._only = None if only is None else {plugin_id.lower() for plugin_id in only}
+        self._change = _digest_of(change, coming or [])
+        self._reverts = reverts
+        self._reverted = reverted
+        for option, number in (("keep", keep), ("keep_bundles", keep_bundles)):
+            if number < 1:
+                raise OperatorError(f"{option} must be at least 1", found=str(number), remedy="correct it")
+        self._keep = keep
+        self._keep_bundles = keep_bundles
+        self._prune = prune
+        self._plugin_set = PluginSet(node, [])
+        self._store = Store(node.state_path(STORE))
+        self._checkpoints = Checkpoints(node.state_path(DIRECTORY))
+
+    def observe(self) -> TakenFound:
+        plugins = self._plugin_set.observe()
+        return TakenFound(
+            state=state_of(self._node, plugins),
+            plugins=plugins,
+            checkpoints=self._checkpoints.list(),
+            stored=self._store.newest_first(),
+            left_behind=self._store.left_behind(),
+        )
+
+    # compare
+
+    def compare(self, found: TakenFound) -> Tracker:
+        differences = Tracker()
+        place = os.path.join(self._node.state_dir, STORE)
+        for plugin in self._to_store(found):
+            wanted = f"{plugin.version} (tree {plugin.tree.digest[:12]})"
+            differences.add(f"checkpoint.bundles.{plugin.id}", None, wanted, f"keep a bundle of it in {place}")
+        if self._is_needed(found):
+            versions = {plugin_id: plugin.version for plugin_id, plugin in sorted(found.state.plugins.items())}
+            place = os.path.join(self._node.state_dir, DIRECTORY)
+            differences.add("checkpoint.state", None, versions, f"write a checkpoint below {place}")
+        for checkpoint in self._outdated(found):
+            differences.add(f"checkpoint.old.{checkpoint.name}", checkpoint.taken, None, "remove this old checkpoint")
+        for sha256, what in self._unneeded(found):
+            differences.add(f"checkpoint.store.{sha256}", what, None, "remove this bundle from the store")
+        return differences
+
+    def _is_needed(self, found: TakenFound) -> bool:
+        if self._asked_name and any(item.name == self._asked_name for item in found.checkpoints):
+            return False
+        newest = found.checkpoints[-1] if found.checkpoints else None
+        return (
+            newest is None
+            or (newest.change, newest.reverts) != (self._change, self._reverts)
+            or not (newest.state.is_same(found.state))
+        )
+
+    def _to_store(self, found: TakenFound) -> List[Installed]:
+        """The plugins whose bytes are to be kept and are in no bundle of the store."""
+        return [
+            plugin
+            for plugin in found.plugins.directory.plugins.values()
+            if self._may_change(plugin)
+            and not found.bundle_of(plugin.id, plugin.tree.digest)
+            and not self._cannot_pack(plugin)
+        ]
+
+    def _may_change(self, plugin: Installed) -> bool:
+        coming = {wanted.id: wanted for wanted in self._coming or []}
+        if self._only is None and self._coming is None:
+            return True
+        if self._only is not None and plugin.id in self._only:
+            return True
+        wanted = coming.get(plugin.id)
+        return wanted is not None and (wanted.version, wanted.tree) != (plugin.version, plugin.tree.digest)
+
+    def _cannot_pack(self, plugin: Installed) -> str:
+        real = self._node.root.real(plugin.path)
+        return cannot_pack(plugin.tree.files, read_manifest(real, plugin.path).executables)
+
+    def _outdated(self, found: TakenFound) -> List[Checkpoint]:
+        if not self._prune:
+            return []
+        coming = [self._checkpoint(found, {})] if self._is_needed(found) else []
+        return [item for item in outdated([*found.checkpoints, *coming], self._keep) if item not in coming]
+
+    def _unneeded(self, found: TakenFound) -> List[Tuple[str, str]]:
+        """SHA-256 and description of what the store need not keep."""
+        if not self._prune:
+            return []
+        gone = {checkpoint.name for checkpoint in self._outdated(found)}
+        states = [found.state, *(item.state for item in found.checkpoints if item.name not in gone)]
+        trees = {(plugin_id, plugin.tree) for state in states for plugin_id, plugin in state.plugins.items()}
+        needed = {plugin.sha256 for state in states for plugin in state.plugins.values()}
+        needed |= {plugin.sha256 for plugin in self._coming or []}
+        last: Dict[str, int] = {plugin.id: 1 for plugin in self._to_store(found)}
+        unneeded: List[Tuple[str, str]] = []
+        for bundle in found.stored:
+            plugin_id = bundle.manifest.id
+            last[plugin_id] = last.get(plugin_id, 0) + 1
+            if last[plugin_id] <= self._keep_bundles or bundle.sha256 in needed or (plugin_id, bundle.tree) in trees:
+                continue
+            unneeded.append((bundle.sha256, f"{plugin_id} {bundle.manifest.version}"))
+        return [*unneeded, *((sha256, "an index without its bundle") for sha256 in found.left_behind)]
+
+    # apply
+
+    def apply(self, found: TakenFound, differences: Tracker) -> None:
+        outdated_ones, unneeded = self._outdated(found), self._unneeded(found)
+        bundles = {plugin.id: self._keep_bytes(plugin) for plugin in self._to_store(found)}
+        if self._is_needed(found):
+            self._checkpoints.write(self._checkpoint(found, bundles))
+        for checkpoint in outdated_ones:
+            self._checkpoints.remove(checkpoint)
+        for sha256, _ in unneeded:
+            self._store.remove(sha256)
+
+    def _checkpoint(self, found: TakenFound, bundles: Dict[str, str]) -> Checkpoint:
+        newest = found.checkpoints[-1].number if found.checkpoints else 0
+        plugins = {}
+        for plugin_id, plugin in found.state.plugins.items():
+            sha256 = bundles.get(plugin_id) or found.bundle_of(plugin_id, plugin.tree)
+            plugins[plugin_id] = replace(plugin, sha256=sha256, signature=self._signature_of(plugin_id, sha256))
+        return Checkpoint(
+            number=newest + 1,
+            name=self._asked_name or new_name([item.name for item in found.checkpoints]),
+            taken=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            state=replace(found.state, plugins=plugins),
+            change=self._change,
+            reverts=self._reverts,
+            reverted=self._reverted,
+        )
+
+    def _keep_bytes(self, plugin: Installed) -> str:
+        """See to it that the store has a bundle of the plugin as it is; returns its SHA-256."""
+        stored = filestore_bundle(self._node, plugin.id)
+        with contextlib.suppress(OperatorError):  # damaged, or of another plugin: packed anew
+            if stored and read_bundle(stored).tree == plugin.tree.digest:
+                sha256 = sha256_of(stored)
+                self._store.add(sha256, stored)
+                return sha256
+        real = self._node.root.real(plugin.path)
+        return self._store.pack(plugin.id, plugin.tree.digest, lambda out: pack_tree(real, plugin.id, out))
+
+    def _signature_of(self, plugin_id: str, sha256: str) -> str:
+        """The signature that lies beside this bundle in the filestore, base64; empty if there is none."""
+        stored = filestore_bundle(self._node, plugin_id)
+        with contextlib.suppress(FileNotFoundError):
+            if stored and sha256 and os.path.exists(stored + ".sig") and sha256_of(stored) == sha256:
+                with open(stored + ".sig", "rb") as source:
+                    return base64.b64encode(source.read(_LARGEST_SIGNATURE)).decode("ascii")
+        return ""
+
+    # what else is to be said
+
+    def warnings(self, found: TakenFound) -> List[str]:
+        return [
+            f"{plugin.id} cannot be brought back as it is now: {why}"
+            for plugin in found.plugins.directory.plugins.values()
+            for why in [self._cannot_pack(plugin) if self._may_change(plugin) else ""]
+            if why and not found.bundle_of(plugin.id, plugin.tree.digest)
+        ]
+
+    def facts(self, found: TakenFound) -> Dict[str, Any]:
+        return {"checkpoints": [checkpoint.facts() for checkpoint in found.checkpoints]}
+
+
+class Dropped(Concern[List[Checkpoint]]):
+    """There is no checkpoint of that name."""
+
+    name = "checkpoint"
+
+    def __init__(self, node: Node, name: str) -> None:
+        self._name = check_name(name)
+        self._checkpoints = Checkpoints(node.state_path(DIRECTORY))
+
+    def observe(self) -> List[Checkpoint]:
+        return self._checkpoints.list()
+
+    def compare(self, found: List[Checkpoint]) -> Tracker:
+        differences = Tracker()
+        for checkpoint in found:
+            if checkpoint.name == self._name:
+                differences.add(f"checkpoint.old.{self._name}", checkpoint.taken, None, "remove this checkpoint")
+        return differences
+
+    def apply(self, found: List[Checkpoint], differences: Tracker) -> None:
+        for checkpoint in found:
+            if checkpoint.name == self._name:
+                self._checkpoints.remove(checkpoint)
+
+
+def filestore_bundle(node: Node, plugin_id: str) -> str:
+    """Real path of the bundle that the server keeps of a plugin in a local filestore; empty if there is none."""
+    if node.config_source.kind == DATABASE:
+        return ""
+    settings = node.config.section("FileSettings")
+    if settings.get("DriverName", "local") != "local":
+        return ""
+    directory = os.path.join(node.resolve(settings.get("Directory") or "./data"), "plugins")
+    real = node.root.real(node.root.resolve(os.path.join(directory, f"{plugin_id}.tar.gz")))
+    return real if os.path.isfile(real) else ""
+
+
+def _digest_of(change: str, coming: Sequence[WantedPlugin]) -> str:
+    """What stands for the change: not only the operator's words, also the bundles, which may be others at one path."""
+    if not change and not coming:
+        return ""
+    bundles = [[plugin.id, plugin.present, plugin.enabled, plugin.version, plugin.sha256] for plugin in coming]
+    return hashlib.sha256(json.dumps([change, bundles]).encode("utf-8")).hexdigest()

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The way back from an unpacked plugin to a bundle that unpacks to the same files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import tarfile
+from typing import BinaryIO, Collection, Iterator, Mapping, Tuple
+
+from ._tree import MARKER, FileEntry, shown_path
+
+_LEVEL = 6
+_PLAIN = 64  # digits of a sha256; what is no file has a word in its place
+
+
+def cannot_pack(files: Mapping[str, FileEntry], executables: Collection[str]) -> str:
+    """Why no bundle unpacks to these files, in words; empty if one does.
+
+    :param executables: the server binaries that the manifest names
+    """
+    for path, entry in sorted(files.items()):
+        if len(entry.sha256) != _PLAIN:
+            return f"{shown_path(path)} is no regular file"
+        if "\\" in path:
+            return f"{shown_path(path)} has a backslash in its name"
+        if path in executables and not entry.executable:
+            return f"{shown_path(path)} is not executable, though the manifest calls it a server binary"
+    return ""
+
+
+def pack_tree(real_path: str, plugin_id: str, out: BinaryIO) -> None:
+    """Write a bundle of the files below a directory: the same files give the same bytes.
+
+    :param plugin_id: name of the bundle's only top-level directory
+    """
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0) as packed, tarfile.open(
+        fileobj=packed, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
+    ) as archive:
+        for name, real in _members(os.fsencode(real_path)):
+            member = tarfile.TarInfo(f"{plugin_id}/{name}" if name else plugin_id)
+            if os.path.isdir(real):
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(member)
+                continue
+            # Neither a link nor a fifo that was put there meanwhile is followed or waited for.
+            with open(os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:
+                found = os.fstat(source.fileno())
+                member.mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
+                member.size = found.st_size
+                archive.addfile(member, source)
+
+
+def _members(top: bytes) -> Iterator[Tuple[str, bytes]]:
+    """Name inside the plugin and path of every directory and file, sorted; the server's marker is left out."""
+    pending = [b""]
+    while pending:
+        name = pending.pop()
+        real = os.path.join(top, name) if name else top
+        yield name.decode("utf-8", "surrogateescape"), real
+        if os.path.isdir(real) and not os.path.islink(real):
+            inside = sorted(os.listdir(real), reverse=True)
+            pending += [os.path.join(name, child) for child in inside if os.path.join(name, child) != MARKER.encode()]
