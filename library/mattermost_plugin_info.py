@@ -58,6 +58,13 @@ options:
     description: Also return the digest of every file of every plugin, to name the files in which nodes differ.
     type: bool
     default: false
+  findings:
+    description:
+      - Also look for everything that keeps plugins from working on this app server, and for its traces in the
+        server's log since its last start, and return it in RV(findings).
+      - Reads more than a plan needs, so it is off by default.
+    type: bool
+    default: false
   verify:
     description: As for M(plugops.mattermost.mattermost_plugin).
     type: str
@@ -99,6 +106,12 @@ EXAMPLES = r"""
       - src: files/com.example.todo-1.2.0.tar.gz
   become: true
   register: plan
+
+- name: What keeps plugins from working
+  plugops.mattermost.mattermost_plugin_info:
+    findings: true
+  become: true
+  register: audit
 """
 
 RETURN = r"""
@@ -133,6 +146,49 @@ errors:
     msg:
       description: What is wrong, where, found and wanted, and what to do.
       type: str
+findings:
+  description:
+    - What is wrong on the app server, one item for each cause, the worst first. C(docs/findings) has a page for each
+      code.
+  returned: with O(findings)
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: What kind of finding it is; stable.
+      type: str
+      sample: working-directory-wrong
+    severity:
+      description: V(error) (plugins do not work, now or at the next start), V(warning) or V(note) (no fault).
+      type: str
+    title:
+      description: The finding in a few words.
+      type: str
+    subject:
+      description: What it is about, a path, the id of a plugin or a setting; empty for the app server itself.
+      type: str
+    evidence:
+      description: What was seen, on the app server and in logs.
+      type: list
+      elements: str
+    source:
+      description: V(disk), or V(log) where only a line of a log tells it.
+      type: str
+    cause:
+      description: What is the case.
+      type: str
+    leads_to:
+      description: What comes of it.
+      type: str
+    remedy:
+      description: What to do, in words.
+      type: str
+    command:
+      description: What to do, as a command on the app server; empty where no single command does it.
+      type: str
+    mended_by_site:
+      description: Whether C(site.yml) mends it.
+      type: bool
 restart_required:
   description: Whether the running server must be restarted, from the state of its process.
   returned: success
@@ -200,6 +256,7 @@ from typing import Any, Dict, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._audit import Audit
 from ..module_utils._directories import Directories
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
@@ -252,6 +309,8 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
             break
         time.sleep(_POLL)
         node.forget()
+    if params["findings"]:
+        result["findings"] = Audit(node, wanted_of(params)).findings(result)
     warn(module, report.warnings)
     chosen = plugin_set.chosen
     return {**result, "strategy": chosen and {"name": chosen.name, "reason": chosen.reason}}
@@ -269,6 +328,7 @@ def main() -> None:
             "via": {"type": "str", "choices": ["auto", "file", "socket"], "default": "auto"},
             "directory_mode": {"type": "str", "default": "0755"},
             "files": {"type": "bool", "default": False},
+            "findings": {"type": "bool", "default": False},
             "verify": {"type": "str", "choices": ["cached", "full"], "default": "cached"},
             "update_cache": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 0},

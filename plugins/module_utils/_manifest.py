@@ -43,6 +43,7 @@ class Manifest:
     :param webapp_bundle: path of the web part's file below the plugin's directory; "" if none
     :param file_name: one of :data:`MANIFEST_NAMES`
     :param written_id: the id as written; what :func:`check_id` wants
+    :param platforms: platform (``linux-amd64``; empty: any other) and its server binary, for each that is named
     """
 
     id: str
@@ -52,6 +53,12 @@ class Manifest:
     webapp_bundle: str
     file_name: str
     written_id: str
+    platforms: Tuple[Tuple[str, str], ...] = ()
+
+    def executable_for(self, platform: str) -> str:
+        """The server binary that a server on this platform (``linux-amd64``) starts; empty if none is named for it."""
+        by_platform = dict(self.platforms)
+        return by_platform.get(platform) or by_platform.get("", "")
 
 
 def parse_manifest(file_name: str, data: bytes) -> Manifest:
@@ -66,10 +73,13 @@ def parse_manifest(file_name: str, data: bytes) -> Manifest:
     server = reader.mapping(top, "server")
     backend = reader.mapping(top, "backend")  # the name of `server` before 5.2, still read
     named: List[str] = []
+    by_platform: Dict[str, str] = {}  # of `server` where there is one, else of `backend`
     for part, name in ((server, "server"), (backend, "backend")):
-        platforms = reader.mapping(part, "executables", name)
-        named.append(reader.text(part, "executable", name))
-        named.extend(reader.text(platforms, platform, name + ".executables") for platform in platforms)
+        listed = reader.mapping(part, "executables", name)
+        found = {platform: reader.text(listed, platform, name + ".executables") for platform in listed}
+        found[""] = reader.text(part, "executable", name)
+        named.extend(found.values())
+        by_platform = by_platform or {platform: path for platform, path in found.items() if path}
     bundle = reader.text(reader.mapping(top, "webapp"), "bundle_path", "webapp")
     return Manifest(
         id=written_id.lower(),
@@ -79,6 +89,7 @@ def parse_manifest(file_name: str, data: bytes) -> Manifest:
         webapp_bundle=_inside(bundle, file_name) if bundle else "",
         file_name=file_name,
         written_id=written_id,
+        platforms=tuple(sorted((platform, _inside(path, file_name)) for platform, path in by_platform.items())),
     )
 
 

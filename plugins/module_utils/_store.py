@@ -205,10 +205,14 @@ def _parsed(sha256: str, content: Dict[str, Any]) -> Bundle:
     if content["format"] != _FORMAT:
         raise ValueError("another format")
     manifest = content["manifest"]
+    lists = {
+        "executables": tuple(manifest["executables"]),
+        "platforms": tuple((platform, path) for platform, path in manifest.get("platforms", ())),
+    }
     return Bundle(
         sha256=sha256.lower(),
         size=content["size"],
-        manifest=Manifest(**{**manifest, "executables": tuple(manifest["executables"])}),
+        manifest=Manifest(**{**manifest, **lists}),
         files={path: FileEntry(*entry) for path, entry in content["files"].items()},
         tree=content["tree"],
         unexecutable=tuple(content["unexecutable"]),

@@ -387,6 +387,7 @@ CASES: Dict[str, Dict[str, Case]] = {
         "via=auto": with_server({"via": "auto"}, {"via": "file"}),
         "directory_mode": Case({"directory_mode": "0700"}),
         "files": Case({"files": True}),
+        "findings": Case({"findings": True}),
         "verify=cached": Case(bundle(OLD), edited_behind_the_cache, instead=lambda p: {**bundle(OLD)(p), **FULL}),
         "verify=full": Case(lambda place: {**bundle(OLD)(place), **FULL}, edited_behind_the_cache, instead=bundle(OLD)),
         "update_cache": Case({"update_cache": True}, digests_of_what_is_gone, shows=kept_digests),

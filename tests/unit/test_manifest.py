@@ -56,7 +56,22 @@ def test_takes_what_an_installation_needs(file_name: str) -> None:
         webapp_bundle="webapp/dist/main.js",
         file_name=file_name,
         written_id="Com.Example.Demo",
+        platforms=(
+            ("", "server/old"),
+            ("linux-amd64", "server/dist/plugin-linux-amd64"),
+            ("windows-amd64", "server/plugin.exe"),
+        ),
     )
+
+
+def test_a_server_starts_the_binary_of_its_platform_else_the_general_one() -> None:
+    found = parse_manifest("plugin.json", as_bytes(FULL))
+    assert found.executable_for("linux-amd64") == "server/dist/plugin-linux-amd64"
+    assert found.executable_for("linux-arm64") == "server/old"
+    only = {"id": "demo", "server": {"executables": {"linux-arm64": "a"}}, "backend": {"executable": "b"}}
+    assert parse_manifest("plugin.json", as_bytes(only)).executable_for("linux-amd64") == ""
+    old = {"id": "demo", "backend": {"executable": "b"}}
+    assert parse_manifest("plugin.json", as_bytes(old)).executable_for("linux-amd64") == "b"
 
 
 def test_an_id_is_enough() -> None:

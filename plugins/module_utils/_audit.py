@@ -1,0 +1,159 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The audit of one node: every detector, then the log, so that a cause and its lines are one finding."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ._audit_directories import look_at_directories, look_at_filestore, look_at_space
+from ._audit_plugins import Unpacked, look_at_plugins, look_at_states, unpacked_plugins
+from ._audit_scene import Scene
+from ._audit_service import (
+    look_at_account,
+    look_at_leftovers,
+    look_at_pending,
+    look_at_process_user,
+    look_at_socket,
+    look_at_temporary_directory,
+    look_at_unit,
+    look_at_working_directory,
+)
+from ._audit_settings import (
+    look_at_configuration,
+    look_at_limits,
+    look_at_loading,
+    look_at_overrides,
+    look_at_paths,
+    look_at_switches,
+)
+from ._audit_store import look_at_keys, look_at_prepackaged, look_at_store
+from ._errors import OperatorError
+from ._finding_codes import CODES, ERROR
+from ._log_line import LogLine
+from ._log_patterns import Meaning, deleted_plugin, meaning_of
+from ._node import Node
+from ._server_log import ServerLog, read_server_log
+from ._wanted_plugin import WantedPlugin
+
+_DETECTORS: Tuple[Callable[[Scene], None], ...] = (
+    look_at_unit,
+    look_at_account,
+    look_at_configuration,
+    look_at_working_directory,
+    look_at_process_user,
+    look_at_paths,
+    look_at_directories,
+    look_at_filestore,
+    look_at_space,
+    look_at_temporary_directory,
+    look_at_socket,
+    look_at_leftovers,
+    look_at_pending,
+    look_at_switches,
+    look_at_overrides,
+    look_at_loading,
+    look_at_limits,
+    look_at_prepackaged,
+    look_at_keys,
+)
+# What an error of a part of the report is about: where a finding of that kind is known, the error says nothing new.
+_AREAS = {"server": "settings"}
+
+
+class Audit:
+    """
+    :param wanted: the plugins that shall be there
+    """
+
+    def __init__(self, node: Node, wanted: Sequence[WantedPlugin]) -> None:
+        self._node = node
+        self._scene = Scene(node, wanted)
+        self._said: Set[str] = set()
+
+    def findings(self, report: Mapping[str, Any]) -> List[Dict[str, Any]]:
+        """What is wrong, the worst first.
+
+        :param report: what the report of the node says so far
+        """
+        log = ServerLog()
+        self._guarded(lambda: self._read_log(log))
+        for detector in _DETECTORS:
+            self._guarded(functools.partial(detector, self._scene))
+        plugins: List[Unpacked] = []
+        self._guarded(lambda: plugins.extend(unpacked_plugins(self._scene)))
+        self._guarded(lambda: look_at_plugins(self._scene, plugins))
+        self._guarded(lambda: look_at_store(self._scene, plugins))
+        self._explain(log, {plugin.id for plugin in plugins})
+        self._plugin_system(report)
+        self._guarded(lambda: look_at_states(self._scene, plugins))
+        self._add_errors(report)
+        return self._scene.findings.as_list()
+
+    def _read_log(self, log: ServerLog) -> None:
+        found = read_server_log(self._node, self._scene.section("LogSettings"))
+        log.lines, log.unread = found.lines, found.unread
+        self._scene.said_version = found.version
+        for text in log.unread:
+            self._scene.findings.add("not-audited", "log", text)
+
+    def _guarded(self, look: Callable[[], None]) -> None:
+        """What one detector cannot look at does not keep the others from it, and is said once."""
+        try:
+            look()
+        except (OperatorError, OSError) as error:
+            text = str(error)
+            if isinstance(error, OSError):
+                text = f"{error.strerror or error} ({error.filename or 'no path'})"
+            self._said.add(text)
+
+    def _explain(self, log: ServerLog, installed: Set[str]) -> None:
+        groups: Dict[Meaning, List[Tuple[str, LogLine]]] = {}
+        for place, line in log.lines:
+            deleted = deleted_plugin(line)
+            if deleted and deleted not in installed:
+                meaning: Optional[Meaning] = Meaning("plugin-deleted-at-start", plugin_id=deleted)
+            else:
+                meaning = None if deleted else meaning_of(line)
+            if meaning is not None:
+                groups.setdefault(meaning, []).append((place, line))
+        for meaning, lines in sorted(groups.items(), key=lambda item: CODES[item[0].code].severity != ERROR):
+            place, line = lines[-1]
+            count = len({line.text + str(line.time) for _, line in lines})
+            text = line.shown(place) + (f" ({count} times since the last start)" if count > 1 else "")
+            self._scene.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
+
+    def _subjects(self, meaning: Meaning) -> List[str]:
+        """What the line is about. A path is tried as the server should have it."""
+        subjects = [meaning.plugin_id] if meaning.plugin_id else []
+        if meaning.path:
+            path = meaning.path.strip("\"'")
+            subjects.append(self._node.resolve(path))
+        return subjects
+
+    def _plugin_system(self, report: Mapping[str, Any]) -> None:
+        if report.get("plugin_system") != "off" or self._scene.findings.errors():
+            return
+        if self._scene.findings.has(["restart-owed"]):
+            return
+        text = "the server answers 501: plugins are enabled, and its plugin system is off"
+        self._scene.findings.add("plugin-system-off", "", text, values={"service": self._node.service_name})
+
+    def _add_errors(self, report: Mapping[str, Any]) -> None:
+        """What keeps site.yml from its work and no finding explains."""
+        areas = {CODES[finding.code].area for finding in self._scene.findings.errors()}
+        for error in report.get("errors") or []:
+            self._said.discard(error["msg"])
+            area = _AREAS.get(error["concern"], error["concern"])
+            known = areas & ({"directories", "service"} if area == "directories" else {area})
+            if not known and not any(error["msg"] in text for text in self._evidence()):
+                self._scene.findings.add("not-ensurable", error["concern"], error["msg"])
+        for text in sorted(self._said):
+            if not any(text in evidence for evidence in self._evidence()):
+                self._scene.findings.add("not-audited", "", text)
+
+    def _evidence(self) -> List[str]:
+        return [text for finding in self._scene.findings.errors() for text in finding.evidence]

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""What every detector of an audit looks at: the node, what is wanted of it, what was found so far."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ._config_document import FoldedMap
+from ._config_source import FILE
+from ._directories import Directories, FoundDirectories
+from ._errors import OperatorError
+from ._findings import Findings
+from ._node import Node
+from ._settings import read_plugin_settings
+from ._version import ServerVersion, parse_server_version
+from ._wanted_plugin import WantedPlugin
+
+DEFAULT_DATA = "./data"
+
+
+@dataclass
+class Scene:
+    """One node under audit.
+
+    :param said_version: of the server, as its log says; empty where it does not
+    """
+
+    node: Node
+    wanted: Sequence[WantedPlugin] = ()
+    findings: Findings = field(default_factory=Findings)
+    said_version: str = ""
+    _kept: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def version(self) -> Optional[ServerVersion]:
+        """As the server or the operator says, else as the log of its last start says."""
+        return self.node.version or (parse_server_version(self.said_version) if self.said_version else None)
+
+    @property
+    def plugin_settings(self) -> Dict[str, Any]:
+        """PluginSettings in effect."""
+        if "plugin_settings" not in self._kept:
+            self._kept["plugin_settings"] = read_plugin_settings(self.node)
+        found: Dict[str, Any] = self._kept["plugin_settings"]
+        return found
+
+    @property
+    def directories(self) -> FoundDirectories:
+        """Both plugin directories as the configuration has them."""
+        if "directories" not in self._kept:
+            self._kept["directories"] = Directories(self.node, None, None).observe()
+        found: FoundDirectories = self._kept["directories"]
+        return found
+
+    def section(self, name: str) -> Dict[str, Any]:
+        """A section of the configuration in effect, keys in lower case; empty where it cannot be read."""
+        values: Dict[str, Any] = {}
+        try:
+            if self.node.config_source.kind == FILE:
+                values = _lowered(self.node.config.section(name))
+            elif self.node.server is not None:
+                values = _lowered(FoldedMap(self.node.server.get_config(), "the server's configuration").below(name))
+        except OperatorError:
+            values = {}
+        prefix = f"MM_{name.upper()}_"
+        for variable, value in self.node.service.environment.items():
+            if variable.upper().startswith(prefix):
+                values[variable[len(prefix) :].lower()] = value
+        return values
+
+    @property
+    def filestore(self) -> Optional[str]:
+        """Host path of the server's local file store; None with another driver."""
+        settings = self.section("FileSettings")
+        if settings.get("drivername", "local") != "local":
+            return None
+        return self.node.resolve(str(settings.get("directory") or DEFAULT_DATA))
+
+    def real(self, path: str) -> str:
+        """Where this process finds a host path, every link followed."""
+        return self.node.root.real(self.node.root.resolve(path))
+
+    def names_in(self, path: str) -> List[str]:
+        """The sorted names in a directory of the host; none where it is missing or closed."""
+        try:
+            return sorted(os.listdir(self.real(path)))
+        except OSError:
+            return []
+
+    def join(self, *parts: str) -> str:
+        return posixpath.normpath(posixpath.join(*parts))
+
+
+def is_true(value: Any) -> bool:
+    """As the server reads a flag, from JSON or the environment."""
+    return str(value).lower() in ("true", "1", "t")
+
+
+def _lowered(section: Mapping[str, Any]) -> Dict[str, Any]:
+    return {key.lower(): value for key, value in section.items()}

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""Audit of the service: unit, process, account, socket, temporary directory, and what a start elsewhere left behind."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from typing import List
+
+from ._access import ALL, ask
+from ._account import can_switch, find_account
+from ._audit_directories import temporary_directory
+from ._audit_scene import Scene, is_true
+from ._errors import OperatorError
+from ._node import DEFAULT_SOCKET, DEFAULT_USER, LOCAL_MODE_SINCE
+from ._service_directory import ServiceDirectory
+from ._unit import HOME, declared_working_directory, systemd_is_running
+from ._way import walk
+
+_LEFTOVERS = ("data", "logs", "plugins")
+_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - what PrivateTmp= replaces
+
+
+def look_at_unit(scene: Scene) -> None:
+    """Whether systemd can start the service, and does."""
+    node, service = scene.node, scene.node.service
+    named = {"service": node.service_name}
+    try:
+        concern = ServiceDirectory(node, node.wanted_working_directory)
+        concern.observe()
+    except OperatorError as error:
+        missing = "working directory" in error.problem and "wanted" in error.problem
+        code = "working-directory-missing" if missing else "unit-unusable"
+        scene.findings.add(code, "", str(error), remedy=error.remedy, values=named)
+    if service.stale:
+        scene.findings.add("unit-not-reloaded", "", f"systemctl show {service.name}: NeedDaemonReload=yes")
+    if systemd_is_running(node.root) and service.load_state == "loaded" and service.process is None:
+        text = f"systemctl show {service.name}: ActiveState={service.active_state}, no main process"
+        scene.findings.add("service-not-running", "", text, values=named)
+
+
+def look_at_account(scene: Scene) -> None:
+    """The user and the group that the service shall run under."""
+    node = scene.node
+    user = node.options.service_user or node.service.user or DEFAULT_USER
+    group = node.options.service_group or (None if node.options.service_user else node.service.group) or None
+    try:
+        find_account(user, group, node.root)
+    except OperatorError as error:
+        scene.findings.add("account-missing", user, str(error), remedy=error.remedy)
+
+
+def look_at_working_directory(scene: Scene) -> None:
+    """Where the unit starts the server, where the process runs, and where its relative paths lead."""
+    node, service = scene.node, scene.node.service
+    wanted, values = (
+        node.wanted_working_directory,
+        {"service": node.service_name, "wanted": node.wanted_working_directory},
+    )
+    if service.load_state not in ("loaded", "unknown"):
+        return
+    concern = ServiceDirectory(node, wanted)
+    differences = concern.compare(service)
+    for difference in differences:
+        said = declared_working_directory(service.files).decided_by
+        where = f" ({said.where})" if said else f" ({service.fragment} and its drop-ins set none)"
+        text = f"WorkingDirectory of {service.name} is {difference.found or 'not set, so /'}, wanted {wanted}{where}"
+        scene.findings.add("working-directory-wrong", "", text, values=values)
+        for line in _relative_paths(scene, service.working_directory or "/"):
+            scene.findings.add("working-directory-wrong", "", line)
+    process = service.process
+    for reason in concern.pending(service).restart:
+        if not len(differences):
+            scene.findings.add("process-elsewhere", "", reason, values=values)
+            for line in _relative_paths(scene, process.cwd if process else ""):
+                scene.findings.add("process-elsewhere", "", line)
+
+
+def look_at_process_user(scene: Scene) -> None:
+    """Whether the process is the service user's."""
+    node, process = scene.node, scene.node.service.process
+    if process is None:
+        return
+    try:
+        uid = os.stat(f"/proc/{process.pid}").st_uid
+    except OSError:
+        return
+    account = node.account
+    if uid != account.uid:
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = str(uid)
+        text = f"pid {process.pid} runs as {name}, the unit says {account.name}"
+        scene.findings.add("process-user", "", text, values={"service": node.service_name})
+
+
+def look_at_pending(scene: Scene) -> None:
+    """Restarts that earlier changes of this collection owe."""
+    for reason in scene.node.pending_restart:
+        scene.findings.add("restart-owed", "", reason, values={"service": scene.node.service_name})
+
+
+def look_at_leftovers(scene: Scene) -> None:
+    """What a server that was started in ``bin/`` left there. Never deleted: users' files may be among it."""
+    for name in _LEFTOVERS:
+        path = scene.join(scene.node.install_dir, "bin", name)
+        real = scene.real(path)
+        if os.path.isdir(real) and not os.path.islink(real):
+            count = sum(len(files) for _, _, files in os.walk(real))
+            what = "files that users uploaded may be among them" if name == "data" else "made by a start in bin/"
+            scene.findings.add("leftovers-in-bin", path, f"{path} holds {count} files, {what}")
+
+
+def look_at_socket(scene: Scene) -> None:
+    """The local-mode socket: can it be seen, and whose is it."""
+    node, settings = scene.node, scene.section("ServiceSettings")
+    if not is_true(settings.get("enablelocalmode", False)):
+        return
+    if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
+        return
+    path = node.options.socket or str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
+    private = node.service.sandbox.get("PrivateTmp", "no").lower()
+    if private not in ("", "no", "false", "0", "off") and path.startswith(_PRIVATE):
+        text = f"PrivateTmp={private} in {node.service.name}, and the socket is {path}"
+        scene.findings.add("socket-hidden", path, text, values={"service": node.service_name})
+    try:
+        owner = os.stat(node.root.real(path))
+    except OSError:
+        return
+    if stat.S_ISSOCK(owner.st_mode) and owner.st_uid not in (0, os.geteuid(), node.account.uid):
+        scene.findings.add("socket-foreign", path, f"{path} belongs to uid {owner.st_uid}, not to {node.account.name}")
+
+
+def look_at_temporary_directory(scene: Scene) -> None:
+    """Where bundles are unpacked and plugins open their sockets."""
+    node, account, path = scene.node, scene.node.account, temporary_directory(scene)
+    private = node.service.sandbox.get("PrivateTmp", "no").lower() not in ("", "no", "false", "0", "off")
+    if private and f"{path}/".startswith(_PRIVATE):
+        return  # systemd makes its own
+    if not node.root.is_live and not node.service.environment.get("TMPDIR"):
+        return  # an image has no /tmp of its own
+    way = walk(node.root, path)
+    values = {"user": account.name}
+    origin = node.service.environment_origin.get("TMPDIR", "")
+    said = f" (TMPDIR in {origin})" if origin else ""
+    if way.last is None:
+        why = way.blocked.evidence if way.blocked else "does not exist"
+        scene.findings.add("tmpdir-not-writable", path, f"{path}{said}: {why}", values=values)
+    elif can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+        scene.findings.add(
+            "tmpdir-not-writable", path, f"{path}{said}: {account.name} may not write in it", values=values
+        )
+
+
+def _relative_paths(scene: Scene, base: str) -> List[str]:
+    """Where the relative paths of the configuration lead from ``base``."""
+    node = scene.node
+    if base == HOME or not base.startswith("/"):
+        return []
+    try:
+        settings = scene.plugin_settings
+    except OperatorError:
+        return []
+    files = scene.section("FileSettings")
+    paths = {
+        "PluginSettings.Directory": settings["Directory"],
+        "PluginSettings.ClientDirectory": settings["ClientDirectory"],
+    }
+    if files.get("drivername", "local") == "local":
+        paths["FileSettings.Directory"] = str(files.get("directory") or "./data")
+    return [
+        f"{key} {path} leads to {scene.join(base, path)}, not to {node.resolve(path)}"
+        for key, path in paths.items()
+        if not path.startswith("/")
+    ]

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""Audit of where plugins come from at the next start: the server's file store, prepackaged bundles, signatures."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import posixpath
+import tarfile
+import zlib
+from typing import Dict, List, Optional, Set
+
+from ._audit_plugins import Unpacked
+from ._audit_scene import Scene
+from ._errors import OperatorError
+from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
+from ._plugin_settings import STATES, enabled_ids
+from ._strategy import FILESTORE_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
+from ._tree import MARKER
+from ._version import ServerVersion
+
+_SUFFIX = ".tar.gz"
+_SIGNATURES_SINCE = ServerVersion(5, 18)
+_PREPACKAGED_SIGNED_SINCE = ServerVersion(10, 11)
+_PEEKED_ENTRIES = 2000
+_LARGEST_MANIFEST = 1024 * 1024
+
+
+def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
+    """What the server will do with each unpacked plugin when it starts next."""
+    version, store = scene.version, scene.filestore
+    if version is None or version < FILESTORE_SINCE:
+        return
+    if store is None:
+        return  # another driver: only the server knows what it holds
+    folder = scene.join(store, "plugins")
+    stored = {name[: -len(_SUFFIX)].lower(): name for name in scene.names_in(folder) if name.endswith(_SUFFIX)}
+    prepackaged = {manifest.id for manifest in _prepackaged(scene).values() if manifest is not None}
+    for plugin in plugins:
+        if plugin.id in stored:
+            _look_at_stored(scene, plugin, scene.join(folder, stored[plugin.id]), version)
+        elif plugin.id not in prepackaged:
+            _look_at_unstored(scene, plugin, version)
+    _look_at_signatures(scene, folder, stored, version)
+
+
+def look_at_prepackaged(scene: Scene) -> None:
+    """Prepackaged bundles of enabled plugins that the server will refuse."""
+    version = scene.version
+    if version is None or version < _PREPACKAGED_SIGNED_SINCE:
+        return
+    enabled = {plugin_id for plugin_id, on in enabled_ids(scene.plugin_settings[STATES]).items() if on}
+    folder = scene.join(scene.node.install_dir, "prepackaged_plugins")
+    names = set(scene.names_in(folder))
+    for name, manifest in _prepackaged(scene).items():
+        if f"{name}.sig" not in names and manifest is not None and manifest.id in enabled:
+            path = scene.join(folder, name)
+            text = f"{path} has no {name}.sig beside it, and {manifest.id} is enabled"
+            scene.findings.add("prepackaged-unsigned", manifest.id, text, values={"bundle": path})
+
+
+def look_at_keys(scene: Scene) -> None:
+    """The public keys that signatures are checked with."""
+    settings, source = scene.plugin_settings, scene.node.config_source
+    if source.kind != "file" or (scene.version is not None and scene.version < _SIGNATURES_SINCE):
+        return
+    for name in settings.get("SignaturePublicKeyFiles") or []:
+        path = scene.join(posixpath.dirname(source.path), str(name))
+        if name and not os.path.isfile(scene.real(path)):
+            scene.findings.add("signature-key-missing", path, f"{path} (SignaturePublicKeyFiles) does not exist")
+
+
+def _look_at_stored(scene: Scene, plugin: Unpacked, path: str, version: ServerVersion) -> None:
+    found = peek(scene.real(path))
+    stored = found.version if found else ""
+    other = stored != plugin.manifest.version
+    unmarked = version < UNPACK_DELETED_SINCE and not plugin.marked
+    if found is not None and (other or unmarked):
+        text = f"{path} holds version {stored or '(none)'}, {plugin.path} holds {plugin.manifest.version or '(none)'}"
+        text += "" if plugin.marked or not unmarked else " and was unpacked by hand"
+        scene.findings.add("store-copy-wins", plugin.id, text, values={"bundle": path})
+
+
+def _look_at_unstored(scene: Scene, plugin: Unpacked, version: ServerVersion) -> None:
+    if version >= UNPACK_DELETED_SINCE:
+        text = f"{plugin.path} has no bundle in the file store, the server is {version}"
+        scene.findings.add("unpacked-will-be-deleted", plugin.id, text)
+    elif plugin.marked:
+        marker = scene.join(plugin.path, MARKER)
+        text = f"{marker} exists, and the file store has no bundle of {plugin.id}"
+        scene.findings.add("marker-on-copy", plugin.id, text, values={"marker": marker})
+    elif version >= UNPACK_UNSUPPORTED_SINCE:
+        scene.findings.add("unpacked-unsupported", plugin.id, f"{plugin.path}, the server is {version}")
+    else:
+        scene.findings.add("unmanaged-plugin", plugin.id, f"{plugin.path} has no {MARKER}")
+
+
+def _look_at_signatures(scene: Scene, folder: str, stored: Dict[str, str], version: ServerVersion) -> None:
+    if version < _SIGNATURES_SINCE or scene.plugin_settings.get("RequirePluginSignature") is not True:
+        return
+    names: Set[str] = set(scene.names_in(folder))
+    for plugin_id, name in stored.items():
+        if f"{name}.sig" not in names:
+            path = scene.join(folder, name)
+            text = f"{path} has no {name}.sig beside it, and RequirePluginSignature is on"
+            scene.findings.add("signature-missing", plugin_id, text, values={"bundle": path})
+
+
+def _prepackaged(scene: Scene) -> Dict[str, Optional[Manifest]]:
+    folder = scene.join(scene.node.install_dir, "prepackaged_plugins")
+    names = [name for name in scene.names_in(folder) if name.endswith(_SUFFIX)]
+    return {name: peek(scene.real(scene.join(folder, name))) for name in names}
+
+
+def peek(real: str) -> Optional[Manifest]:
+    """The manifest of a bundle, without reading more of it than needed; None where there is none to be read."""
+    try:
+        with tarfile.open(real, "r|gz") as archive:
+            for member in itertools.islice(archive, _PEEKED_ENTRIES):
+                parts = [part for part in member.name.split("/") if part not in ("", ".")]
+                if len(parts) > 2 or not parts or parts[-1] not in MANIFEST_NAMES or not member.isreg():
+                    continue
+                source = archive.extractfile(member)
+                if source is not None:
+                    return parse_manifest(parts[-1], source.read(_LARGEST_MANIFEST))
+    except (OSError, EOFError, tarfile.TarError, zlib.error, OperatorError):
+        pass
+    return None
