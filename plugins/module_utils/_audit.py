@@ -127,11 +127,13 @@ class Audit:
             self._scene.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
 
     def _subjects(self, meaning: Meaning) -> List[str]:
-        """What the line is about. A path is tried as the server should have it."""
+        """What the line is about. A relative path is one of the directory that the server really runs in."""
         subjects = [meaning.plugin_id] if meaning.plugin_id else []
         if meaning.path:
-            path = meaning.path.strip("\"'")
-            subjects.append(self._node.resolve(path))
+            service = self._node.service
+            base = service.process.cwd if service.process else service.working_directory
+            base = base if base.startswith("/") else self._node.wanted_working_directory
+            subjects.append(self._scene.join(base, meaning.path.strip("\"'")))
         return subjects
 
     def _plugin_system(self, report: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from ._version import ServerVersion
 
 _DEFAULTS = {"Directory": ("plugins",), "ClientDirectory": ("client/plugins",)}
 _DEFAULT_DATA = "data"
+_SIGNED_SINCE = ServerVersion(5, 18)
 _LIMITED_SINCE = ServerVersion(5, 21)
 _LARGER_DEFAULT_SINCE = ServerVersion(5, 33)
 _MIB = 1024 * 1024
@@ -54,6 +55,12 @@ def look_at_switches(scene: Scene) -> None:
             scene.findings.add(
                 code, f"{SECTION}.{key}", f"{SECTION}.{key} is false, by {origin}", values={"origin": origin}
             )
+
+    signed = settings.get("RequirePluginSignature") is True
+    if signed and settings["EnableUploads"] is True and (scene.version is None or scene.version >= _SIGNED_SINCE):
+        text = f"{SECTION}.RequirePluginSignature is true, by {_origin(scene, 'RequirePluginSignature')}"
+        values = {"origin": "RequirePluginSignature must be false for it"}
+        scene.findings.add("uploads-disabled", f"{SECTION}.RequirePluginSignature", text, values=values)
 
 
 def look_at_overrides(scene: Scene) -> None:

@@ -105,7 +105,7 @@ class Findings:
         for finding in fitting or general:
             if line not in finding.evidence:
                 finding.evidence.append(line)
-        if not fitting and not general:
+        if not fitting and not general and CODES[code].severity != NOTE:  # what is no fault is seen on the node itself
             self._merge(Finding(code, subjects[0] if subjects else "", [line], LOG))
 
     def has(self, codes: Iterable[str]) -> bool:
