@@ -21,31 +21,46 @@ description:
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
+  - plugops.mattermost.sources
 attributes:
   action:
     description: Has a half that runs on the controller.
     support: full
 options:
   plugins:
-    description: The plugins. An id may stand once.
+    description:
+      - The plugins. An id may stand once.
+      - May be left out where O(bundle_directory) or O(lock) says what is wanted.
     type: list
     elements: dict
-    required: true
     suboptions:
       src:
         description:
           - Bundle (C(.tar.gz)) on the controller, absolute or relative as for M(ansible.builtin.copy).
-          - May be left out where the nodes' stores have the bundle already; then O(plugins[].id),
-            O(plugins[].version) and O(plugins[].sha256) are needed.
+          - May be left out where O(plugins[].url), O(bundle_directory) or O(lock) says where the bundle is, or where
+            the nodes' stores have it already; in the last case O(plugins[].id), O(plugins[].version) and
+            O(plugins[].sha256) are needed.
+        type: str
+      url:
+        description:
+          - Where the controller downloads the bundle from, C(https), C(http) or C(file). Needs O(plugins[].sha256).
+          - A bundle is downloaded once, into the cache of the controller's user (C($XDG_CACHE_HOME/plugops)), for all
+            hosts and in check mode too. A download that was cut off goes on where it stopped. Proxies are taken from
+            the environment (C(https_proxy), C(no_proxy)), passwords from C(~/.netrc).
+        type: str
+      signature:
+        description:
+          - Detached OpenPGP signature of the bundle, a path on the controller or a URL.
+          - The default is the file with the name of O(plugins[].src) and C(.sig), if there is one.
         type: str
       id:
-        description: Id in the plugin's manifest. With O(plugins[].src), another id in the bundle is an error.
+        description: Id in the plugin's manifest. With a bundle, another id in the bundle is an error.
         type: str
       version:
-        description: Version in the plugin's manifest. With O(plugins[].src), another one in the bundle is an error.
+        description: Version in the plugin's manifest. With a bundle, another one in the bundle is an error.
         type: str
       sha256:
-        description: SHA-256 of the bundle. With O(plugins[].src), another one is an error.
+        description: SHA-256 of the bundle. With a bundle, another one is an error.
         type: str
       enabled:
         description: Whether the plugin shall be enabled.
@@ -188,6 +203,7 @@ from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS
 from ..module_utils._plugin_set import PluginSet
+from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._wanted_plugin import wanted_of
 
 
@@ -222,6 +238,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **NODE_ARGUMENTS,
+            **SOURCE_ARGUMENTS,
             "plugins": {"type": "list", "elements": "dict"},
             "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
             "directory": {"type": "str"},
@@ -230,7 +247,7 @@ def main() -> None:
             "bundles": {"type": "list", "elements": "dict"},
             "delivery": {"type": "path"},
         },
-        required_one_of=[("plugins", "bundles")],
+        required_one_of=[("plugins", "bundles", "bundle_directory", "lock")],
         supports_check_mode=True,
     )
     answer(module, lambda: run(module))

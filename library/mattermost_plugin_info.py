@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
+  - plugops.mattermost.sources
 attributes:
   action:
     description: Has a half that runs on the controller.
@@ -265,6 +266,7 @@ from ..module_utils._plugin_set import PluginSet
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
+from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._wanted_plugin import wanted_of
 
 _POLL = 0.5
@@ -320,6 +322,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **NODE_ARGUMENTS,
+            **SOURCE_ARGUMENTS,
             "plugins": {"type": "list", "elements": "dict", "default": []},
             "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
             "settings": {"type": "dict", "default": {}},

@@ -11,12 +11,14 @@ import tarfile
 import tempfile
 from typing import Any, Dict, Optional
 
+from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
 from ..plugin_utils._wanted_bundles import take_plugins
 
 _DELIVERY = "bundles.tar"
+_MAY_STAND_ALONE = ("bundle_directory", "lock")
 
 
 class ActionModule(ActionBase):
@@ -27,8 +29,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
-        if args.get("plugins") is None:
-            return {**result, "failed": True, "msg": "missing required arguments: plugins"}
+        if args.get("plugins") is None and not any(args.get(option) for option in _MAY_STAND_ALONE):
+            options = ", ".join(("plugins", *_MAY_STAND_ALONE))
+            return {**result, "failed": True, "msg": f"one of the following is required: {options}"}
         try:
             sources = take_plugins(args, self._find)
         except OperatorError as error:
@@ -65,7 +68,8 @@ class ActionModule(ActionBase):
 @contextlib.contextmanager
 def _packed(bundles: Dict[str, str]) -> Any:
     """A temporary tar of bundles, ``<sha256>.tar.gz`` each."""
-    handle, path = tempfile.mkstemp(prefix="plugops-", suffix=".tar")
+    # On a disk: the system's temporary directory may be memory.
+    handle, path = tempfile.mkstemp(prefix="plugops-", suffix=".tar", dir=C.DEFAULT_LOCAL_TMP)
     try:
         with os.fdopen(handle, "wb") as out, tarfile.open(fileobj=out, mode="w", dereference=True) as archive:
             for sha256, bundle in bundles.items():

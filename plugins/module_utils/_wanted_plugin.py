@@ -58,9 +58,9 @@ def wanted_of(params: Mapping[str, Any]) -> List[WantedPlugin]:
 
     :raises OperatorError: there is a list in ``plugins`` that no controller half has read
     """
-    if params["bundles"] is None and params["plugins"]:
+    if params["bundles"] is None and any(params.get(option) for option in ("plugins", "bundle_directory", "lock")):
         raise OperatorError(
-            "plugins was not read on the controller, where the bundles lie",
+            "the list of plugins was not read on the controller, where the bundles lie",
             where="the module was called without its action plugin",
             remedy="install the collection and call the module by its full name, plugops.mattermost.<module>",
         )

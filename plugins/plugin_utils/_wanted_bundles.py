@@ -2,215 +2,151 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: may change between minor releases without notice.
-"""The operator's list of plugins, checked against the bundles on the controller."""
+"""The plugins that the operator wants: the list, the directory of bundles and the lock file taken together."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
-import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
-from ..module_utils._bundle import read_bundle
 from ..module_utils._errors import OperatorError
-from ..module_utils._files import write_atomic
-from ..module_utils._manifest import check_id
 from ..module_utils._wanted_plugin import WantedPlugin
+from ._bundle_facts import BundleFacts, facts_path
+from ._bundle_sources import BundleSources, Find, Resolved, SourceOptions
+from ._entry import Entry, parse_entry
+from ._lock import Lock, read_lock
 
-_KNOWN = {"id", "src", "version", "sha256", "enabled", "state"}
-_TEXTS = ("id", "src", "version", "sha256", "state")
-_SHA256 = re.compile("[0-9a-f]{64}")
-# Raised when what is kept of a bundle changes its meaning, so that nothing older is believed.
-_FORMAT = 2
-# A file changed right after it was read may bear the same times, if both happened in one tick of the clock.
-_CTIME = 2  # its place in a stamp
-_TICK = 2_000_000_000
-_EXAMPLE = "write for example: - {src: files/com.example.plugin-1.2.0.tar.gz}"
+_SUFFIX = ".tar.gz"
 
 
-class BundleFacts:
-    """What was read in bundles, kept on the controller so that an unchanged bundle is not read again.
-
-    :param path: of the cache file
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._entries: Dict[str, Any] = {}
-        self._changed = False
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as source:
-            self._entries = _entries_in(json.load(source))
-
-    def of(self, path: str) -> Dict[str, Any]:
-        """Facts of one bundle, as :class:`WantedPlugin` fields.
-
-        :raises OperatorError: it is no plugin bundle, or a hostile one
-        """
-        read_at = time.time_ns()
-        stamp = _stamp(path)
-        entry = self._entries.get(path)
-        if entry is not None and entry["stamp"] == stamp:
-            return dict(entry["facts"])
-        bundle = read_bundle(path)
-        facts = {
-            "id": bundle.manifest.id,
-            "written_id": bundle.manifest.written_id,
-            "version": bundle.manifest.version,
-            "min_server_version": bundle.manifest.min_server_version,
-            "sha256": bundle.sha256,
-            "size": bundle.size,
-            "tree": bundle.tree,
-            "executables": list(bundle.manifest.executables),
-            "unexecutable": list(bundle.unexecutable),
-        }
-        if stamp is not None and stamp[_CTIME] < read_at - _TICK:
-            self._entries[path] = {"stamp": stamp, "facts": facts}
-            self._changed = True
-        return dict(facts)
-
-    def save(self) -> None:
-        """Keep what was read; a controller that cannot write its cache reads again next time."""
-        if not self._changed:
-            return
-        with contextlib.suppress(OSError):
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            present = {path: entry for path, entry in self._entries.items() if os.path.exists(path)}
-            content = json.dumps({"format": _FORMAT, "bundles": present})
-            write_atomic(self._path, content.encode("utf-8"), mode=0o600)
-
-
-def _entries_in(content: Any) -> Dict[str, Any]:
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        return {}
-    bundles = content.get("bundles")
-    return {
-        path: entry
-        for path, entry in (bundles if isinstance(bundles, dict) else {}).items()
-        if isinstance(entry, dict) and isinstance(entry.get("facts"), dict) and "stamp" in entry
-    }
-
-
-def _stamp(path: str) -> Optional[List[int]]:
-    """What changes with the file; None where there is none, which reading it then tells."""
-    with contextlib.suppress(OSError):
-        found = os.stat(path)
-        return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
-    return None
-
-
-def default_cache_path() -> str:
-    """Where the controller's user keeps caches."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "plugops", "bundles.json")
-
-
-def take_plugins(args: Dict[str, Any], find: Callable[[str], str]) -> Dict[str, str]:
-    """In a module's arguments put what the bundles hold (``bundles``) in place of the operator's list (``plugins``).
+def take_plugins(args: Dict[str, Any], find: Find) -> Dict[str, str]:
+    """In a module's arguments put what the bundles hold (``bundles``) in place of what the operator wrote.
 
     :returns: SHA-256 -> path of each bundle on the controller
     :raises OperatorError: as :func:`wanted_plugins`
     """
-    facts = BundleFacts(default_cache_path())
-    plugins, sources = wanted_plugins(args.pop("plugins", None) or [], find, facts)
-    facts.save()
+    options = SourceOptions.take(args)
+    facts = BundleFacts(facts_path())
+    try:
+        plugins, sources = wanted_plugins(args.pop("plugins", None) or [], find, facts, options)
+    finally:
+        facts.save()
     args["bundles"] = [plugin.to_dict() for plugin in plugins]
     return sources
 
 
 def wanted_plugins(
-    entries: Sequence[Mapping[str, Any]], find: Callable[[str], str], facts: BundleFacts
+    entries: Sequence[Any], find: Find, facts: BundleFacts, options: Optional[SourceOptions] = None
 ) -> Tuple[List[WantedPlugin], Dict[str, str]]:
-    """The list of plugins with what their bundles hold, and where each bundle lies (SHA-256 -> path).
+    """What is wanted, with what the bundles hold, and where each bundle lies (SHA-256 -> path).
 
     :param entries: as documented for the option ``plugins`` of the module mattermost_plugin
     :param find: turns ``src`` into a path that exists on the controller
-    :raises OperatorError: an entry is wrong, contradicts its bundle, or stands twice
+    :raises OperatorError: an entry is wrong, contradicts its bundle or the lock file, or stands twice
     """
-    plugins: List[WantedPlugin] = []
-    sources: Dict[str, str] = {}
-    for number, entry in enumerate(entries, 1):
-        where = f"plugins, entry {number}"
-        _check_entry(entry, where)
-        plugin = _plugin_of(entry, where, find, facts, sources)
-        if any(other.id == plugin.id for other in plugins):
-            raise OperatorError(
-                f"the plugin {plugin.id} stands twice in the list", where=where, remedy="keep one entry"
-            )
-        plugins.append(plugin)
-    return plugins, sources
+    options = options or SourceOptions()
+    lock = read_lock(options.lock) if options.lock else None
+    resolved = resolve_plugins(entries, find, facts, options, lock)
+    if lock is not None:
+        for found in resolved:
+            lock.refuse_contradiction(found.plugin, found.entry.where)
+    return [found.plugin for found in resolved], {found.plugin.sha256: found.path for found in resolved if found.path}
 
 
-def _check_entry(entry: Mapping[str, Any], where: str) -> None:
-    if not isinstance(entry, Mapping):
-        raise OperatorError("an entry must be a mapping", where=where, found=repr(entry), remedy=_EXAMPLE)
-    unknown = sorted(set(entry) - _KNOWN)
-    if unknown:
-        raise OperatorError(
-            "unknown key", where=where, found=", ".join(unknown), wanted=", ".join(sorted(_KNOWN)), remedy=_EXAMPLE
-        )
-    for key in _TEXTS:
-        if entry.get(key) is not None and not isinstance(entry[key], str):
-            raise OperatorError(
-                f"{key} must be a text",
-                where=where,
-                found=repr(entry[key]),
-                remedy='quote it: YAML reads "1.10" as 1.1',
-            )
-    state = entry.get("state") or "present"
-    if state not in ("present", "absent"):
-        raise OperatorError("unknown state", where=where, found=str(state), wanted="present or absent")
-    if state == "absent" and not entry.get("id"):
-        raise OperatorError("state absent needs the plugin's id", where=where)
-    by_hash = all(entry.get(key) for key in ("id", "version", "sha256"))
-    if state == "present" and not entry.get("src") and not by_hash:
-        raise OperatorError(
-            "an entry needs src, or the id, version and sha256 of a bundle that the nodes' stores have",
-            where=where,
-            remedy=_EXAMPLE,
-        )
-    if entry.get("sha256") and not _SHA256.fullmatch(entry["sha256"].lower()):
-        raise OperatorError("sha256 is no SHA-256", where=where, found=entry["sha256"], wanted="64 hex digits")
+def resolve_plugins(
+    entries: Sequence[Any], find: Find, facts: BundleFacts, options: SourceOptions, lock: Optional[Lock]
+) -> List[Resolved]:
+    """Each wanted plugin once: what the list names, then the rest of the directory and of the lock file.
+
+    :param lock: says what the list leaves out; whether the list contradicts it is not looked at
+    :raises OperatorError: as :func:`wanted_plugins`
+    """
+    return _Wanted(BundleSources(find, facts, options), find, options, lock).all(entries)
 
 
-def _enabled(value: Any, where: str) -> bool:
-    try:
-        return True if value is None else bool(boolean(value))
-    except TypeError as error:
-        raise OperatorError("enabled must be true or false", where=where, found=repr(value)) from error
+class _Wanted:
+    def __init__(self, sources: BundleSources, find: Find, options: SourceOptions, lock: Optional[Lock]) -> None:
+        self._sources = sources
+        self._lock = lock
+        self._find = find
+        self._offered = self._in_directory(find(options.bundle_directory)) if options.bundle_directory else {}
 
-
-def _plugin_of(
-    entry: Mapping[str, Any],
-    where: str,
-    find: Callable[[str], str],
-    facts: BundleFacts,
-    sources: Dict[str, str],
-) -> WantedPlugin:
-    said = {key: str(entry[key]) for key in ("id", "version", "sha256") if entry.get(key)}
-    for key in ("id", "sha256"):
-        if key in said:
-            said[key] = said[key].lower()
-    if entry.get("state") == "absent":
-        check_id(said["id"], None)  # it becomes the name of what is removed
-        return WantedPlugin(id=said["id"], present=False, enabled=False)
-    fields: Dict[str, Any] = dict(said)
-    if entry.get("src"):
-        path = find(str(entry["src"]))
-        fields = facts.of(path)
-        for key, value in said.items():
-            if fields[key] != value:
+    def all(self, entries: Sequence[Any]) -> List[Resolved]:
+        found: Dict[str, Resolved] = {}
+        for number, raw in enumerate(entries, 1):
+            entry = parse_entry(raw, f"plugins, entry {number}")
+            resolved = self._resolve(entry)
+            plugin_id = resolved.plugin.id
+            if plugin_id in found:
                 raise OperatorError(
-                    f"the bundle is not the one that the list names: another {key}",
-                    where=f"{where}, {path}",
-                    found=fields[key],
-                    wanted=value,
-                    remedy=f"take the right bundle, or correct {key} in the list",
+                    f"the plugin {plugin_id} stands twice in the list", where=entry.where, remedy="keep one entry"
                 )
-        sources[fields["sha256"]] = path
-    else:
-        check_id(said["id"], None)
-    return WantedPlugin.from_dict({**fields, "enabled": _enabled(entry.get("enabled"), where)})
+            found[plugin_id] = resolved
+        pins = self._lock.pins if self._lock else {}
+        rest = [Entry(where=bundles[0].where, id=plugin_id) for plugin_id, bundles in self._offered.items()]
+        rest += [
+            Entry(where=pin.where, id=plugin_id, present=pin.present)
+            for plugin_id, pin in pins.items()
+            if plugin_id not in self._offered
+        ]
+        found.update({entry.id: self._resolve(entry) for entry in rest if entry.id not in found})
+        return list(found.values())
+
+    def _resolve(self, entry: Entry) -> Resolved:
+        resolved = self._sources.resolve(self._completed(entry))
+        pin = self._pin(resolved.plugin.id)
+        if pin is None or entry.enabled is not None or not resolved.plugin.present:
+            return resolved
+        return replace(resolved, plugin=replace(resolved.plugin, enabled=pin.enabled is not False))
+
+    def _pin(self, plugin_id: str) -> Optional[Entry]:
+        return self._lock.resolved(plugin_id) if self._lock and plugin_id in self._lock.pins else None
+
+    def _in_directory(self, directory: str) -> Dict[str, List[Entry]]:
+        """Plugin id -> its bundles."""
+        try:
+            names = sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX) and name[0] != ".")
+        except OSError as error:
+            raise OperatorError(
+                "the directory of bundles cannot be read", where=directory, found=error.strerror or str(error)
+            ) from error
+        offered: Dict[str, List[Entry]] = {}
+        for name in names:
+            path = os.path.join(directory, name)
+            plugin_id = self._sources.id_of(path)
+            offered.setdefault(plugin_id, []).append(Entry(where=path, src=path))
+        return offered
+
+    def _completed(self, entry: Entry) -> Entry:
+        """An entry that does not say where its bundle is, with what the directory or the lock file says."""
+        pin = self._pin(entry.id)
+        if entry.has_source or not entry.present:
+            return entry
+        offered = self._choose(entry, pin)
+        if offered is not None:
+            pinned = pin if pin is not None and self._sources.matches(offered.src, pin.said()) else entry
+            where = entry.where if entry.where == offered.where else f"{entry.where}, {offered.where}"
+            return replace(entry, where=where, src=offered.src, signature=entry.signature or pinned.signature)
+        if pin is None or not pin.present:
+            return entry
+        where = pin.where if entry.where == pin.where else f"{entry.where}, {pin.where}"
+        signature = entry.signature or pin.signature
+        said: Dict[str, Any] = entry.said()
+        return replace(pin, where=where, enabled=entry.enabled, signature=signature, **said)
+
+    def _choose(self, entry: Entry, pin: Optional[Entry]) -> Optional[Entry]:
+        offered = self._offered.get(entry.id, [])
+        said = entry.said()
+        fitting = [bundle for bundle in offered if self._sources.matches(bundle.src, said)]
+        if pin is not None and len(fitting) > 1:
+            pinned = [bundle for bundle in fitting if self._sources.matches(bundle.src, pin.said())]
+            fitting = pinned or fitting
+        if len(fitting) > 1:
+            raise OperatorError(
+                f"there are several bundles of {entry.id}",
+                where=entry.where,
+                found=", ".join(bundle.src for bundle in fitting),
+                remedy=f"keep one of them, or say which: plugins: [{{id: {entry.id}, version: …}}]",
+            )
+        return fitting[0] if fitting else None

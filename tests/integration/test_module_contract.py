@@ -20,7 +20,9 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock impor
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from support import signing
 from support.bundles import make_bundle
+from support.download_server import DownloadServer, download_server, make_ca
 from support.module_harness import accepted_options, captured_log, differing, documented_options
 from support.module_place import (
     CONFIG,
@@ -41,6 +43,7 @@ from support.module_place import (
     values_at,
 )
 from support.playbooks import REPOSITORY, run_playbook
+from support.signing import Signer
 
 PLUGIN = "mattermost_plugin"
 DIRECTORIES = "mattermost_plugin_directories"
@@ -395,6 +398,91 @@ CASES: Dict[str, Dict[str, Case]] = {
     },
 }
 FULL = {"verify": "full"}
+
+
+# Where bundles come from, for the modules that have the options of the fragment "sources".
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Who signs bundles and offers them for download.
+
+    :param keys: name -> key ring
+    """
+
+    server: DownloadServer
+    ca: Path
+    keys: Dict[str, Path]
+    signers: Dict[str, Signer]
+
+    def sign(self, place: Place, name: str) -> str:
+        bundle = Path(place.bundle())
+        return str(self.signers[name].sign(bundle, bundle.with_name(f"{name}.sig")))
+
+    def offer(self, place: Place) -> Dict[str, Any]:
+        url = self.server.offer("/bundle.tar.gz", Path(place.bundle()).read_bytes())
+        return {"plugins": [{"url": url, "sha256": place.sha256()}], "download_ca_path": str(self.ca)}
+
+
+@pytest.fixture(scope="module")
+def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publisher]:
+    if signing.missing():
+        pytest.skip(f"not installed: {', '.join(signing.missing())}")
+    directory = tmp_path_factory.mktemp("publisher")
+    ca, certificate = make_ca(directory)
+    with signing.signers("ours", "foreign") as signers, download_server(certificate) as server:
+        keys = {}
+        for name, signer in signers.items():
+            keys[name] = directory / f"{name}.gpg"
+            keys[name].write_bytes(signer.make().public_key())
+        yield Publisher(server, ca, keys, signers)
+
+
+def in_directory(version: str) -> Callable[[Place], Dict[str, Any]]:
+    return lambda place: {
+        "plugins": [{"id": PLUGIN_ID, "version": version}],
+        "bundle_directory": os.path.dirname(place.bundle()),
+    }
+
+
+def locked(place: Place) -> Dict[str, Any]:
+    path = place.directory / "plugins.lock.yml"
+    bundle = os.path.relpath(place.bundle(), place.directory)
+    pin = f"{{version: {NEW}, sha256: {place.sha256()}, src: {bundle}, enabled: true}}"
+    path.write_text(f"format: 1\nplugins:\n  {PLUGIN_ID}: {pin}\n", encoding="utf-8")
+    return {"plugins": [], "lock": str(path)}
+
+
+def signed(place: Place, by: str = "ours", **more: Any) -> Dict[str, Any]:
+    published = place.publisher
+    entry = {"src": place.bundle(), "signature": published.sign(place, by)}
+    return {"plugins": [entry], "keyring": str(published.keys["ours"]), **more}
+
+
+def downloaded(**more: Any) -> Callable[[Place], Dict[str, Any]]:
+    return lambda place: {**place.publisher.offer(place), **more}
+
+
+SOURCE_CASES: Dict[str, Case] = {
+    "bundle_directory": Case(in_directory(NEW), instead=in_directory(OLD)),
+    "lock": Case(locked, instead={"plugins": []}),
+    "keyring": Case(signed, instead=lambda place: {**signed(place), "keyring": str(place.publisher.keys["foreign"])}),
+    "signatures_required": Case(
+        lambda place: signed(place, signatures_required=True),
+        instead=lambda place: {**signed(place, signatures_required=True), **bundle()(place)},
+    ),
+    "download_limit": Case(downloaded(download_limit="1M"), instead=downloaded(download_limit="10")),
+    "download_timeout": Case(downloaded(download_timeout=20), instead=downloaded(download_timeout=0)),
+    "download_ca_path": Case(downloaded(), instead=downloaded(download_ca_path="")),
+}
+CASES[INFO].update(SOURCE_CASES)
+CASES[PLUGIN].update(
+    {
+        **SOURCE_CASES,
+        "plugins.url": Case(downloaded(), instead=lambda place: {"plugins": []}),
+        "plugins.signature": Case(signed, instead=lambda place: signed(place, "foreign")),
+    }
+)
 # The arguments to which those of a case are added: enough that something differs.
 BASE: Dict[str, Values] = {
     PLUGIN: bundle(),
@@ -507,7 +595,11 @@ def placed(case: Case) -> Iterator[Place]:
 @pytest.fixture
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     parameters = request.node.callspec.params
-    yield from placed(case_of(parameters["module"], parameters["option"]))
+    option = parameters["option"]
+    for found in placed(case_of(parameters["module"], option)):
+        if option in SOURCE_CASES or option.startswith("plugins."):
+            found = replace(found, publisher=request.getfixturevalue("publisher"))
+        yield found
 
 
 @parameters(*ENSURING)

@@ -30,10 +30,14 @@ SECRETS = WANTED_SECRETS + KEPT_SECRETS
 
 @dataclass(frozen=True)
 class Place:
-    """One app server of the sandbox: an older version of the plugin, everything else broken."""
+    """One app server of the sandbox: an older version of the plugin, everything else broken.
+
+    :param publisher: of the bundles, for the cases that need one
+    """
 
     directory: Path
     server: AppServer
+    publisher: Any = None
 
     def bundle(self, version: str = NEW) -> str:
         return str(self.directory / "bundles" / f"{PLUGIN_ID}-{version}.tar.gz")

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import json
 import os
-import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _wanted_bundles
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import (
-    BundleFacts,
-    default_cache_path,
-    wanted_plugins,
-)
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
 
+from support import signing
 from support.bundles import SERVER_EXECUTABLE, make_bundle
+from support.download_server import download_server
 
 ID = "com.example.plugin"
 HASH = "ab" * 32
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache" / "bundles.json"
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -35,22 +31,11 @@ def bundle(tmp_path: Path) -> Path:
     return make_bundle(tmp_path, ID, "1.2.0", server=True, executable_mode=0o644, min_server_version="5.6.0")
 
 
-def _read(
-    tmp_path: Path, entries: List[Any], cache: Path = Path("/nonexistent/cache")
-) -> Tuple[List[WantedPlugin], Mapping[str, str]]:
-    return wanted_plugins(entries, lambda src: str(tmp_path / src), BundleFacts(str(cache)))
-
-
-def _old(path: Path) -> None:
-    """Let the file's last change lie so far back that its times can be relied upon."""
-    ours = os.stat(path).st_ctime_ns
-    while time.time_ns() - ours < 50_000_000:
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def short_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_wanted_bundles, "_TICK", 20_000_000)
+def _read(tmp_path: Path, entries: List[Any], **options: Any) -> Tuple[List[WantedPlugin], Mapping[str, str]]:
+    args = {"plugins": entries, **options}
+    sources = take_plugins(args, lambda src: str(tmp_path / src))
+    assert set(args) == {"bundles"}, "nothing of where bundles come from goes to a host"
+    return [WantedPlugin.from_dict(bundle) for bundle in args["bundles"]], sources
 
 
 def test_what_stands_in_the_bundle(tmp_path: Path, bundle: Path) -> None:
@@ -131,10 +116,14 @@ STORED = {"id": ID, "version": "1.0.0", "sha256": HASH}
         ({"src": "x", "state": "latest"}, "unknown state"),
         ({"state": "absent"}, "needs the plugin's id"),
         ({}, "needs src"),
-        ({"id": ID}, "needs src"),
-        ({"id": ID, "sha256": HASH}, "needs src"),
+        ({"id": ID}, "nothing says where"),
+        ({"id": ID, "sha256": HASH}, "nothing says where"),
         ({"version": "1.0.0", "sha256": HASH}, "needs src"),
-        ({"id": ID, "version": "1.0.0"}, "needs src"),
+        ({"id": ID, "version": "1.0.0"}, "nothing says where"),
+        ({"src": "x", "url": "https://example.com/x"}, "not both"),
+        ({"url": "https://example.com/x"}, "needs its sha256"),
+        ({"url": ["x"], "sha256": HASH}, "url must be a text"),
+        ({"src": "x", "signature": 1}, "signature must be a text"),
         ({**STORED, "version": 1.1}, "version must be a text"),
         ({"src": "x", "version": 1}, "version must be a text"),
         ({"src": ["x"]}, "src must be a text"),
@@ -175,103 +164,265 @@ def test_no_bundle(tmp_path: Path, content: Any) -> None:
     assert str(tmp_path / "x.tar.gz") in str(raised.value)
 
 
-# the cache
+# A directory of bundles.
 
 
-def _count_reads(monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    reads: List[str] = []
-    real = _wanted_bundles.read_bundle
-
-    def read_bundle(path: str) -> Any:
-        reads.append(path)
-        return real(path)
-
-    monkeypatch.setattr(_wanted_bundles, "read_bundle", read_bundle)
-    return reads
-
-
-def _facts(cache: Path, bundle: Path) -> Dict[str, Any]:
-    facts = BundleFacts(str(cache))
-    found = facts.of(str(bundle))
-    facts.save()
-    return found
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Two plugins; what is hidden or no bundle is not looked at."""
+    path = tmp_path / "bundles"
+    path.mkdir()
+    make_bundle(path, ID, "1.2.0")
+    make_bundle(path / "other.tar.gz", "com.example.other", "2.0.0")
+    (path / ".partly.tar.gz").write_bytes(b"half")
+    (path / "README.md").write_text("what lies here")
+    return path
 
 
-@pytest.mark.usefixtures("short_tick")
-def test_unchanged_bundles_are_read_once(cache: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _old(bundle)
-    reads = _count_reads(monkeypatch)
-    first = _facts(cache, bundle)
-    assert _facts(cache, bundle) == first
-    assert len(reads) == 1
-    assert cache.stat().st_mode & 0o777 == 0o600
-    before = cache.stat().st_ino
-    _facts(cache, bundle)
-    assert cache.stat().st_ino == before, "nothing new, nothing written"
+def test_every_bundle_of_a_directory_is_wanted(tmp_path: Path, directory: Path) -> None:
+    plugins, sources = _read(tmp_path, [], bundle_directory="bundles")
+    assert [(plugin.id, plugin.version, plugin.enabled) for plugin in plugins] == [
+        (ID, "1.2.0", True),
+        ("com.example.other", "2.0.0", True),
+    ]
+    assert set(sources.values()) == {str(directory / f"{ID}-1.2.0.tar.gz"), str(directory / "other.tar.gz")}
 
 
-@pytest.mark.usefixtures("short_tick")
-def test_changed_bundles_are_read_again(cache: Path, bundle: Path, tmp_path: Path) -> None:
-    _old(bundle)
-    _facts(cache, bundle)
-    times = bundle.stat()
-    other = make_bundle(tmp_path / "other.tar.gz", ID, "1.2.1", server=True, min_server_version="5.6.0")
-    data = other.read_bytes()
-    bundle.write_bytes(data + bytes(max(0, times.st_size - len(data))))
-    os.utime(bundle, ns=(times.st_atime_ns, times.st_mtime_ns))  # as rsync -t would
-    assert _facts(cache, bundle)["version"] == "1.2.1"
+def test_an_entry_says_more_of_a_bundle_in_the_directory(tmp_path: Path, directory: Path) -> None:
+    entries = [{"id": "com.example.other", "state": "absent"}, {"id": ID.upper(), "enabled": False}]
+    plugins, sources = _read(tmp_path, entries, bundle_directory="bundles")
+    assert [(plugin.id, plugin.present, plugin.enabled) for plugin in plugins] == [
+        ("com.example.other", False, False),
+        (ID, True, False),
+    ]
+    assert list(sources.values()) == [str(directory / f"{ID}-1.2.0.tar.gz")]
 
 
-def test_a_bundle_that_was_written_just_now_is_not_relied_upon(
-    cache: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_entry_with_a_source_of_its_own_goes_before_the_directory(tmp_path: Path, directory: Path) -> None:
+    other = make_bundle(tmp_path, ID, "1.3.0")
+    plugins, sources = _read(tmp_path, [{"src": other.name}], bundle_directory="bundles")
+    assert [(plugin.id, plugin.version) for plugin in plugins] == [(ID, "1.3.0"), ("com.example.other", "2.0.0")]
+    assert str(directory / f"{ID}-1.2.0.tar.gz") not in sources.values()
+
+
+def test_one_of_several_bundles_must_be_chosen(tmp_path: Path, directory: Path) -> None:
+    make_bundle(directory, ID, "1.3.0")
+    with pytest.raises(OperatorError, match="several bundles") as raised:
+        _read(tmp_path, [], bundle_directory="bundles")
+    assert f"{ID}-1.2.0.tar.gz" in raised.value.found
+    assert f"{ID}-1.3.0.tar.gz" in raised.value.found
+    for version in ("1.2.0", "1.3.0"):
+        plugins, _ = _read(tmp_path, [{"id": ID, "version": version}], bundle_directory="bundles")
+        assert (plugins[0].id, plugins[0].version) == (ID, version)
+    with pytest.raises(OperatorError, match="nothing says where"):
+        _read(tmp_path, [{"id": ID, "version": "1.4.0"}], bundle_directory="bundles")
+
+
+def test_a_directory_that_cannot_be_read_or_holds_no_bundle(tmp_path: Path, directory: Path) -> None:
+    with pytest.raises(OperatorError, match="cannot be read"):
+        _read(tmp_path, [], bundle_directory="nothing")
+    (directory / "bad.tar.gz").write_bytes(b"no bundle")
+    with pytest.raises(OperatorError, match=r"bad\.tar\.gz"):
+        _read(tmp_path, [], bundle_directory="bundles")
+
+
+# A lock file.
+
+
+@pytest.fixture
+def lock(tmp_path: Path, bundle: Path) -> Path:
+    """Pins the bundle, disabled, one that only the nodes' stores have, and one that shall be gone."""
+    sha256 = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    path = tmp_path / "locks" / "plugins.lock.yml"
+    path.parent.mkdir()
+    path.write_text(
+        f"format: 1\nplugins:\n"
+        f"  {ID}: {{version: 1.2.0, sha256: {sha256}, src: ../{bundle.name}, enabled: false}}\n"
+        f"  com.example.stored: {{version: 2.0.0, sha256: {HASH}, tree: {HASH}}}\n"
+        f"  com.example.gone: {{state: absent}}\n"
+    )
+    return path
+
+
+def _state(plugins: List[WantedPlugin]) -> Dict[str, Tuple[bool, bool, str]]:
+    return {plugin.id: (plugin.present, plugin.enabled, plugin.version) for plugin in plugins}
+
+
+LOCKED = {
+    ID: (True, False, "1.2.0"),
+    "com.example.stored": (True, True, "2.0.0"),
+    "com.example.gone": (False, False, ""),
+}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [{"id": ID}],
+        [{"id": ID, "enabled": False}],
+        [{"id": ID, "version": "1.2.0"}],
+        [{"src": f"{ID}-1.2.0.tar.gz"}],
+        [{"id": "com.example.gone", "state": "absent"}, {"id": "com.example.stored"}],
+        [{"id": "com.example.unheard.of", "state": "absent"}],
+    ],
+)
+def test_the_lock_file_says_what_the_list_leaves_out(tmp_path: Path, lock: Path, entries: List[Any]) -> None:
+    plugins, sources = _read(tmp_path, entries, lock=str(lock))
+    found = _state(plugins)
+    assert {plugin_id: found[plugin_id] for plugin_id in LOCKED} == LOCKED
+    assert [os.path.basename(path) for path in sources.values()] == [f"{ID}-1.2.0.tar.gz"]
+    assert {plugin.id: plugin.tree for plugin in plugins}["com.example.stored"] == HASH
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"id": ID, "enabled": True},
+        {"id": ID, "state": "absent"},
+        {"id": "com.example.gone", "version": "1.0.0", "sha256": HASH},
+        {"id": "com.example.stored", "enabled": False},
+    ],
+)
+def test_list_and_lock_file_contradict(tmp_path: Path, lock: Path, entry: Dict[str, Any]) -> None:
+    with pytest.raises(OperatorError, match="contradicts") as raised:
+        _read(tmp_path, [entry], lock=str(lock))
+    assert str(lock) in raised.value.where
+    assert "entry 1" in raised.value.where
+
+
+def test_another_version_than_the_pinned_one(tmp_path: Path, lock: Path) -> None:
+    make_bundle(tmp_path, ID, "1.3.0")
+    for entry in ({"src": f"{ID}-1.3.0.tar.gz"}, {"id": ID, "version": "1.3.0", "sha256": HASH}):
+        with pytest.raises(OperatorError, match=r"contradicts|not the one") as raised:
+            _read(tmp_path, [entry], lock=str(lock))
+        assert str(lock) in raised.value.where
+        assert "1.3.0" in str(raised.value)
+        assert "1.2.0" in str(raised.value)
+
+
+def test_what_the_lock_file_does_not_pin(tmp_path: Path, lock: Path, directory: Path) -> None:
+    make_bundle(tmp_path, "com.example.new", "1.0.0")
+    with pytest.raises(OperatorError, match=r"does not pin com\.example\.new"):
+        _read(tmp_path, [{"src": "com.example.new-1.0.0.tar.gz"}], lock=str(lock))
+    with pytest.raises(OperatorError, match=r"does not pin com\.example\.other"):
+        _read(tmp_path, [{"src": f"{ID}-1.2.0.tar.gz"}], lock=str(lock), bundle_directory="bundles")
+    with pytest.raises(OperatorError, match="contradicts") as raised:
+        _read(tmp_path, [{"id": ID}], lock=str(lock), bundle_directory="bundles")
+    assert str(directory / f"{ID}-1.2.0.tar.gz") in raised.value.where
+
+
+def test_the_lock_file_chooses_among_the_bundles_of_a_directory(
+    tmp_path: Path, bundle: Path, lock: Path, directory: Path
 ) -> None:
-    monkeypatch.setattr(_wanted_bundles, "_TICK", 60_000_000_000)
-    os.utime(bundle, (1, 1))  # a time that anybody can set says nothing
-    reads = _count_reads(monkeypatch)
-    _facts(cache, bundle)
-    _facts(cache, bundle)
-    assert len(reads) == 2
+    (directory / "other.tar.gz").unlink()
+    make_bundle(directory, ID, "1.3.0")
+    bundle.replace(directory / bundle.name)
+    plugins, sources = _read(tmp_path, [], lock=str(lock), bundle_directory="bundles")
+    assert _state(plugins) == LOCKED
+    assert list(sources.values()) == [str(directory / bundle.name)]
 
 
-@pytest.mark.usefixtures("short_tick")
-@pytest.mark.parametrize("damage", ["{", "[]", "null", "{}", '{"format": 1}', '{"format": 1, "bundles": []}', "other"])
-def test_damaged_or_foreign_cache_is_no_cache(cache: Path, bundle: Path, damage: str) -> None:
-    _old(bundle)
-    expected = _facts(cache, bundle)
-    content = json.loads(cache.read_text())
-    assert list(content["bundles"]) == [str(bundle)]
-    if damage == "other":
-        content["format"] += 1
-        content["bundles"][str(bundle)]["facts"]["tree"] = "of another algorithm"
-        damage = json.dumps(content)
-    cache.write_text(damage)
-    assert _facts(cache, bundle) == expected
-    for entry in (1, {}, {"stamp": content["bundles"][str(bundle)]["stamp"]}):
-        cache.write_text(json.dumps({"format": 1, "bundles": {str(bundle): entry}}))
-        assert _facts(cache, bundle) == expected
+def test_a_pinned_bundle_that_is_another_one_now(tmp_path: Path, bundle: Path, lock: Path) -> None:
+    make_bundle(bundle, ID, "1.2.0")
+    with pytest.raises(OperatorError, match="another sha256") as raised:
+        _read(tmp_path, [], lock=str(lock))
+    assert str(lock) in raised.value.where
 
 
-@pytest.mark.usefixtures("short_tick")
-def test_bundles_that_are_gone_are_forgotten(cache: Path, bundle: Path, tmp_path: Path) -> None:
-    other = make_bundle(tmp_path / "other.tar.gz", ID, "1.2.1")
-    _old(bundle)
-    _old(other)
-    _facts(cache, bundle)
-    bundle.unlink()
-    _facts(cache, other)
-    assert list(json.loads(cache.read_text())["bundles"]) == [str(other)]
+# Downloads and signatures, as far as the list goes; the rest is theirs.
 
 
-@pytest.mark.usefixtures("short_tick")
-def test_cache_that_cannot_be_written_is_no_error(tmp_path: Path, bundle: Path) -> None:
-    _old(bundle)
-    (tmp_path / "file").touch()
-    assert _facts(tmp_path / "file" / "bundles.json", bundle)["id"] == ID
+def test_a_bundle_from_a_url(tmp_path: Path, bundle: Path) -> None:
+    content = bundle.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    with download_server() as server:
+        entry = {"url": server.offer("/b.tar.gz", content), "sha256": sha256.upper(), "enabled": False}
+        (plugin,), sources = _read(tmp_path, [entry])
+        cached = Path(sources[sha256])
+        assert (plugin.id, plugin.sha256, plugin.enabled) == (ID, sha256, False)
+        for damage in (b"damaged", content[:-1]):
+            cached.write_bytes(damage)
+            assert _read(tmp_path, [entry])[0] == [plugin]
+            assert cached.read_bytes() == content
+        assert len(server.requests) == 3
+        with pytest.raises(OperatorError, match="another version"):
+            _read(tmp_path, [{**entry, "version": "9.9.9"}])
 
 
-def test_place_of_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
-    assert default_cache_path() == "/x/plugops/bundles.json"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert default_cache_path() == "/home/me/.cache/plugops/bundles.json"
+def test_what_a_url_leads_to_is_no_bundle(tmp_path: Path) -> None:
+    with download_server() as server:
+        entry = {"url": server.offer("/b.tar.gz", b"no bundle"), "sha256": hashlib.sha256(b"no bundle").hexdigest()}
+        for _ in range(2):
+            with pytest.raises(OperatorError):
+                _read(tmp_path, [entry])
+        assert len(server.requests) == 1
+
+
+def test_a_file_url(tmp_path: Path, bundle: Path) -> None:
+    sha256 = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    _, sources = _read(tmp_path, [{"url": bundle.as_uri(), "sha256": sha256}])
+    assert sources == {sha256: str(bundle)}
+    with pytest.raises(OperatorError, match="another sha256"):
+        _read(tmp_path, [{"url": bundle.as_uri(), "sha256": HASH}])
+    assert bundle.exists()
+
+
+def test_without_a_keyring_signatures_are_delivered_as_they_are(tmp_path: Path, bundle: Path) -> None:
+    assert _read(tmp_path, [{"src": bundle.name}])[0][0].signature == ""
+    bundle.with_name(f"{bundle.name}.sig").write_bytes(b"beside")
+    assert base64.b64decode(_read(tmp_path, [{"src": bundle.name}])[0][0].signature) == b"beside"
+    (tmp_path / "else.sig").write_bytes(b"elsewhere")
+    (plugin,), _ = _read(tmp_path, [{"src": bundle.name, "signature": "else.sig"}])
+    assert base64.b64decode(plugin.signature) == b"elsewhere"
+    with download_server() as server:
+        url = server.offer("/b.sig", b"from afar")
+        for _ in range(2):
+            (plugin,), _ = _read(tmp_path, [{"src": bundle.name, "signature": url}])
+            assert base64.b64decode(plugin.signature) == b"from afar"
+        assert len(server.requests) == 1
+
+
+@pytest.mark.skipif(bool(signing.missing()), reason=f"not installed: {', '.join(signing.missing())}")
+def test_signatures_that_are_required(tmp_path: Path, bundle: Path) -> None:
+    with signing.signers("ours") as signers, download_server() as server:
+        ours = signers["ours"].make()
+        (tmp_path / "keys.gpg").write_bytes(ours.public_key())
+        options = {"keyring": "keys.gpg", "signatures_required": True}
+        with pytest.raises(OperatorError, match="has no signature") as raised:
+            _read(tmp_path, [{"src": bundle.name}], **options)
+        assert str(bundle) in raised.value.where
+        assert "keys.gpg" in raised.value.wanted
+        content = ours.sign(bundle, bundle.with_name(f"{bundle.name}.sig")).read_bytes()
+        (plugin,), _ = _read(tmp_path, [{"src": bundle.name}], **options)
+        assert base64.b64decode(plugin.signature) == content
+        assert _read(tmp_path, [{"id": ID, "state": "absent"}], **options)[1] == {}
+        with pytest.raises(OperatorError, match="not on the controller"):
+            _read(tmp_path, [STORED], **options)
+        # A publisher who mends a wrong signature: what was downloaded before is not held against him.
+        url = server.offer("/b.sig", b"wrong")
+        for requests in (2, 3):
+            with pytest.raises(OperatorError, match="not valid"):
+                _read(tmp_path, [{"src": bundle.name, "signature": url}], **options)
+            assert len(server.requests) == requests
+        server.offer("/b.sig", content)
+        assert _read(tmp_path, [{"src": bundle.name, "signature": url}], **options)[0] == [plugin]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"signatures_required": True}, "needs keyring"),
+        ({"signatures_required": "perhaps"}, "source option is wrong"),
+        ({"download_limit": "much"}, "no size"),
+        ({"download_timeout": "long"}, "source option is wrong"),
+    ],
+)
+def test_wrong_options(tmp_path: Path, options: Dict[str, Any], problem: str) -> None:
+    with pytest.raises(OperatorError, match=problem):
+        _read(tmp_path, [], **options)
+
+
+def test_empty_options_are_none(tmp_path: Path, bundle: Path) -> None:
+    nothing = dict.fromkeys(("bundle_directory", "lock", "keyring", "download_ca_path"), "")
+    assert _read(tmp_path, [{"src": bundle.name}], **nothing) == _read(tmp_path, [{"src": bundle.name}])

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the options that say where bundles come from, and who signs them."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  bundle_directory:
+    description:
+      - Directory on the controller, absolute or relative as for M(ansible.builtin.copy). Every C(*.tar.gz) in it is the
+        bundle of a wanted plugin; an entry of O(plugins) with its C(id) says more of it, for example
+        C(enabled=false).
+      - Where it holds several bundles of one plugin, O(lock) or an entry with C(id) and C(version) has to choose one.
+    type: path
+  lock:
+    description:
+      - Lock file on the controller, as the lock playbook writes it. All that it pins is
+        wanted; O(plugins) need not repeat it.
+      - What O(plugins) or O(bundle_directory) say otherwise than the lock file is an error.
+      - Relative to the directory in which Ansible was started; write V({{ inventory_dir }}/plugins.lock.yml) to be
+        independent of it.
+    type: path
+  keyring:
+    description:
+      - File on the controller with the public keys that are trusted to sign bundles, as C(gpg --export) writes it,
+        binary or ASCII-armoured.
+      - Every signature is then verified on the controller with C(gpgv), else C(gpg), before anything is sent.
+      - Without it signatures are delivered as they are, and only the server verifies them.
+    type: path
+  signatures_required:
+    description: Whether every wanted bundle must have a valid signature. Needs O(keyring).
+    type: bool
+    default: false
+  download_limit:
+    description: Size that a downloaded bundle may have, for example V(500M).
+    type: str
+    default: 1G
+  download_timeout:
+    description: Seconds for which a download server may be silent.
+    type: int
+    default: 30
+  download_ca_path:
+    description:
+      - File or directory with the CA certificates that download servers are verified with, on the controller.
+      - The default is the system's.
+    type: path
+"""
