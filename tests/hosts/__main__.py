@@ -32,6 +32,7 @@ def _up(options: argparse.Namespace) -> int:
         group=options.group,
         user=options.user,
         bind_ro=tuple(options.bind_ro),
+        bind=tuple(options.bind),
     )
     state, changed = cluster.up(options.state_dir, wanted, options.cache_dir, options.mirror)
     _print(
@@ -87,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--user", default=rootfs.DEPLOY_USER, choices=(rootfs.DEPLOY_USER, "root"), help="login user")
     up.add_argument("--bind-ro", action="append", default=[], metavar="SRC:DST", help="show SRC to the hosts as DST")
+    up.add_argument(
+        "--bind", action="append", default=[], metavar="SRC:DST", help="likewise, the hosts may write there"
+    )
     down = commands.add_parser("down", help="remove a cluster, also a half-made one")
     status = commands.add_parser("status", help="say which hosts run; exit 1 unless all do")
     left = commands.add_parser("leftovers", help="list what clusters hold on this machine; exit 1 if anything")

@@ -29,6 +29,7 @@ class Wanted:
     group: str
     user: str
     bind_ro: tuple[str, ...]
+    bind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class State:
         except FileNotFoundError:
             return None
         wanted = document["wanted"]
-        lists = {name: tuple(wanted[name]) for name in ("hosts", "bind_ro")}
+        lists = {name: tuple(wanted[name]) for name in ("hosts", "bind_ro", "bind")}
         return State(Wanted(**{**wanted, **lists}), document["addresses"], document["ready"])
 
 
@@ -103,9 +104,10 @@ def _check(wanted: Wanted) -> None:
     for host in wanted.hosts:
         if not names.HOST_NAME.fullmatch(host):
             raise HostsError(f"{host!r} is not a host name ({names.HOST_NAME.pattern})")
-    for bind in wanted.bind_ro:
-        if not os.path.exists(bind.split(":")[0]):
-            raise HostsError(f"--bind-ro {bind}: {bind.split(':')[0]} does not exist")
+    for option, binds in (("--bind-ro", wanted.bind_ro), ("--bind", wanted.bind)):
+        for bind in binds:
+            if not os.path.exists(bind.split(":")[0]):
+                raise HostsError(f"{option} {bind}: {bind.split(':')[0]} does not exist")
 
 
 def _make(state_dir: Path, wanted: Wanted, root: Path) -> State:
@@ -117,7 +119,7 @@ def _make(state_dir: Path, wanted: Wanted, root: Path) -> State:
     for host in wanted.hosts:
         directory = state_dir / _HOSTS / host
         directory.mkdir(parents=True)
-        machines.append(machine.Machine(cluster, host, root, directory, wanted.bind_ro))
+        machines.append(machine.Machine(cluster, host, root, directory, wanted.bind_ro, wanted.bind))
         host_keys[host] = access.make_key(machines[-1].host_key, host)
     names.control_path_dir(cluster).mkdir(mode=0o700, parents=True)
     addresses = network.create(cluster, wanted.hosts)

@@ -31,6 +31,7 @@ class Machine:
     directory: Path
     """Where its plan, host key and console log lie, in the state directory."""
     bind_ro: tuple[str, ...] = field(default=())
+    bind: tuple[str, ...] = field(default=())
 
     @property
     def name(self) -> str:
@@ -67,6 +68,7 @@ def nspawn_command(machine: Machine) -> list[str]:
         "--console=read-only",
         "--notify-ready=yes",
         *(f"--bind-ro={bind}" for bind in machine.bind_ro),
+        *(f"--bind={bind}" for bind in machine.bind),
         "--boot",
     ]
 

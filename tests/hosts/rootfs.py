@@ -29,6 +29,7 @@ _PACKAGES = (
     "e2fsprogs",
     "iproute2",
     "libpam-systemd",
+    "nginx",
     "openssh-server",
     "procps",
     "python3",
@@ -53,8 +54,9 @@ _FILES = {
     "etc/resolv.conf": (0o644, ""),  # no name server: lookups fail at once instead of timing out
 }
 
-# What every host must have of its own: systemd takes its machine id from D-Bus when /etc/machine-id is empty.
-_REMOVED = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id")
+# What every host must have of its own: systemd takes its machine id from D-Bus when /etc/machine-id is empty. And
+# nginx: it is there for a host that shall be a load balancer, and starts there alone.
+_REMOVED = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "etc/systemd/system/multi-user.target.wants/nginx.service")
 
 # Work that has no place in a test host: it would wake up in the middle of a measurement or wait for a network.
 _MASKED = (

@@ -136,11 +136,11 @@ def test_ssh_reads_the_ssh_config_as_it_is_meant(tmp_path: Path, directory: str,
 def test_a_private_key_never_gets_into_a_command_line(tmp_path: Path) -> None:
     (tmp_path / "ssh_host_ed25519_key").write_text("PRIVATE")
     (tmp_path / "ssh_host_ed25519_key.pub").write_text("PUBLIC")
-    one = machine.Machine("abcdef", "app1", Path("/cache/root"), tmp_path, ("/srv/a:/srv/b",))
+    one = machine.Machine("abcdef", "app1", Path("/cache/root"), tmp_path, ("/srv/a:/srv/b",), ("/srv/c:/srv/d",))
     plan = machine.plan(one, Path("/cgroup"), "KEY", {"app1": "198.18.7.11"})
     assert "PRIVATE" in str(plan["files"])
     assert "PRIVATE" not in str(plan["nspawn"]) + str(plan["environment"])
-    assert "--bind-ro=/srv/a:/srv/b" in machine.nspawn_command(one)
+    assert {"--bind-ro=/srv/a:/srv/b", "--bind=/srv/c:/srv/d"} <= set(machine.nspawn_command(one))
 
 
 def test_a_changed_recipe_is_another_directory_in_the_cache() -> None:

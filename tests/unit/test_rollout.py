@@ -1,0 +1,63 @@
+"""How a roll-out went, in words."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._rollout import failure, stopped
+
+WHY = {"task": "The app server is healthy", "msg": "It did not become healthy within 60 s: com.example.a does not run."}
+
+
+def of(**app2: Any) -> Dict[str, Dict[str, Any]]:
+    return {"app1": {"stage": "done"}, "app2": {**WHY, **app2}, "app3": {"stage": "ready"}, "app4": {}}
+
+
+@pytest.mark.parametrize("stage", ["ready", "untouched", "done", "taken back"])
+def test_it_goes_on(stage: str) -> None:
+    assert stopped(of(stage=stage)) == []
+    assert failure("app2", of(stage=stage)) == ""
+
+
+@pytest.mark.parametrize("stage", ["refused", "changing", "failed"])
+def test_it_stops(stage: str) -> None:
+    assert stopped(of(stage=stage)) == ["app2"]
+
+
+def test_a_failed_node_that_was_put_back() -> None:
+    assert failure("app2", of(stage="failed", restored=True)) == (
+        "It did not become healthy within 60 s: com.example.a does not run (task: The app server is healthy). "
+        "This app server was put back as it was before the change, settings, plugins and drop-in. "
+        "Have the change: app1. Were not touched: app3. What to do: mend the cause, then run site.yml again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rollout", "text"),
+    [
+        ({}, "Nothing was changed on this app server. Have"),
+        (
+            {"restored": False, "restore_msg": "no space."},
+            "COULD NOT be put back: no space. It is still out of service.",
+        ),
+        ({"drained": True}, "This app server was not put back. It is still out of service. Have"),
+        ({"restored": True, "drained": True}, "settings, plugins and drop-in. It is still out of service. Have"),
+    ],
+)
+def test_what_became_of_it(rollout: Dict[str, Any], text: str) -> None:
+    assert text in failure("app2", of(stage="failed", **rollout))
+
+
+def test_refused_before_anything_was_changed() -> None:
+    rollouts = {"app1": {"stage": "ready"}, "app2": {"stage": "refused", **WHY}, "app3": {"stage": "untouched"}}
+    text = failure("app2", rollouts)
+    assert text.startswith("No app server was changed: It did not become healthy")
+    assert "Were not touched: app1. Had nothing to change: app3." in text
+
+
+def test_nodes_that_were_put_back_or_lost_are_named() -> None:
+    rollouts = {"app1": {"stage": "taken back"}, "app2": {"stage": "failed", **WHY}, "app3": {"stage": "changing"}}
+    text = failure("app2", rollouts)
+    assert "Had the change and were put back: app1." in text
+    assert "Lost while being changed, and not put back: app3." in text
