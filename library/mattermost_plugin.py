@@ -81,6 +81,13 @@ options:
     type: str
     choices: [auto, upload, unpack]
     default: auto
+  stage_only:
+    description:
+      - Only bring those bundles into the node's store that it lacks and would need to make the plugins as wanted.
+        Nothing else changes.
+      - A later call without it then needs no transfer.
+    type: bool
+    default: false
   directory:
     description: C(PluginSettings.Directory) that the server will have. The default is the configured one.
     type: str
@@ -118,6 +125,13 @@ EXAMPLES = r"""
         enabled: false
       - id: com.example.old
         state: absent
+  become: true
+
+- name: Bring the bundles to the node, and install nothing yet
+  plugops.mattermost.mattermost_plugin:
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+    stage_only: true
   become: true
 
 - name: The server is down; unpack for a 5.36 server
@@ -201,17 +215,24 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, build_node, warn
-from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._plugin_set import PluginSet
 from ..module_utils._source_options import SOURCE_ARGUMENTS
+from ..module_utils._staging import Staging
 from ..module_utils._wanted_plugin import wanted_of
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Ensure the list, or say which bundles the controller half has to send first."""
+    with build_node(module) as node:
+        warn(module, node.warnings)
+        return ensure_plugins(module, node)
+
+
+def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     params = module.params
     plugin_set = PluginSet(
-        build_node(module),
+        node,
         wanted_of(params),
         strategy=params["strategy"],
         directory=params["directory"],
@@ -223,7 +244,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         lacking = plugin_set.lacking(plugin_set.compare(plugin_set.observe()))
         if lacking:
             return {"changed": False, "lacking": lacking}
-    outcome = ensure(plugin_set, module.check_mode)
+    outcome = ensure(Staging(plugin_set) if params["stage_only"] else plugin_set, module.check_mode)
     if not module.check_mode:
         plugin_set.save_cache()
     warn(module, outcome.warnings)
@@ -241,6 +262,7 @@ def main() -> None:
             **SOURCE_ARGUMENTS,
             "plugins": {"type": "list", "elements": "dict"},
             "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
+            "stage_only": {"type": "bool", "default": False},
             "directory": {"type": "str"},
             "client_directory": {"type": "str"},
             "verify": {"type": "str", "choices": ["cached", "full"], "default": "cached"},

@@ -227,8 +227,13 @@ def newest(checkpoints: List[Checkpoint], name: str) -> Optional[Checkpoint]:
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Ensure the state."""
+    with build_node(module) as node:
+        warn(module, node.warnings)
+        return ensure_state(module, node)
+
+
+def ensure_state(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     params = module.params
-    node = build_node(module)
     concern = concern_of(node, params)
     outcome = ensure(concern, module.check_mode)
     warn(module, outcome.warnings)

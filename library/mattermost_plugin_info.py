@@ -49,7 +49,7 @@ options:
   via:
     description: As for M(plugops.mattermost.mattermost_plugin_settings).
     type: str
-    choices: [auto, file, socket]
+    choices: [auto, file, socket, api]
     default: auto
   directory_mode:
     description: The wanted mode of the two plugin directories.
@@ -266,6 +266,7 @@ from ..module_utils._plugin_set import PluginSet
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
+from ..module_utils._settings_way import VIA
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._wanted_plugin import wanted_of
 
@@ -301,8 +302,12 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Report, and with ``wait`` report again until the node is healthy or the time is over."""
+    with build_node(module) as node:
+        return report_node(module, node)
+
+
+def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     params = module.params
-    node = build_node(module)
     deadline = time.monotonic() + params["wait"]
     while True:
         report, plugin_set = inspect_node(node, params, params["update_cache"] and not module.check_mode)
@@ -313,7 +318,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         node.forget()
     if params["findings"]:
         result["findings"] = Audit(node, wanted_of(params)).findings(result)
-    warn(module, report.warnings)
+    warn(module, [*node.warnings, *report.warnings])
     chosen = plugin_set.chosen
     return {**result, "strategy": chosen and {"name": chosen.name, "reason": chosen.reason}}
 
@@ -328,7 +333,7 @@ def main() -> None:
             "settings": {"type": "dict", "default": {}},
             "states": {"type": "dict", "default": {}},
             "plugin_settings": {"type": "dict", "default": {}, "no_log": True},
-            "via": {"type": "str", "choices": ["auto", "file", "socket"], "default": "auto"},
+            "via": {"type": "str", "choices": list(VIA), "default": "auto"},
             "directory_mode": {"type": "str", "default": "0755"},
             "files": {"type": "bool", "default": False},
             "findings": {"type": "bool", "default": False},

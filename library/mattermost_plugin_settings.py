@@ -12,7 +12,7 @@ short_description: Ensure PluginSettings of a Mattermost server
 version_added: 0.1.0
 description:
   - Sets keys of C(PluginSettings), the states of plugins and their own settings, in the configuration file that the
-    server reads or through the local-mode socket of the running server.
+    server reads, or in the running server through its local-mode socket or its REST API.
   - Additive. An option that is not given, a plugin that is not named and a setting that is not named stay as they are.
   - Parsed values are compared. In the file all else stays byte for byte, including unknown keys, order, indent, byte
     order mark and line ends; owner, mode and a symbolic link stay, too.
@@ -87,16 +87,18 @@ options:
   via:
     description:
       - V(file) changes the configuration file. A running server to 5.37 notices that by itself; a later one is made to
-        reload through its local-mode socket at once, or RV(restart_required) is set.
+        reload at once, through its local-mode socket (from 6.0) or its REST API, or RV(restart_required) is set.
       - V(socket) changes the running server, which saves its configuration. Needs C(ServiceSettings.EnableLocalMode)
         (5.24 and later; O(enable_uploads) from 5.33).
+      - V(api) does the same over the REST API, see O(api_url). A server from 4.8 on does not take O(enable_uploads)
+        that way; that is refused before anything changes.
       - V(auto) takes the socket where a server from 5.33 on answers there, else the file. Under a cluster's
-        C(ReadOnlyConfig) it takes the file; where the configuration is in a database, the socket.
+        C(ReadOnlyConfig) it takes the file; where the configuration is in a database, the socket or the API.
     type: str
-    choices: [auto, file, socket]
+    choices: [auto, file, socket, api]
     default: auto
   backup:
-    description: Copy the configuration file beside itself before it is changed. Without effect through the socket.
+    description: Copy the configuration file beside itself before it is changed. Only for the file.
     type: bool
     default: false
 seealso:
@@ -191,7 +193,7 @@ settings:
   type: dict
   contains:
     via:
-      description: The way taken, V(file) or V(socket).
+      description: The way taken, V(file), V(socket) or V(api).
       type: str
       sample: file
     config:
@@ -228,7 +230,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._module import run_concern
 from ..module_utils._node import NODE_ARGUMENTS
 from ..module_utils._plugin_settings import option_types, settings_of
-from ..module_utils._settings import AUTO, VIA, Settings
+from ..module_utils._settings import Settings
+from ..module_utils._settings_way import AUTO, VIA
 
 ARGUMENTS = {
     **NODE_ARGUMENTS,

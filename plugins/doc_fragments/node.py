@@ -49,6 +49,32 @@ options:
       - Local-mode socket of the server (5.24 and later).
       - The default is the one that the configuration enables, C(ServiceSettings.LocalModeSocketLocation).
     type: str
+  api_url:
+    description:
+      - Address of the app server's REST API, for example V(https://app1.example.com:8065). It is asked where the
+        local-mode socket does not answer.
+      - In a cluster it must lead to this very app server, past the load balancer.
+      - The certificate is verified. No redirect is followed.
+    type: str
+  api_token:
+    description: Personal access token of a system admin.
+    type: str
+  api_username:
+    description:
+      - Name or email address of a system admin, where there is no O(api_token).
+      - One session is opened, and ended when the module is done.
+    type: str
+  api_password:
+    description: Password for O(api_username).
+    type: str
+  api_ca_path:
+    description: File or directory with the certificate authorities for O(api_url). The default is the system's.
+    type: path
+  api_proxy:
+    description:
+      - HTTP proxy for O(api_url), for example V(http://proxy.example.com:3128), with its account if it asks for one.
+      - Proxies of the environment are not used.
+    type: str
   state_dir:
     description:
       - Directory that keeps delivered bundles, checkpoints, cached digests and the note of a restart that is owed.

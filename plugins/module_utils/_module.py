@@ -13,7 +13,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._ensure import Concern, ensure
 from ._errors import OperatorError
-from ._node import Node, NodeOptions
+from ._node import SECRET_NODE_OPTIONS, Node, NodeOptions
 
 # Ansible replaces every value of a no_log option anywhere in a result. A plugin setting such as 1 would so turn
 # the version 5.36.1 into asterisks. Short values are kept out of results by construction instead.
@@ -21,7 +21,7 @@ _SHORTEST_REPLACED = 8
 
 
 def build_node(module: AnsibleModule) -> Node:
-    """The node that the module's options describe."""
+    """The node that the module's options describe, to be used as a context manager: it ends its session."""
     return Node(NodeOptions.from_params(module.params), lambda argv: module.run_command(list(argv)))
 
 
@@ -34,9 +34,10 @@ def run_concern(
     """
 
     def work() -> Dict[str, Any]:
-        concern = build(build_node(module))
-        outcome = ensure(concern, module.check_mode)
-        warn(module, outcome.warnings)
+        with build_node(module) as node:
+            concern = build(node)
+            outcome = ensure(concern, module.check_mode)
+        warn(module, [*node.warnings, *outcome.warnings])
         result = outcome.result()
         result[concern.name] = outcome.facts
         return result
@@ -69,9 +70,10 @@ def printable(value: Any) -> Any:
 def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_options: Sequence[str] = ()) -> None:
     """Exit with what ``work`` returns, or fail with what it raises; secrets in neither."""
     module.no_log_values = {value for value in module.no_log_values if len(value) >= _SHORTEST_REPLACED}
+    secrets = [*secret_options, *(name for name in SECRET_NODE_OPTIONS if module.params.get(name))]
     extra: Dict[str, Any] = {}
-    if secret_options:
-        extra["invocation"] = {"module_args": mask(module.params, secret_options)}
+    if secrets:
+        extra["invocation"] = {"module_args": mask(module.params, secrets)}
     result: Dict[str, Any] = {}
     try:
         result = work()

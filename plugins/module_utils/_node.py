@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
 from ._account import Account, find_account
+from ._api_access import ApiAccess
 from ._command import Run
 from ._config_document import ConfigDocument
 from ._config_source import ConfigSource, find_config_source
 from ._errors import OperatorError
 from ._pending import FILE_NAME, RestartNote
 from ._root import Root
-from ._server import Server, ServerError, ServerUnreachable, server_at_address, server_at_socket
+from ._server import Server, server_at_address, server_at_socket
+from ._server_errors import ServerError, ServerUnreachable
 from ._unit import Service, observe_service, systemd_is_running
 from ._version import ServerVersion, parse_server_version
 
@@ -40,8 +42,15 @@ NODE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "config_path": {"type": "str"},
     "server_version": {"type": "str"},
     "socket": {"type": "str"},
+    "api_url": {"type": "str"},
+    "api_token": {"type": "str", "no_log": True},
+    "api_username": {"type": "str"},
+    "api_password": {"type": "str", "no_log": True},
+    "api_ca_path": {"type": "path"},
+    "api_proxy": {"type": "str", "no_log": True},
     "state_dir": {"type": "str", "default": "/var/lib/plugops"},
 }
+SECRET_NODE_OPTIONS = tuple(name for name, argument in NODE_ARGUMENTS.items() if argument.get("no_log"))
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,12 @@ class NodeOptions:
     config_path: Optional[str] = None
     server_version: Optional[str] = None
     socket: Optional[str] = None
+    api_url: Optional[str] = None
+    api_token: Optional[str] = field(default=None, repr=False)
+    api_username: Optional[str] = None
+    api_password: Optional[str] = field(default=None, repr=False)
+    api_ca_path: Optional[str] = None
+    api_proxy: Optional[str] = field(default=None, repr=False)
     state_dir: str = "/var/lib/plugops"
 
     @classmethod
@@ -80,6 +95,27 @@ class NodeOptions:
                 raise OperatorError(f"{name} must be an absolute path", found=repr(value), remedy="write it in full")
         return options
 
+    def api_access(self) -> Optional[ApiAccess]:
+        """The way to the REST API; None where none is given.
+
+        :raises OperatorError: it is given in part or wrongly
+        """
+        if self.api_url:
+            return ApiAccess(
+                self.api_url,
+                self.api_token or "",
+                self.api_username or "",
+                self.api_password or "",
+                self.api_ca_path or "",
+                self.api_proxy or "",
+            )
+        alone = [name for name in NODE_ARGUMENTS if name.startswith("api_") and getattr(self, name)]
+        if alone:
+            raise OperatorError(
+                f"{', '.join(alone)} without api_url", remedy="give the address of the app server's API"
+            )
+        return None
+
 
 class Node:
     """Everything a concern asks about its host, each question asked once until :meth:`forget`."""
@@ -94,6 +130,19 @@ class Node:
         self.state_dir = posixpath.normpath(options.state_dir)
         self._restart_note = RestartNote(self.root.real(posixpath.join(self.state_dir, FILE_NAME)))
         self._known: Dict[str, Any] = {}
+        self._api = options.api_access()
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._api:
+            self._api.close()
+
+    @property
+    def warnings(self) -> List[str]:
+        """What the operator must know about the way to the server."""
+        return [self._api.warning] if self._api and self._api.warning else []
 
     def forget(self) -> None:
         """After a change: ask the host anew."""
@@ -137,8 +186,18 @@ class Node:
 
     @property
     def server(self) -> Optional[Server]:
+        """The running server: behind its local-mode socket, else its REST API; None where it answers on neither."""
+        return self.socket_server or self.api_server
+
+    @property
+    def socket_server(self) -> Optional[Server]:
         """The running server behind its local-mode socket; None where it does not answer there."""
-        return self._once("server", self._find_server)
+        return self._once("socket_server", self._find_socket_server)
+
+    @property
+    def api_server(self) -> Optional[Server]:
+        """The running server behind ``api_url``; None where none is given, or it does not answer."""
+        return self._once("api_server", self._find_api_server)
 
     @property
     def version(self) -> Optional[ServerVersion]:
@@ -230,7 +289,11 @@ class Node:
                 settings[variable[len(prefix) :].lower()] = value
         return settings
 
-    def _find_server(self) -> Optional[Server]:
+    def _find_api_server(self) -> Optional[Server]:
+        server = self._api.server if self._api else None
+        return server if server is not None and _answers(server) else None
+
+    def _find_socket_server(self) -> Optional[Server]:
         path = self.options.socket
         if path is None:
             settings = self._service_settings() if self.root.is_live and self.running else {}
@@ -242,11 +305,7 @@ class Node:
             return None
         self._refuse_foreign_socket(real, path)
         server = server_at_socket(real)
-        try:
-            server.version()
-        except ServerUnreachable:
-            return None
-        return server
+        return server if _answers(server) else None
 
     def _refuse_foreign_socket(self, real: str, path: str) -> None:
         # It lies in a directory where everybody may make one: what another user made is not the server's.
@@ -287,9 +346,19 @@ class Node:
             tcp = self._find_tcp()
             return tcp.plugin_system() if tcp else "unknown"
         except ServerError as error:
+            if error.status in (401, 403):
+                raise
             return "off" if error.status == 501 else "unknown"
         except ServerUnreachable:
             return "unknown"
+
+
+def _answers(server: Server) -> bool:
+    try:
+        server.version()
+    except ServerUnreachable:
+        return False
+    return True
 
 
 def _is_socket(path: str) -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import posixpath
@@ -28,7 +29,7 @@ from ._plugin_refusals import (
     refuse_unpacking,
 )
 from ._plugin_settings import enabled_ids
-from ._server import ServerError
+from ._server_errors import ServerError
 from ._settings import Settings, expected_plugin_settings, read_plugin_settings, refuses_to_save
 from ._store import Store
 from ._strategy import AUTO, UNPACK, UPLOAD, Strategy, choose
@@ -275,13 +276,16 @@ class PluginSet(Concern[PluginsFound]):
 
     def lacking(self, differences: Tracker) -> List[str]:
         """SHA-256 of the bundles that are needed to mend the differences and are not in the node's store."""
-        return [plugin.sha256 for plugin in self._to_install(differences) if not self._store.has(plugin.sha256)]
+        return [plugin.sha256 for plugin in self.lacking_plugins(differences)]
 
-    def apply(self, found: PluginsFound, differences: Tracker) -> None:
-        install = self._to_install(differences)
-        uploader = self._uploader()
-        if uploader is not None and install:
-            uploader.check_settings()
+    def lacking_plugins(self, differences: Tracker) -> List[WantedPlugin]:
+        return [plugin for plugin in self._to_install(differences) if not self._store.has(plugin.sha256)]
+
+    def receive(self, differences: Tracker) -> None:
+        """Take what was delivered into the node's store.
+
+        :raises OperatorError: something that is needed to mend the differences was not
+        """
         if self._delivery:
             self._store.receive(self._delivery)
         lacking = self.lacking(differences)
@@ -291,6 +295,16 @@ class PluginSet(Concern[PluginsFound]):
                 wanted=", ".join(lacking),
                 remedy="call the module as plugops.mattermost.mattermost_plugin, so that its controller half runs",
             )
+        for plugin in self._wanted:
+            if plugin.signature and self._store.has(plugin.sha256):
+                self._store.keep_signature(plugin.sha256, base64.b64decode(plugin.signature))
+
+    def apply(self, found: PluginsFound, differences: Tracker) -> None:
+        install = self._to_install(differences)
+        uploader = self._uploader()
+        if uploader is not None and install:
+            uploader.check_settings()
+        self.receive(differences)
         if uploader is not None:
             self._apply_by_server(uploader, found, install, differences)
         else:

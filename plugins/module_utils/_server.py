@@ -2,7 +2,10 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: may change between minor releases without notice.
-"""A running Mattermost server's API, reached through its local-mode socket or over TCP on the same host."""
+"""A running Mattermost server's API: what can be asked of it, and its ways in on the same host.
+
+The way in from elsewhere, with a session, is :mod:`_api_access`.
+"""
 
 from __future__ import annotations
 
@@ -17,58 +20,23 @@ import uuid
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ._errors import OperatorError
+from ._server_errors import ServerError, ServerUnreachable, json_of, no_answer, refusal
 from ._version import ServerVersion, parse_server_version
 
 API = "/api/v4"
 _CHUNK = 256 * 1024
+_JSON = {"Content-Type": "application/json"}
 # Seconds. Installing a plugin unpacks it, copies it and starts it before the server answers.
 _QUICK = 10.0
 _SLOW = 180.0
 _MAX_ERROR_BODY = 64 * 1024
 _ADDRESS = re.compile(r"(.*):([0-9]{1,5})")
 _LAST_PORT = 65535
+_PATCHES_SINCE = ServerVersion(5, 20)  # before, the whole configuration is sent
+_ENABLES_SINCE = ServerVersion(5, 2)  # before, the words were activate and deactivate
+STATUSES_SINCE = ServerVersion(5, 0)
 
-
-class ServerError(OperatorError):
-    """The server answered with an error.
-
-    :ivar status: HTTP status
-    :ivar id: Mattermost's error id, e.g. ``app.plugin.upload_disabled.app_error``; empty where it gave none
-    """
-
-    def __init__(self, where: str, status: int, error_id: str, message: str, remedy: str = "") -> None:
-        self.status = status
-        self.id = error_id
-        super().__init__(
-            "the Mattermost server refused",
-            where=where,
-            found=" ".join(part for part in (f"HTTP {status}", error_id, message) if part),
-            remedy=remedy,
-        )
-
-
-class ServerUnreachable(OperatorError):
-    """Nobody answers there."""
-
-
-# What an operator does about the refusals that only a setting or a right can mend.
-_REMEDIES = {
-    "app.plugin.upload_disabled.app_error": "set EnableUploads to true and RequirePluginSignature to false "
-    "(mattermost_plugin_settings), or let the bundle be unpacked or put into the filestore instead",
-    "app.plugin.disabled.app_error": "the plugin system is off: set PluginSettings.Enable, and look in the server's "
-    "log for 'failed to start up plugins' (directories or working directory); then restart the service",
-    "ent.cluster.save_config.error": "the cluster's configuration is read-only over the API: use via: file on every "
-    "app server, or switch ClusterSettings.ReadOnlyConfig off",
-    "app.plugin.cluster.save_config.app_error": "the cluster's configuration is read-only over the API: set the "
-    "plugin's state in config.json on every app server (via: file)",
-    "app.plugin.config.app_error": "the server cannot save the plugin's state, in a cluster mostly because its "
-    "configuration is read-only over the API: set the state in config.json on every app server (via: file)",
-    "api.plugin.upload.file_too_large.app_error": "raise FileSettings.MaxFileSize above the size of the bundle",
-    "app.plugin.mvdir.app_error": "make the plugin directory writable for the service user "
-    "(mattermost_plugin_directories)",
-    "app.plugin.webapp_bundle.app_error": "make the client plugin directory writable for the service user "
-    "(mattermost_plugin_directories)",
-}
+SOCKET, ADDRESS, API_ACCESS = "socket", "address", "api"
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -87,11 +55,28 @@ class Server:
 
     :param connect: timeout in seconds -> connection
     :param where: how messages name the server, e.g. ``socket /var/tmp/mattermost_local.socket``
+    :param kind: ``socket`` (all may be asked), ``address`` (only what needs no session) or ``api`` (with a session)
+    :param prefix: what stands before ``/api/v4`` in a request
+    :param always: headers of every request
+    :param authorize: gives the headers of a session; for requests that need one
     """
 
-    def __init__(self, connect: Callable[[float], http.client.HTTPConnection], where: str) -> None:
+    def __init__(
+        self,
+        connect: Callable[[float], http.client.HTTPConnection],
+        where: str,
+        *,
+        kind: str = ADDRESS,
+        prefix: str = "",
+        always: Optional[Dict[str, str]] = None,
+        authorize: Callable[[], Dict[str, str]] = dict,
+    ) -> None:
         self._connect = connect
+        self._prefix = prefix
+        self._always = always or {}
+        self._authorize = authorize
         self.where = where
+        self.kind = kind
         self._version: Optional[ServerVersion] = None
 
     def version(self) -> ServerVersion:
@@ -100,8 +85,10 @@ class Server:
         :raises ServerUnreachable: nobody answers, or no Mattermost
         """
         if self._version is None:
-            _, headers, _ = self._exchange("GET", "/system/ping", timeout=_QUICK)
+            status, headers, body = self._exchange("GET", "/system/ping", timeout=_QUICK)
             text = headers.get("x-version-id", "")
+            if not text and status in (301, 302, 303, 307, 308, 407):  # not a server that is down: a wrong address
+                raise self._refusal("GET /system/ping", status, headers, body)
             try:
                 self._version = parse_server_version(text)
             except OperatorError as error:
@@ -120,10 +107,17 @@ class Server:
 
     def patch_config(self, patch: Dict[str, Any]) -> Dict[str, Any]:
         """Change only the keys given; a map given replaces the server's whole map."""
-        return self._json("PUT", "/config/patch", body=patch)
+        if self.version() >= _PATCHES_SINCE:
+            return self._json("PUT", "/config/patch", body=patch)
+        config = self.get_config()  # masked secrets are understood: these servers put the real ones back
+        for section, values in patch.items():
+            there = config.setdefault(section, {})
+            names = {name.lower(): name for name in there}
+            there.update({names.get(name.lower(), name): value for name, value in values.items()})
+        return self._json("PUT", "/config", body=config)
 
     def reload_config(self) -> None:
-        """Make the server read its configuration again (on the socket from 6.0)."""
+        """Make the server read its configuration again (on the socket from 6.0, with a session always)."""
         self._json("POST", "/config/reload")
 
     def plugins(self) -> Dict[str, List[Dict[str, Any]]]:
@@ -133,12 +127,25 @@ class Server:
 
     def plugin_system(self) -> str:
         """``on`` or ``off``, asked for without a session (so not on the socket): an off one answers 501."""
-        status, _, body = self._exchange("GET", "/plugins/webapp", timeout=_QUICK)
+        return "off" if self.webapps() is None else "on"
+
+    def webapps(self) -> Optional[Dict[str, str]]:
+        """Id (lower case) -> version of the running plugins that have a web part, asked for without a session (so not
+        on the socket); None where the plugin system is off."""
+        status, headers, body = self._exchange("GET", "/plugins/webapp", timeout=_QUICK)
         if status == 501:
-            return "off"
+            return None
         if status != 200:
-            raise self._refusal("GET /plugins/webapp", status, body)
-        return "on"
+            raise self._refusal("GET /plugins/webapp", status, headers, body)
+        found = json_of(body)
+        items = found if isinstance(found, list) else []
+        return {str(item.get("id", "")).lower(): str(item.get("version", "")) for item in items}
+
+    def statuses(self) -> List[Dict[str, Any]]:
+        """One item for each plugin and node, with ``state`` (2: runs) and from 7.2 ``error``; from 5.0, not on the
+        socket."""
+        answer = self._call("GET", "/plugins/statuses")
+        return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
 
     def upload(self, bundle: str, force: bool) -> Dict[str, Any]:
         """Install a bundle; ``force`` (from 5.8) replaces an installed plugin of the same id.
@@ -156,38 +163,62 @@ class Server:
 
     def enable(self, plugin_id: str) -> None:
         """Save the state "enabled". Success says nothing about whether the plugin runs: look at :meth:`plugins`."""
-        self._json("POST", f"/plugins/{_quoted(plugin_id)}/enable", timeout=_SLOW)
+        word = "enable" if self.version() >= _ENABLES_SINCE else "activate"
+        self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", timeout=_SLOW)
 
     def disable(self, plugin_id: str) -> None:
-        self._json("POST", f"/plugins/{_quoted(plugin_id)}/disable", timeout=_SLOW)
+        word = "disable" if self.version() >= _ENABLES_SINCE else "deactivate"
+        self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", timeout=_SLOW)
 
     def remove(self, plugin_id: str) -> None:
         """Remove the plugin and its stored bundle; its settings stay, its state becomes "disabled" (from 5.15)."""
         self._json("DELETE", f"/plugins/{_quoted(plugin_id)}", timeout=_SLOW)
 
-    def _json(
+    def login(self, username: str, password: str) -> str:
+        """A new session's token.
+
+        :raises ServerError: the account is not let in
+        """
+        account = {"login_id": username, "password": password}
+        body = json.dumps(account).encode("utf-8")
+        status, headers, answer = self._exchange("POST", "/users/login", body, _JSON)
+        if status != 200 or not headers.get("token"):
+            raise self._refusal("POST /users/login", status, headers, answer)
+        return headers["token"]
+
+    def logout(self, token: str) -> None:
+        """End a session."""
+        self._exchange("POST", "/users/logout", b"", {"Authorization": f"Bearer {token}"})
+
+    def _json(self, method: str, path: str, **how: Any) -> Dict[str, Any]:
+        answer = self._call(method, path, **how)
+        if not isinstance(answer, dict):
+            raise OperatorError(
+                f"the server's answer to {method} {path} is no JSON object",
+                where=self.where,
+                found=repr(answer)[:80],
+                remedy="check that no proxy answers in its place",
+            )
+        return answer
+
+    def _call(
         self,
         method: str,
         path: str,
         body: Any = None,
         headers: Optional[Dict[str, str]] = None,
         timeout: float = _QUICK * 3,
-    ) -> Dict[str, Any]:
+    ) -> Any:
+        """The JSON value that is answered, an empty answer as an empty object; what is no JSON as the text it is."""
         if isinstance(body, dict):
-            headers = {"Content-Type": "application/json"}
+            headers = _JSON
             body = json.dumps(body).encode("utf-8")
-        status, _, answer = self._exchange(method, path, body, headers, timeout)
+        headers = {**(headers or {}), **self._authorize()}
+        status, answered, answer = self._exchange(method, path, body, headers, timeout)
         if status >= 300:
-            raise self._refusal(f"{method} {path}", status, answer)
-        document = _object_of(answer) if answer.strip() else {}
-        if document is None:
-            raise OperatorError(
-                f"the server's answer to {method} {path} is no JSON object",
-                where=self.where,
-                found=repr(answer[:80]),
-                remedy="check that no proxy answers in its place",
-            )
-        return document
+            raise self._refusal(f"{method} {path}", status, answered, answer)
+        value = json_of(answer) if answer.strip() else {}
+        return answer if value is None else value
 
     def _exchange(
         self,
@@ -198,9 +229,10 @@ class Server:
         timeout: float = _QUICK,
     ) -> Tuple[int, Dict[str, str], bytes]:
         connection = self._connect(timeout)
+        headers = {**self._always, **(headers or {})}
         try:
             try:
-                connection.request(method, API + path, body=body, headers=headers or {})
+                connection.request(method, self._prefix + API + path, body=body, headers=headers)
             except (BrokenPipeError, ConnectionResetError):
                 if body is None or connection.sock is None:
                     raise
@@ -210,26 +242,17 @@ class Server:
             data = answer.read() if answer.status < 300 else answer.read(_MAX_ERROR_BODY)
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, data
         except (OSError, http.client.HTTPException) as error:
-            raise ServerUnreachable(
-                "the Mattermost server does not answer",
-                where=self.where,
-                found=f"{method} {path}: {error or type(error).__name__}",
-                remedy="check that the service runs, and its log",
-            ) from error
+            raise no_answer(f"{method} {path}", self.where, error) from error
         finally:
             connection.close()
 
-    def _refusal(self, request: str, status: int, body: bytes) -> ServerError:
-        error_id, message = _error_of(body)
-        remedy = _REMEDIES.get(error_id, "see the server's log")
-        if status == 413 or "request body too large" in message:
-            remedy = _REMEDIES["api.plugin.upload.file_too_large.app_error"]
-        return ServerError(f"{request} at {self.where}", status, error_id, message, remedy)
+    def _refusal(self, request: str, status: int, headers: Dict[str, str], body: bytes) -> ServerError:
+        return refusal(request, self.where, status, body, headers.get("location", ""))
 
 
 def server_at_socket(path: str) -> Server:
     """The server behind a local-mode socket (5.24 and later)."""
-    return Server(lambda timeout: _UnixConnection(path, timeout), f"socket {path}")
+    return Server(lambda timeout: _UnixConnection(path, timeout), f"socket {path}", kind=SOCKET)
 
 
 def server_at_address(listen_address: str, tls: bool) -> Optional[Server]:
@@ -275,20 +298,3 @@ def _stream(head: bytes, source: BinaryIO, tail: bytes) -> Iterator[bytes]:
     yield head
     yield from iter(lambda: source.read(_CHUNK), b"")
     yield tail
-
-
-def _object_of(body: bytes) -> Optional[Dict[str, Any]]:
-    try:
-        document = json.loads(body.decode("utf-8"))
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _error_of(body: bytes) -> Tuple[str, str]:
-    document = _object_of(body)
-    if document is None:
-        return "", body.decode("utf-8", "replace").strip()[:300]
-    detail = str(document.get("detailed_error") or "")
-    message = str(document.get("message") or "")
-    return str(document.get("id") or ""), f"{message} {detail}".strip()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: may change between minor releases without notice.
-"""The concern "settings": PluginSettings as wanted, in the server's file or through its local-mode socket."""
+"""The concern "settings": PluginSettings as wanted, in the server's file or through the running server."""
 
 from __future__ import annotations
 
@@ -31,16 +31,20 @@ from ._plugin_settings import (
     find_key,
     parse_wanted,
 )
-from ._server import Server
+from ._server import SOCKET, Server
+from ._settings_way import (
+    API,
+    AUTO,
+    WAYS,
+    choose_way,
+    is_read_only_cluster,
+    is_restricted,
+    refuse_uploads_that_stay,
+    reloads,
+    watches,
+)
 from ._version import ServerVersion
 
-AUTO = "auto"
-SOCKET = "socket"
-VIA = (AUTO, FILE, SOCKET)
-
-_PATCH_UPLOADS_SINCE = ServerVersion(5, 33)  # before, a patch of EnableUploads is silently ignored
-_WATCHES_UNTIL = ServerVersion(5, 38)  # from here on the server does not notice a change of its file
-_RELOADS_SINCE = ServerVersion(6, 0)  # on the socket
 _WATCHER_SECONDS = 10.0  # a server that watches its file has read a change within 3 seconds
 
 
@@ -48,7 +52,9 @@ _WATCHER_SECONDS = 10.0  # a server that watches its file has read a change with
 class SettingsFound:
     """What is there.
 
-    :param via: the way chosen, ``file`` or ``socket``
+    :param via: the way chosen, ``file``, ``socket`` or ``api``
+    :param server: that is asked and told; None where none answers
+    :param restricted: its REST API keeps much of what it is told to change (ExperimentalSettings.RestrictSystemAdmin)
     :param section: PluginSettings as that way has it: what is compared
     :param file: PluginSettings in the file that the server reads; None for a database or an unreadable file
     :param live: PluginSettings as the running server says them; None where none answers
@@ -56,6 +62,8 @@ class SettingsFound:
     """
 
     via: str
+    server: Optional[Server]
+    restricted: bool
     section: FoldedMap
     source: ConfigSource
     version: Optional[ServerVersion]
@@ -99,7 +107,7 @@ class Settings(Concern[SettingsFound]):
     :param settings: key of PluginSettings, in any case, that is no map -> value
     :param states: plugin id -> enabled
     :param plugins: plugin id -> its settings, merged key by key; secrets
-    :param via: ``auto``, ``file`` or ``socket``
+    :param via: one of :data:`VIA`
     :param keep_backup: copy the file before it is changed
     :raises OperatorError: an unknown key or a value of the wrong type
     """
@@ -124,48 +132,28 @@ class Settings(Concern[SettingsFound]):
     # observe
 
     def observe(self) -> SettingsFound:
-        source, version, server = self._node.config_source, self._node.version, self._node.server
+        source, version, server = self._node.config_source, self._node.version, self._server()
         check_known(self._wanted, version)
         config = server.get_config() if server else None
-        via = self._choose(source, version, server, config)
+        via = choose_way(self._asked, source, version, server, config)
         file = self._file_section(source, must=via == FILE)
         live = _live_section(config, server) if config is not None and server is not None else None
         if via == FILE:
             assert file is not None  # noqa: S101 - else _file_section has raised
             section = file
         else:
-            assert live is not None  # noqa: S101 - else _choose has raised
+            assert live is not None  # noqa: S101 - else choose_way has raised
             assert version is not None  # noqa: S101 - a server that answers has said it
             section = _live_settings.complete(live, file, version)
-        return SettingsFound(via, section, source, version, file, live, source.overrides_for(version))
+        restricted = is_restricted(config or {})
+        overrides = source.overrides_for(version)
+        return SettingsFound(via, server, restricted, section, source, version, file, live, overrides)
 
-    def _choose(
-        self,
-        source: ConfigSource,
-        version: Optional[ServerVersion],
-        server: Optional[Server],
-        config: Optional[Dict[str, Any]],
-    ) -> str:
-        if self._asked == FILE or (self._asked == AUTO and server is None):
-            if source.kind == DATABASE:
-                raise OperatorError(
-                    "the server keeps its configuration in a database, it does not read config.json",
-                    where=source.evidence,
-                    found="no server answers on the local-mode socket" if server is None else "via: file",
-                    remedy="enable local mode (MM_SERVICESETTINGS_ENABLELOCALMODE=true), start the server and use "
-                    "via: socket or auto",
-                )
-            return FILE
-        if server is None:
-            raise OperatorError(
-                "via: socket needs a running server that answers on its local-mode socket",
-                found="no answer",
-                remedy="start it with ServiceSettings.EnableLocalMode true (5.24 and later), or use via: file",
-            )
-        if self._asked == AUTO and source.kind == FILE:
-            too_old = version is not None and version < _PATCH_UPLOADS_SINCE
-            return FILE if too_old or _is_read_only_cluster(config or {}) else SOCKET
-        return SOCKET
+    def _server(self) -> Optional[Server]:
+        """The running server by the way that is asked for."""
+        if self._asked == SOCKET:
+            return self._node.socket_server
+        return self._node.api_server if self._asked == API else self._node.server
 
     def _file_section(self, source: ConfigSource, must: bool) -> Optional[FoldedMap]:
         if source.kind == DATABASE:
@@ -181,7 +169,7 @@ class Settings(Concern[SettingsFound]):
 
     def compare(self, found: SettingsFound) -> Tracker:
         differences = Tracker()
-        action = f"set in {found.source.path}" if found.via == FILE else "set through the local-mode socket"
+        action = f"set in {found.source.path}" if found.via == FILE else f"set through {WAYS[found.via]}"
         for change in self._changes(found):
             wanted = None if change.wanted is ABSENT else change.wanted
             differences.add(change.name, change.found, wanted, action, change.secret)
@@ -205,16 +193,9 @@ class Settings(Concern[SettingsFound]):
             return needed
         # The server answers 200 to a change of what the environment decides, and changes nothing.
         needed = [change for change in needed if change.key not in found.overrides]
-        version = found.version
-        if version is not None:
-            if version < _PATCH_UPLOADS_SINCE and any(change.key == "EnableUploads" for change in needed):
-                raise OperatorError(
-                    "EnableUploads cannot be changed through the socket of this server, it would silently ignore it",
-                    found=f"server version {version}",
-                    wanted=f"at least {_PATCH_UPLOADS_SINCE}",
-                    remedy="use via: file",
-                )
-            _live_settings.refuse_what_would_be_lost(found.section, needed, found.file, version)
+        if found.version is not None:
+            refuse_uploads_that_stay(found.via, found.version, needed)
+            _live_settings.refuse_what_would_be_lost(found.section, needed, found.file, found.version)
         return needed
 
     # apply
@@ -230,7 +211,7 @@ class Settings(Concern[SettingsFound]):
             old = key.default if change.found is None else key.normal(change.found)
             if not same_value(old, key.normal(change.wanted)):
                 reasons.append(f"{SECTION}.{key.name} changed from {old} to {key.normal(change.wanted)}")
-        if found.via == FILE and not _watches(found.version) and not self._reloads(found):
+        if found.via == FILE and not watches(found.version) and not self._reloads(found):
             reasons.append(f"{found.source.path} was changed, and the server reads it when it starts")
         return reasons
 
@@ -244,15 +225,15 @@ class Settings(Concern[SettingsFound]):
             self._apply_to_server(found)
         self._node.forget()
 
-    def _reloads(self, found: SettingsFound) -> bool:
-        """Whether the running server can be made to read its file again."""
-        return self._node.server is not None and found.version is not None and found.version >= _RELOADS_SINCE
+    @staticmethod
+    def _reloads(found: SettingsFound) -> bool:
+        return reloads(found.server, found.version, found.restricted)
 
     def _apply_to_file(self, found: SettingsFound) -> None:
         self._write(found.source.path)
-        if self._reloads(found) and self._node.server is not None:
+        if self._reloads(found) and found.server is not None:
             # At once: a server that saves its configuration before it has read this writes its old values back.
-            self._node.server.reload_config()
+            found.server.reload_config()
 
     def _write(self, path: str) -> None:
         root = self._node.root
@@ -268,8 +249,8 @@ class Settings(Concern[SettingsFound]):
         write_atomic(real, document.set({change.path: change.wanted for change in needed}).render())
 
     def _apply_to_server(self, found: SettingsFound) -> None:
-        server, version = self._node.server, found.version
-        assert server is not None  # noqa: S101 - else the socket would not have been chosen
+        server, version = found.server, found.version
+        assert server is not None  # noqa: S101 - else the file would not have been chosen
         if found.source.kind == FILE and version is not None:
             found = self._take_over_file(found, server, version)
         needed = self._changes(found)
@@ -282,24 +263,25 @@ class Settings(Concern[SettingsFound]):
             raise OperatorError(
                 f"the server took the change and kept its old value: {', '.join(left)}",
                 where=server.where,
-                remedy="use via: file; if the value is still kept, the server's log says why",
+                remedy=("ExperimentalSettings.RestrictSystemAdmin keeps it: " if found.restricted else "")
+                + "use via: file; if the value is still kept, the server's log says why",
             )
 
     def _take_over_file(self, found: SettingsFound, server: Server, version: ServerVersion) -> SettingsFound:
         """Let the server read its file before it saves: else the save would undo an edit that it has not read."""
-        if version >= _RELOADS_SINCE:
+        if self._reloads(found):
             server.reload_config()
             self._node.forget()
             return self.observe()
-        deadline = time.monotonic() + (_WATCHER_SECONDS if version < _WATCHES_UNTIL else 0.0)
+        deadline = time.monotonic() + (_WATCHER_SECONDS if watches(version) else 0.0)
         while True:
             names = self._unread(found)
             if not names:
                 return found
             if time.monotonic() >= deadline:
                 raise OperatorError(
-                    "the file holds changes that the running server has not read; a change through the socket would "
-                    "write its old values over them",
+                    "the file holds changes that the running server has not read; a change through it would write its "
+                    "old values over them",
                     where=found.source.path,
                     found=", ".join(names),
                     remedy="restart the server and run again, or use via: file",
@@ -318,7 +300,7 @@ class Settings(Concern[SettingsFound]):
 
     def pending(self, found: SettingsFound) -> Pending:
         restart = self._node.pending_restart
-        names = [] if _watches(found.version) else self._unread(found)
+        names = [] if watches(found.version) else self._unread(found)
         if not names:
             return Pending(restart)
         reason = f"the running server has not read {found.source.path}: {', '.join(names)}"
@@ -382,18 +364,8 @@ def _live_section(config: Dict[str, Any], server: Server) -> FoldedMap:
     return FoldedMap(config, server.where).below(SECTION)
 
 
-def _is_read_only_cluster(config: Dict[str, Any]) -> bool:
-    cluster = FoldedMap(config, "the server's configuration").below("ClusterSettings")
-    return cluster.get("Enable") is True and cluster.get("ReadOnlyConfig") is not False
-
-
 def refuses_to_save(node: Node) -> bool:
     """Whether the running server keeps its configuration in a file that it refuses to write: a cluster's read-only
     one. What it refuses is made in the file, on every app server."""
     server = node.server
-    return server is not None and node.config_source.kind == FILE and _is_read_only_cluster(server.get_config())
-
-
-def _watches(version: Optional[ServerVersion]) -> bool:
-    """Whether a server of this version notices a change of its file by itself."""
-    return version is not None and version < _WATCHES_UNTIL
+    return server is not None and node.config_source.kind == FILE and is_read_only_cluster(server.get_config())

@@ -4,7 +4,8 @@
 # PRIVATE: may change between minor releases without notice.
 """The bundles that a node has, each under its sha256: none is sent or read twice.
 
-Beside ``<sha256>.tar.gz`` lies ``<sha256>.json``, what :func:`read_bundle` found in it.
+Beside ``<sha256>.tar.gz`` lies ``<sha256>.json``, what :func:`read_bundle` found in it, and ``<sha256>.sig``, its
+detached signature, if it came with one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ._manifest import Manifest
 from ._tree import FileEntry, tree_digest
 
 _SUFFIX = ".tar.gz"
+_SIGNATURE = ".sig"
 _CHUNK = 1024 * 1024
 _FORMAT = 1  # of the index; another one is made anew
 _DIRECTORY_MODE = 0o750
@@ -105,6 +107,18 @@ class Store:
         os.makedirs(os.path.dirname(self._directory), mode=0o755, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._directory, _DIRECTORY_MODE)
+
+    def signature_path(self, sha256: str) -> str:
+        """Where the bundle's signature is, or would be."""
+        return self.path(sha256)[: -len(_SUFFIX)] + _SIGNATURE
+
+    def keep_signature(self, sha256: str, signature: bytes) -> None:
+        """Keep the detached signature of a bundle that is in the store."""
+        path = self.signature_path(sha256)
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as source:
+            if source.read() == signature:
+                return
+        write_atomic(path, signature, mode=_FILE_MODE)
 
     def receive(self, delivery: str) -> None:
         """Keep every bundle of a delivery: a tar with members ``<sha256>.tar.gz``.

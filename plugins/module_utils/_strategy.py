@@ -14,6 +14,8 @@ from ._version import ServerVersion
 
 UNPACK = "unpack"
 UPLOAD = "upload"
+FILESTORE = "filestore"
+PREPACKAGED = "prepackaged"
 AUTO = "auto"
 
 # From 10.5 on unpacking is documented as unsupported; from 11.0 the server deletes what it did not install itself.

@@ -12,7 +12,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ._errors import OperatorError
 from ._plugin_settings import enabled_ids
-from ._server import Server, ServerError
+from ._server import Server
+from ._server_errors import ServerError
 from ._wanted_plugin import WantedPlugin
 
 # Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.

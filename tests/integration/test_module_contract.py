@@ -23,10 +23,13 @@ from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
 from support import signing
 from support.bundles import make_bundle
 from support.download_server import DownloadServer, download_server, make_ca
+from support.fronts import http_proxy, make_certificate, tls_before
 from support.module_harness import accepted_options, captured_log, differing, documented_options
 from support.module_place import (
     CONFIG,
+    ISSUED,
     KEPT_SECRETS,
+    PROXY_PASSWORD,
     SECRETS,
     SOCKET,
     STATE,
@@ -145,6 +148,25 @@ def other_root(place: Place) -> Dict[str, Any]:
     return {"root": str(place.directory / "bundles")}
 
 
+def by_tls(place: Place) -> Dict[str, str]:
+    """Over something that ends TLS before the server, with a certificate that only its own authority vouches for."""
+    address = place.real(CONFIG).exists() and json.loads(place.real(CONFIG).read_text())["ServiceSettings"]
+    host, _, port = address["ListenAddress"].rpartition(":") if address else ("127.0.0.1", "", "1")
+    certificate = make_certificate(place.directory)
+    if certificate is None:
+        pytest.skip("openssl is not installed")
+    front = place.opened.enter_context(tls_before(certificate, (host, int(port))))
+    return {**place.api(f"https://127.0.0.1:{front[1]}"), "api_ca_path": str(certificate)}
+
+
+def by_proxy(place: Place) -> Dict[str, str]:
+    (host, port), lines = place.opened.enter_context(http_proxy(f"user:{PROXY_PASSWORD}"))
+    PROXIED.append(lines)
+    return {**place.api(), "api_proxy": f"http://user:{PROXY_PASSWORD}@{host}:{port}"}
+
+
+PROXIED: List[List[str]] = []
+
 NODE_CASES: Dict[str, Case] = {
     "root": Case(lambda place: {"root": str(place.server.root)}, instead=other_root),
     "install_dir": Case({"install_dir": "/opt/chat"}, other_install_dir),
@@ -155,14 +177,21 @@ NODE_CASES: Dict[str, Case] = {
     "config_path": Case({"config_path": CONFIG}, instead={"config_path": "/etc/passwd"}),
     "server_version": Case({"server_version": NEWER}),
     "socket": Case({"socket": SOCKET}, server=VERSION),
+    "api_url": Case(Place.api, server=VERSION),
+    "api_token": Case(Place.api_by_token, server=VERSION),
+    "api_username": Case(Place.api, server=VERSION),
+    "api_password": Case(Place.api, server=VERSION),
+    "api_ca_path": Case(by_tls, server=VERSION),
+    "api_proxy": Case(by_proxy, server=VERSION, shows=lambda seen: bool(PROXIED[-1])),
     "state_dir": Case({"state_dir": "/srv/plugops"}),
 }
+API = {name for name in NODE_CASES if name.startswith("api_")}
 # What a module does not look at; that, too, is proved.
 INDIFFERENT = {
     PLUGIN: set(),
-    DIRECTORIES: {"server_version", "socket", "state_dir"},
+    DIRECTORIES: {"server_version", "socket", "state_dir", *API},
     SETTINGS: {"service_user", "service_group", "state_dir"},
-    SERVICE: {"service_user", "service_group", "config_path", "server_version", "socket", "state_dir"},
+    SERVICE: {"service_user", "service_group", "config_path", "server_version", "socket", "state_dir", *API},
     INFO: set(),
     LOCK: {*NODE_CASES} - {"root", "state_dir"},
     CHECKPOINT: set(),
@@ -201,6 +230,10 @@ def edited_behind_the_cache(place: Place) -> None:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def by_file(place: Place) -> Dict[str, Any]:
+    return {"via": "file", **place.api()}
 
 
 def modes_of_directories(seen: Seen) -> bool:
@@ -339,6 +372,7 @@ CASES: Dict[str, Dict[str, Case]] = {
         "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
         "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
         "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
+        "stage_only": Case({"stage_only": True}),
         "directory": Case({"directory": "/opt/mattermost/other"}),
         "client_directory": Case({"client_directory": "/opt/mattermost/client/other"}),
         "verify=cached": Case(bundle(OLD), edited_behind_the_cache, instead=lambda p: {**bundle(OLD)(p), **FULL}),
@@ -373,6 +407,7 @@ CASES: Dict[str, Dict[str, Case]] = {
         ),
         "via=file": with_server({"via": "file"}, {"via": "socket"}),
         "via=socket": with_server({"via": "socket"}, {"via": "file"}, NEWER),
+        "via=api": Case(lambda place: {"via": "api", **place.api()}, server=NEWER, instead=by_file),
         "via=auto": with_server({"via": "auto"}, {"via": "file"}),
         "backup": Case({"backup": True}, shows=one_backup),
     },
@@ -387,6 +422,7 @@ CASES: Dict[str, Dict[str, Case]] = {
         "plugin_settings": Case({"plugin_settings": {PLUGIN_ID: {"token": WANTED_SECRETS[0], "p": WANTED_SECRETS[1]}}}),
         "via=file": with_server({"via": "file"}, {"via": "socket"}),
         "via=socket": with_server({"via": "socket"}, {"via": "file"}, NEWER),
+        "via=api": Case(lambda place: {"via": "api", **place.api()}, server=NEWER, instead=by_file),
         "via=auto": with_server({"via": "auto"}, {"via": "file"}),
         "directory_mode": Case({"directory_mode": "0700"}),
         "files": Case({"files": True}),
@@ -493,6 +529,16 @@ BASE: Dict[str, Values] = {
     LOCK: {"run": RUN},
     CHECKPOINT: {},
 }
+
+
+def by_api(case: Case) -> Case:
+    return replace(case, values=lambda place: {"via": "api", **values_at(case.values, place)}, instead={"via": "file"})
+
+
+def restored_by(option: str) -> Values:
+    return lambda place: {**restored(), **values_at(NODE_CASES[option].values, place)}
+
+
 # Cases that need something else in one module.
 NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
     (PLUGIN, "state_dir"): Case(from_store, filled_store, instead=from_other_store),
@@ -511,12 +557,18 @@ NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
     (CHECKPOINT, "socket"): Case(
         {"socket": SOCKET, **restored()}, changed_since(), VERSION, {"socket": "/none", **restored()}
     ),
+    **{
+        (CHECKPOINT, option): replace(NODE_CASES[option], values=restored_by(option), prepare=changed_since())
+        for option in sorted(API)
+    },
+    # A server of that age has its settings changed in the file, unless it is told otherwise.
+    **{(SETTINGS, option): by_api(NODE_CASES[option]) for option in sorted(API)},
 }
 
 
 def case_of(module: str, option: str) -> Case:
     case = CASES[module].get(option) or NODE_CASES_OF.get((module, option)) or NODE_CASES[option]
-    return replace(case, server="") if option in INDIFFERENT[module] else case
+    return replace(case, server="", shows=None) if option in INDIFFERENT[module] else case
 
 
 def parameters(*modules: str) -> Any:
@@ -546,7 +598,7 @@ def test_every_module_has_cases() -> None:
 def _nothing_secret_in_the_log() -> Iterator[None]:
     with captured_log() as lines:
         yield
-    assert [line for line in lines for secret in SECRETS if secret in line] == []
+    assert [line for line in lines for secret in (*SECRETS, *ISSUED) if secret in line] == []
 
 
 def arguments_of(module: str, values: Values, place: Place) -> Dict[str, Any]:
@@ -566,7 +618,7 @@ def measured(module: str, case: Case, place: Place) -> Seen:
     answers = four_times(module, arguments, place)
     seen = Seen(place, answers, config, time.monotonic() - started)
     for answer in (without, *answers):
-        assert [secret for secret in SECRETS if secret in json.dumps(answer)] == []
+        assert [secret for secret in (*SECRETS, *ISSUED) if secret in json.dumps(answer)] == []
     return replace(seen, answers=[without, *answers])
 
 

@@ -25,7 +25,10 @@ CONFIG = "/opt/mattermost/config/config.json"
 # One that Ansible's own masking would catch, one so short that it would not, and what the host has already.
 WANTED_SECRETS = ["s3cr3t-of-the-contract", "q7Xz4"]
 KEPT_SECRETS = ["k3pt-in-the-file", "w9Kd2", "p4ssword-of-the-database"]
-SECRETS = WANTED_SECRETS + KEPT_SECRETS
+API_USER, API_PASSWORD = "admin", "Api-Passw0rd"
+PROXY_PASSWORD = "pr0xy-p4ssword"
+SECRETS = [*WANTED_SECRETS, *KEPT_SECRETS, API_PASSWORD, PROXY_PASSWORD]
+ISSUED: List[str] = []  # tokens of the servers that ran
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,17 @@ class Place:
 
     directory: Path
     server: AppServer
+    opened: contextlib.ExitStack
     publisher: Any = None
+
+    def api(self, address: str = "") -> Dict[str, str]:
+        """The way to the REST API of the server that runs, by login."""
+        listens = json.loads(self.real(CONFIG).read_text(encoding="utf-8"))["ServiceSettings"]["ListenAddress"]
+        url = address or f"http://{listens}"
+        return {"api_url": url, "api_username": API_USER, "api_password": API_PASSWORD}
+
+    def api_by_token(self) -> Dict[str, str]:
+        return {"api_url": self.api()["api_url"], "api_token": ISSUED[-1] if ISSUED else "of-no-server"}
 
     def bundle(self, version: str = NEW) -> str:
         return str(self.directory / "bundles" / f"{PLUGIN_ID}-{version}.tar.gz")
@@ -121,13 +134,13 @@ def broken_place(version: str = "") -> Iterator[Place]:
     :param version: of the server; default: that of the sandbox
     """
     # Short: the path of a unix socket has at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="po-") as directory:
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory(prefix="po-") as directory:
         os.chmod(directory, 0o755)
         sandbox = Path(directory) / "s"
         (server,) = make_sandbox(sandbox, version or VERSION, ["app3"])
         try:
             os.chmod(server.root, 0o755)  # so that a case can make a directory in it
-            place = Place(sandbox, server)
+            place = Place(sandbox, server, stack.enter_context(contextlib.ExitStack()))
             place.configure(
                 PluginSettings={"Plugins": {PLUGIN_ID: {"token": KEPT_SECRETS[0], "pin": KEPT_SECRETS[1]}}},
                 SqlSettings={"DataSource": f"postgres://mmuser:{KEPT_SECRETS[2]}@db/mattermost"},
@@ -150,8 +163,28 @@ def running_server(place: Place) -> Iterator[ServerProcess]:
     )
     install = place.server.install_dir
     with ServerProcess(install, user=unprivileged_user(), cwd=install) as process:
-        process.wait_for(place.real(SOCKET).exists, "the local-mode socket")
+        if process.has_socket():
+            process.wait_for(place.real(SOCKET).exists, "the local-mode socket")
+        _make_account(process)
         yield process
+
+
+def _make_account(process: ServerProcess) -> None:
+    user = {"username": API_USER, "email": "admin@example.com", "password": API_PASSWORD}
+    _post(process, "/users", user)  # the first one is a system admin
+    ISSUED.append(_post(process, "/users/login", {"login_id": API_USER, "password": API_PASSWORD}))
+
+
+def _post(process: ServerProcess, path: str, body: Mapping[str, Any]) -> str:
+    """The token that the server answers with, if it does."""
+    connection = process.connect()
+    try:
+        connection.request("POST", f"/api/v4{path}", json.dumps(body))
+        answer = connection.getresponse()
+        answer.read()
+        return answer.getheader("Token") or ""
+    finally:
+        connection.close()
 
 
 def mend_directories(place: Place, arguments: Mapping[str, Any]) -> None:

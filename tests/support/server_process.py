@@ -225,6 +225,10 @@ class ServerProcess:
     def connect(self, timeout: float = 30.0) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address(), timeout=timeout)
 
+    def has_socket(self) -> bool:
+        """Whether it is a server that has a local-mode socket, and shall make it."""
+        return "EnableLocalMode" in self.config()["ServiceSettings"] and bool(self._services.get("EnableLocalMode"))
+
     def connect_socket(self, timeout: float = 30.0) -> http.client.HTTPConnection:
         """To the local-mode socket (5.24 on)."""
         configured = str(self._services["LocalModeSocketLocation"])

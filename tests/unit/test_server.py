@@ -159,6 +159,8 @@ def test_requests(
     client: Server, partner: Partner, ask: Callable[[Server], Any], method: str, path: str, body: bytes
 ) -> None:
     partner.says(200, {"status": "OK"})
+    client.version()
+    partner.requests.clear()
     ask(client)
     (request,) = partner.requests
     assert (request.method, request.path, request.body) == (method, f"/api/v4{path}", body)

@@ -21,7 +21,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._config_source 
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure, inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import ServerError
+from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import ServerError
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings import Settings, read_plugin_settings
 from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion, parse_server_version
 
@@ -58,6 +58,7 @@ class ServerDouble:
         installed: Any = ("com.example.a",),
         secrets: Any = ("token",),
     ) -> None:
+        self.kind = "socket"
         self.parsed = parse_server_version(version)
         self.stored = copy.deepcopy(stored)
         self.file = file
@@ -130,6 +131,10 @@ class Host:
         self.version = server.parsed
         self.running = True
         return server
+
+    @property
+    def socket_server(self) -> Optional[ServerDouble]:
+        return self.server
 
     def override(self, key: str, value: Any) -> None:
         source = self.config_source

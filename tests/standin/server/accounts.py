@@ -56,6 +56,11 @@ class Accounts:
                     return self._new_token(user["id"])
         return None
 
+    def logout(self, token: str) -> None:
+        with self._lock:
+            if self._tokens.pop(token, None) is not None:
+                self._keep()
+
     def user_of(self, token: str) -> Optional[Dict[str, Any]]:
         user = self._users.get(self._tokens.get(token, ""))
         return _public(user) if user else None

@@ -101,6 +101,7 @@ class Api:
         add("POST", f"/plugins/{_ID}/{traits.disable_word}", self._disable)
         add("POST", "/users", self._create_user, _PUBLIC)
         add("POST", "/users/login", self._login, _PUBLIC, local=False)
+        add("POST", "/users/logout", self._logout, _PUBLIC, local=False)
         add("GET", "/users/me", lambda call: Answer.of(call.user), _SESSION, local=False)
         add("PUT", f"/users/{_ID}/roles", self._set_roles)
         add("POST", f"/users/{_ID}/tokens", self._access_token, _SESSION, local=False)
@@ -408,6 +409,10 @@ class Api:
             message = "Enter a valid email or username and/or password."
             raise AppError("login", "api.user.login.invalid_credentials_email_username", message, 401)
         return Answer.of(self._accounts.user_of(token), 200, {"Token": token})
+
+    def _logout(self, call: Call) -> Answer:
+        self._accounts.logout(call.request.headers.get("authorization", "").partition(" ")[2])
+        return Answer.of(OK)
 
     def _set_roles(self, call: Call) -> Answer:
         if not self._accounts.set_roles(call.match.group(1), str(call.json().get("roles", ""))):
