@@ -890,7 +890,7 @@ _SERVER = (
         "The app server gave no report",
         "It could not be reached, or the audit failed there.",
         "Nothing can be said about it.",
-        "See the evidence; try: ansible {subject} -m ping",
+        "See the evidence, and whether Ansible reaches the app server at all (ansible {subject} -m ping).",
         "",
     ),
     FindingCode(

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Write docs/findings from the table that the reports are made from: run it after a change of _finding_codes.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any, Dict
+
+_HERE = Path(__file__).resolve().parent
+_TABLE = _HERE.parent / "plugins" / "module_utils" / "_finding_codes.py"
+_MEANINGS = {
+    "error": "a plugin, or all of them, does not work, now or at the server's next start",
+    "warning": "it works, and something is not as it should be",
+    "note": "worth knowing; no fault",
+}
+
+
+def table() -> Any:
+    """The module with the table, read by its path, so that nothing has to be installed."""
+    spec = importlib.util.spec_from_file_location("_finding_codes", _TABLE)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{_TABLE} cannot be read")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def pages() -> Dict[str, str]:
+    """File name -> text."""
+    kinds = table().TABLE
+    made = {f"{kind.code}.md": page(kind) for kind in kinds}
+    lines = ["# Findings", "", "What `audit.yml` can find, by part of the app server. The codes are stable.", ""]
+    for area in dict.fromkeys(kind.area for kind in kinds):
+        lines += [f"## {area.capitalize()}", "", "| code | severity | what | site.yml mends it |", "|---|---|---|---|"]
+        for kind in kinds:
+            if kind.area == area:
+                mends = "yes" if kind.mends else "no"
+                lines.append(f"| [{kind.code}]({kind.code}.md) | {kind.severity} | {kind.title} | {mends} |")
+        lines.append("")
+    made["README.md"] = "\n".join(lines)
+    return made
+
+
+def page(kind: Any) -> str:
+    parts = [
+        f"# {kind.code}",
+        f"**{kind.title}.** Severity: {kind.severity} ({_MEANINGS[kind.severity]}). Part: {kind.area}.",
+        f"**Cause.** {kind.cause}",
+        f"**Leads to.** {kind.leads_to}",
+        f"**What to do.** {kind.remedy}",
+    ]
+    if kind.command:
+        parts.append(f"```\n{kind.command}\n```")
+    if "{" in kind.remedy + kind.command:
+        parts.append("What stands in braces is filled in by the report.")
+    by = "`site.yml` mends it." if kind.mends else "`site.yml` does not mend it."
+    return "\n\n".join([*parts, f"{by} [All findings](README.md)"]) + "\n"
+
+
+def main() -> None:
+    directory = _HERE / "findings"
+    directory.mkdir(exist_ok=True)
+    made = pages()
+    for old in directory.glob("*.md"):
+        if old.name not in made:
+            old.unlink()
+    for name, text in made.items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

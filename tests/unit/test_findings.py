@@ -1,0 +1,105 @@
+"""Findings: the table is whole, one cause is one finding, commands are safe to paste, the pages are the table's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils import _finding_codes
+from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES, TABLE, FindingCode
+from ansible_collections.plugops.mattermost.plugins.module_utils._findings import Findings, filled, quoted
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.playbooks import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / "docs"))
+import make_findings
+
+SOURCES = [*(REPOSITORY / "plugins").glob("module_utils/_*.py"), *(REPOSITORY / "plugins").glob("plugin_utils/_*.py")]
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=[kind.code for kind in TABLE])
+def test_every_code_says_all_of_it(kind: FindingCode) -> None:
+    assert re.fullmatch("[a-z][a-z-]+[a-z]", kind.code)
+    assert kind.severity in ("error", "warning", "note")
+    for text in (kind.cause, kind.leads_to, kind.remedy):
+        assert text.rstrip('"').endswith("."), text
+    assert not kind.title.endswith(".")
+
+
+def test_codes_are_unique_and_each_is_found_by_something() -> None:
+    assert len(CODES) == len(TABLE)
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES if path.name != "_finding_codes.py"]
+    assert [code for code in CODES if not any(f'"{code}"' in text for text in texts)] == []
+
+
+def test_the_pages_are_made_from_the_table() -> None:
+    """After a change of the table: python3 docs/make_findings.py"""
+    found = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "docs/findings").iterdir()}
+    assert found == make_findings.pages()
+    assert {path.removesuffix(".md") for path in found} == {*CODES, "README"}
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_a_value_is_one_word_of_a_command(value: str) -> None:
+    assert shlex.split(filled("rm {path}", {"path": quoted(value)})) == ["rm", value]
+
+
+def test_what_is_not_known_stays_a_placeholder() -> None:
+    assert filled("chown {user} {path}", {"user": "", "path": "/a"}) == "chown <user> /a"
+
+
+def test_a_cause_and_its_lines_are_one_finding() -> None:
+    found = Findings()
+    found.add("mount-noexec", "/srv/plugins", "/srv/plugins: noexec")
+    found.explain("executable-not-executable", ["mount-noexec"], ["com.example.a", "/srv/plugins/a/server"], "a line")
+    found.explain("executable-not-executable", ["mount-noexec"], ["com.example.b", "/opt/plugins/b/server"], "other")
+    first, second = sorted(found.as_list(), key=lambda item: str(item["code"]), reverse=True)
+    assert (first["code"], first["evidence"], first["source"]) == (
+        "mount-noexec",
+        ["/srv/plugins: noexec", "a line"],
+        "disk",
+    )
+    assert (second["code"], second["subject"], second["source"]) == (
+        "executable-not-executable",
+        "com.example.b",
+        "log",
+    )
+
+
+def test_a_cause_of_the_whole_node_explains_every_line() -> None:
+    found = Findings()
+    found.add("working-directory-wrong", "", "bin")
+    found.explain("directory-missing", ["working-directory-wrong"], ["/opt/mattermost/bin/client/plugins"], "a line")
+    assert [item["code"] for item in found.as_list()] == ["working-directory-wrong"]
+
+
+def test_notes_are_not_made_of_lines_alone() -> None:
+    found = Findings()
+    found.explain("unmanaged-plugin", [], ["com.example.a"], "Skipping sync for unmanaged plugin")
+    assert found.as_list() == []
+
+
+def test_the_same_twice_is_one_and_evidence_is_kept_short() -> None:
+    found = Findings()
+    for number in range(20):
+        found.add("foreign-owner", "/a", f"file {number}", mends=number != 7)
+        found.add("foreign-owner", "/a", "file 0", mends=True)
+    (one,) = found.as_list()
+    assert one["evidence"][-1] == "and 12 more"
+    assert one["mended_by_site"] is False
+
+
+def test_the_worst_comes_first() -> None:
+    found = Findings()
+    for code in ("unmanaged-plugin", "backup-copy", "acl"):
+        found.add(code)
+    assert [item["severity"] for item in found.as_list()] == ["error", "warning", "note"]
+
+
+def test_the_table_is_read_by_its_path() -> None:
+    assert Path(_finding_codes.__file__).samefile(make_findings._TABLE)
