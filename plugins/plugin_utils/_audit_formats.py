@@ -28,7 +28,7 @@ def terminal_lines(audit: Mapping[str, Any]) -> List[str]:
     notes = [f"{item['code']} ({', '.join(item['nodes'])})" for item in audit["findings"] if item["severity"] == NOTE]
     if notes:
         lines += ["", *_wrapped("notes: ", "; ".join(notes))]
-    return [*lines, "", f"The app servers are {audit['status']}." + _advice(audit)]
+    return [*lines, "", *_wrapped("", f"The app servers are {audit['status']}." + _advice(audit))]
 
 
 def _rows(audit: Mapping[str, Any]) -> List[List[str]]:

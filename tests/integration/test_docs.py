@@ -16,6 +16,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.plugops.mattermost.plugins.action.mattermost_audit_report import ARGUMENTS as AUDIT_REPORT
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_parity import ARGUMENTS as PARITY
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._entry import KEYS
 from yamllint import linter
@@ -29,7 +30,9 @@ pytestmark = pytest.mark.slow
 
 COLLECTION = "plugops.mattermost"
 MODULES = sorted(path.stem for path in (REPOSITORY / "library").glob("*.py"))
-CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity"))}
+CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity", "_report"))}
+# Those that are all controller half.
+ON_THE_CONTROLLER = {"mattermost_plugin_parity": PARITY, "mattermost_audit_report": AUDIT_REPORT}
 ROLE = REPOSITORY / "roles" / "app_server"
 EXAMPLE_BUNDLES = {"com.example.todo": "1.2.0", "com.example.poll": "2.0.1"}
 # What has to be done on a host before the examples can do anything.
@@ -106,8 +109,8 @@ def test_a_reference_leads_to_an_option_or_a_result(module: str, documents: Dict
 
 def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any]:
     """What the module gives to AnsibleModule, or for the one that is all controller half, to its validation."""
-    if module == "mattermost_plugin_parity":
-        return PARITY
+    if module in ON_THE_CONTROLLER:
+        return ON_THE_CONTROLLER[module]
     loaded = importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.modules.{module}")
     given: Dict[str, Any] = {}
 
@@ -180,7 +183,7 @@ def adapted(task: Dict[str, Any], files: Mapping[str, Path]) -> Dict[str, Any]:
     """An example as it can run in the sandbox: no other user, the sandbox's root, bundles that there are."""
     task = {key: value for key, value in task.items() if key not in ("become", "notify")}
     for name, arguments in task.items():
-        if not name.startswith(COLLECTION) or name.endswith("_parity"):
+        if not name.startswith(COLLECTION) or name.rpartition(".")[2] in ON_THE_CONTROLLER:
             continue
         text = json.dumps({"server_version": VERSION, **(arguments or {}), "root": "{{ sandbox }}"})
         for written, path in files.items():
@@ -207,7 +210,7 @@ class Examples:
 @pytest.fixture(scope="module", params=MODULES)
 def examples(request: pytest.FixtureRequest, documents: Dict[str, Any], tmp_path_factory: Any) -> Examples:
     place = tmp_path_factory.mktemp(request.param)
-    names = ["app1", "app2"] if request.param == "mattermost_plugin_parity" else ["app1"]
+    names = ["app1", "app2"] if request.param in ON_THE_CONTROLLER else ["app1"]
     try:
         return run_examples(request.param, documents[request.param]["examples"], place, names)
     finally:

@@ -20,7 +20,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock impor
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from support import signing
+from support import audit_reports, signing
 from support.bundles import make_bundle
 from support.download_server import DownloadServer, download_server, make_ca
 from support.fronts import http_proxy, make_certificate, tls_before
@@ -54,6 +54,7 @@ SETTINGS = "mattermost_plugin_settings"
 SERVICE = "mattermost_service_directory"
 INFO = "mattermost_plugin_info"
 PARITY = "mattermost_plugin_parity"
+AUDIT_REPORT = "mattermost_audit_report"
 LOCK = "mattermost_run_lock"
 CHECKPOINT = "mattermost_plugin_checkpoint"
 ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK, CHECKPOINT)
@@ -578,7 +579,7 @@ def parameters(*modules: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("module", [*ENSURING, INFO, PARITY])
+@pytest.mark.parametrize("module", [*ENSURING, INFO, PARITY, AUDIT_REPORT])
 def test_every_option_and_choice_has_a_case(module: str) -> None:
     documented = documented_options(module)
     options = {*documented, *accepted_options(module)} - INTERNAL
@@ -587,11 +588,12 @@ def test_every_option_and_choice_has_a_case(module: str) -> None:
         for option in options
         for case in [f"{option}={choice}" for choice in documented.get(option, {}).get("choices", [])] or [option]
     }
-    assert wanted == ({*PARITY_CASES} if module == PARITY else {*NODE_CASES, *CASES[module]})
+    by_module = {PARITY: {*PARITY_CASES}, AUDIT_REPORT: {*AUDIT_CASES}}
+    assert wanted == by_module.get(module, {*NODE_CASES, *CASES.get(module, {})})
 
 
 def test_every_module_has_cases() -> None:
-    assert {path.stem for path in (REPOSITORY / "library").glob("*.py")} == {*ENSURING, INFO, PARITY}
+    assert {path.stem for path in (REPOSITORY / "library").glob("*.py")} == {*ENSURING, INFO, PARITY, AUDIT_REPORT}
 
 
 @pytest.fixture(autouse=True)
@@ -714,3 +716,41 @@ def test_parity_compares_and_changes_nothing(tmp_path: Path) -> None:
     outcomes = [(status, result["consistent"], result["changed"]) for status, result in found[:: len(calls)]]
     assert outcomes == [("ok", True, False), ("ok", False, False), ("ok", False, False), ("failed", False, False)]
     assert [secret for secret in KEPT_SECRETS if secret in run.output] == []
+
+
+AUDIT_CASES: Dict[str, List[str]] = {
+    "reports": ["audit.html", "audit.json", "audit.junit.xml", "audit.sarif"],
+    "directory": ["audit.html", "audit.json", "audit.junit.xml", "audit.sarif"],
+    "formats=html": ["audit.html"],
+    "formats=json": ["audit.json"],
+    "formats=junit": ["audit.junit.xml"],
+    "formats=sarif": ["audit.sarif"],
+}
+
+
+@pytest.mark.slow
+def test_the_report_of_an_audit_writes_what_is_asked_for_and_nothing_in_check_mode(tmp_path: Path) -> None:
+    reports = audit_reports.cluster()
+    tasks = []
+    for option in AUDIT_CASES:
+        chosen = {"formats": [option.partition("=")[2]]} if "=" in option else {}
+        directory = "" if option == "reports" else f"{tmp_path}/{{{{ inventory_hostname }}}}/{option}"
+        arguments = {"reports": reports, "directory": directory, **chosen}
+        check = "{{ inventory_hostname == 'check' }}"
+        tasks.append({f"plugops.mattermost.{AUDIT_REPORT}": arguments, "check_mode": check})
+    playbook = tmp_path / "audit.json"
+    # As values, not as text that Ansible would fill in.
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    inventory = tmp_path / "hosts"
+    inventory.write_text("check ansible_connection=local\nrun ansible_connection=local\n")
+    run = run_playbook(str(playbook), inventory, {}, ["--forks=1"], may_fail=True)
+    assert run.returncode == 20, run.output  # as the callback of ansible.cfg has it
+    results = {host: run.results(f"plugops.mattermost.{AUDIT_REPORT}", host) for host in ("check", "run")}
+    assert [item["status"] for item in results["check"] + results["run"]] == ["broken"] * 2 * len(AUDIT_CASES)
+    assert not (tmp_path / "check").exists()
+    for (option, names), result in zip(AUDIT_CASES.items(), results["run"]):
+        place = tmp_path / "run" / option
+        assert result["changed"] is False
+        wanted = [] if option == "reports" else names
+        assert [path.name for path in sorted(place.glob("*"))] == wanted
+        assert sorted(result["files"].values()) == [str(place / name) for name in wanted]

@@ -68,7 +68,9 @@ def run_playbook(
         given.write_text(json.dumps(variables))
         command = [program("ansible-playbook"), "-i", str(inventory), "-e", f"@{given}", *options, playbook]
         environment = clean_environment(
-            ANSIBLE_CALLBACK_PLUGINS=str(_CALLBACKS), ANSIBLE_CALLBACKS_ENABLED="recorder", PLUGOPS_RECORD=str(record)
+            ANSIBLE_CALLBACK_PLUGINS=str(_CALLBACKS),
+            ANSIBLE_CALLBACKS_ENABLED="recorder,plugops.mattermost.audit_exit",
+            PLUGOPS_RECORD=str(record),
         )
         done = subprocess.run(
             command,
