@@ -133,7 +133,12 @@ def look_at_socket(scene: Scene) -> None:
     except OSError:
         return
     if stat.S_ISSOCK(owner.st_mode) and owner.st_uid not in (0, os.geteuid(), node.account.uid):
-        scene.findings.add("socket-foreign", path, f"{path} belongs to uid {owner.st_uid}, not to {node.account.name}")
+        text = f"{path} belongs to uid {owner.st_uid}, not to {node.account.name}"
+        try:
+            node.server  # noqa: B018 - the refusal, so that what else it keeps from being looked at is explained
+        except OperatorError as error:
+            text = str(error)
+        scene.findings.add("socket-foreign", path, text)
 
 
 def look_at_temporary_directory(scene: Scene) -> None:

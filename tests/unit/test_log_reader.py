@@ -110,7 +110,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._log_reader imp
 started = time.process_time()
 found = read_log(sys.argv[2], sys.argv[2], float(sys.argv[3]), INTERESTING, DULL)
 # Not ru_maxrss: that of a child begins with its parent's.
-print(time.process_time() - started, int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read()).group(1)) / 1024)
+peak = re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read()).group(1)
+print(time.process_time() - started, int(peak) / 1024)
 print([item.text for item in found.lines].count("Failed to start up plugins"), found.skipped)
 """
 
