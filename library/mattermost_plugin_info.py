@@ -228,6 +228,13 @@ plugin_system:
   description: V(on), V(off) (disabled, or its start-up failed) or V(unknown) where no server answers.
   returned: success
   type: str
+checkpoints:
+  description:
+    - The checkpoints that M(plugops.mattermost.mattermost_plugin_checkpoint) has taken, the oldest first.
+    - Null where this user may not read them.
+  returned: success
+  type: list
+  elements: dict
 strategy:
   description: The way that the bundles would take, and why; null where nothing has to be installed.
   returned: success
@@ -253,12 +260,14 @@ plugins:
 """
 
 import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._audit import Audit
+from ..module_utils._checkpoint import DIRECTORY, Checkpoints
 from ..module_utils._directories import Directories
+from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._node_report import NodeReport
@@ -320,7 +329,19 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         result["findings"] = Audit(node, wanted_of(params)).findings(result)
     warn(module, [*node.warnings, *report.warnings])
     chosen = plugin_set.chosen
-    return {**result, "strategy": chosen and {"name": chosen.name, "reason": chosen.reason}}
+    return {
+        **result,
+        "strategy": chosen and {"name": chosen.name, "reason": chosen.reason},
+        "checkpoints": known_checkpoints(node),
+    }
+
+
+def known_checkpoints(node: Node) -> Optional[List[Dict[str, Any]]]:
+    """What may be shown of them; None where this user may not look."""
+    try:
+        return [checkpoint.facts() for checkpoint in Checkpoints(node.state_path(DIRECTORY)).list()]
+    except OperatorError:
+        return None
 
 
 def main() -> None:

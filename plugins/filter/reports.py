@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ..module_utils._plugin_settings import wanted_value
-from ..module_utils._report import plan_lines
+from ..module_utils._report import plan_lines, rollback_lines
 from ..module_utils._rollout import failure, stopped
 
 
@@ -18,6 +18,7 @@ class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         return {
             "plan_lines": plan_lines,
+            "rollback_lines": rollback_lines,
             "wanted_value": wanted_value,
             "rollout_failure": _failure,
             "rollout_stopped": stopped,

@@ -37,6 +37,26 @@ def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
     return lines
 
 
+def rollback_lines(plans: Mapping[str, Mapping[str, Any]]) -> List[str]:
+    """What rollback.yml would put back, node by node, and what else there is to go back to.
+
+    :param plans: node -> what mattermost_plugin_checkpoint returned there in check mode
+    """
+    lines: List[str] = []
+    for node, plan in sorted(plans.items()):
+        if "checkpoint" not in plan:
+            lines.append(f"{node}: no plan: {plan.get('msg') or 'the task did not run to its end there'}")
+            continue
+        target = plan["checkpoint"]
+        to = f"{target['name']}, taken {target['taken']}"
+        first, *differences = _node_lines(node, plan)
+        lines.append(f"{first}, to be as in checkpoint {to}")
+        lines.extend(differences)
+        others = [item["name"] for item in plan["checkpoints"] if item["name"] != target["name"]]
+        lines.append(f"  other checkpoints: {', '.join(reversed(others)) or 'none'}")
+    return lines
+
+
 def _restart(report: Mapping[str, Any]) -> str:
     owed = (report.get("pending") or {}).get("restart") or []
     reasons = [*owed, *(report.get("expected_restart") or [])]

@@ -82,7 +82,13 @@ def test_modules_can_be_read_on_a_terminal(documents: Dict[str, Any]) -> None:
 
 def test_the_role_can_be_read_on_a_terminal() -> None:
     shown = ansible_doc("-t", "role", f"{COLLECTION}.app_server")
-    assert re.findall(r"^ENTRY POINT: \*?(\w+)", shown, re.MULTILINE) == ["main", "plan", "converge"]
+    assert re.findall(r"^ENTRY POINT: \*?(\w+)", shown, re.MULTILINE) == [
+        "main",
+        "plan",
+        "converge",
+        "rollback_plan",
+        "rollback",
+    ]
     assert_named(yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")), shown)
 
 
