@@ -242,8 +242,9 @@ class Restored(Concern[RestoredFound]):
 
     def _concerns(self, then: State, now: State, plugins: PluginsFound) -> List[Concern[Any]]:
         wanted = self._wanted(then, plugins)
-        self._ids = [plugin.id for plugin in wanted]
-        settings = SettingsOfThen(self._node, then.settings, self._only, self._ids)
+        ids = [plugin.id for plugin in wanted]
+        self._ids = sorted({*self._ids, *ids})
+        settings = SettingsOfThen(self._node, then.settings, self._only, ids)
         directory, client_directory = self._directories(then, now)
         self.plugin_set = PluginSet(
             self._node,
