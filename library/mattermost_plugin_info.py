@@ -66,6 +66,18 @@ options:
       - Reads more than a plan needs, so it is off by default.
     type: bool
     default: false
+  bundle_digests:
+    description:
+      - Also return the SHA-256 of the bundles that installed plugins come from, in the node's store and in the server's
+        filestore, so that nodes and a lock file can be compared. Reads these bundles.
+    type: bool
+    default: false
+  fingerprint_key:
+    description:
+      - A random text of at least 32 characters, the same for all nodes of one comparison and kept nowhere. With it,
+        the settings of plugins are returned as keyed hashes, so that nodes can be compared without a value being
+        shown or guessed.
+    type: str
   verify:
     description: As for M(plugops.mattermost.mattermost_plugin).
     type: str
@@ -255,6 +267,8 @@ plugins:
   description:
     - What was found of the plugins.
     - With O(files), each item of C(installed) has C(paths), path to digest; a star marks an executable file.
+    - With O(bundle_digests), each item of C(installed) has C(bundle), the SHA-256 of a bundle with these very files,
+      and C(filestore), that of the server's own copy; null where there is none.
   returned: when it could be read
   type: dict
 """
@@ -266,6 +280,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._audit import Audit
 from ..module_utils._checkpoint import DIRECTORY, Checkpoints
+from ..module_utils._comparable import add_bundle_digests, setting_fingerprints
 from ..module_utils._directories import Directories
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
@@ -280,6 +295,7 @@ from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._wanted_plugin import wanted_of
 
 _POLL = 0.5
+_SHORTEST_KEY = 32
 
 
 def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tuple[NodeReport, PluginSet]:
@@ -309,6 +325,17 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
     return report, plugin_set
 
 
+def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
+    """What only a comparison of nodes needs."""
+    key = params["fingerprint_key"]
+    if key and len(key) < _SHORTEST_KEY:
+        raise OperatorError("fingerprint_key is too short to keep a secret", wanted=f"{_SHORTEST_KEY} characters")
+    if params["bundle_digests"] and "plugins" in result:
+        add_bundle_digests(node, result["plugins"])
+    if key and "settings" in result:
+        result["settings"]["fingerprints"] = setting_fingerprints(node, key)
+
+
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Report, and with ``wait`` report again until the node is healthy or the time is over."""
     with build_node(module) as node:
@@ -327,6 +354,7 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         node.forget()
     if params["findings"]:
         result["findings"] = Audit(node, wanted_of(params)).findings(result)
+    add_comparable(node, params, result)
     warn(module, [*node.warnings, *report.warnings])
     chosen = plugin_set.chosen
     return {
@@ -358,6 +386,8 @@ def main() -> None:
             "directory_mode": {"type": "str", "default": "0755"},
             "files": {"type": "bool", "default": False},
             "findings": {"type": "bool", "default": False},
+            "bundle_digests": {"type": "bool", "default": False},
+            "fingerprint_key": {"type": "str", "no_log": True},
             "verify": {"type": "str", "choices": ["cached", "full"], "default": "cached"},
             "update_cache": {"type": "bool", "default": False},
             "wait": {"type": "int", "default": 0},
@@ -365,7 +395,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    answer(module, lambda: run(module), secret_options=["plugin_settings"])
+    answer(module, lambda: run(module), secret_options=["plugin_settings", "fingerprint_key"])
 
 
 if __name__ == "__main__":

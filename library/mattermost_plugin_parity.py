@@ -8,13 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mattermost_plugin_parity
-short_description: Ensure that the reports of all app servers agree
+short_description: Ensure that the reports of all app servers agree, with each other and with a lock file
 version_added: 0.1.0
 description:
   - Compares what M(plugops.mattermost.mattermost_plugin_info) returned on each app server, and names the nodes, and
     where the reports hold them the files, that differ.
   - Compared are the version, the bytes and the state of every installed plugin, the plugin settings in effect and
     the server's version. Paths, processes and times are a node's own.
+  - Where the reports have them (options C(bundle_digests) and C(fingerprint_key) of
+    M(plugops.mattermost.mattermost_plugin_info)), the bytes of bundles and the settings of plugins are compared, too.
+    Settings of plugins are never shown, only which app servers have the same value.
+  - What a server writes into C(PluginStates) by itself is no difference where another one has not written it yet.
   - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
@@ -24,12 +28,20 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: Changes nothing.
+    details: Changes nothing but the file O(dest).
 options:
   reports:
     description: Name of each app server to what M(plugops.mattermost.mattermost_plugin_info) returned there.
     type: dict
     required: true
+  lock:
+    description:
+      - Lock file on the controller, as M(plugops.mattermost.mattermost_plugin_lock) writes it. An app server that is
+        not what it pins differs, and one that has other plugins, unless the server brings them along itself.
+    type: path
+  dest:
+    description: File on the controller that the comparison is written into, as JSON.
+    type: path
   fail:
     description: Whether a difference is a failure.
     type: bool

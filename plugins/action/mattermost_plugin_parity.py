@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+import json
+import os
+from typing import Any, Dict, List, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._parity import compare_nodes
+from ..module_utils._errors import OperatorError
+from ..module_utils._files import write_atomic
+from ..module_utils._parity import NodeDifference, compare_nodes, compare_with_pins
+from ..plugin_utils._lock import read_lock
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},
+    "lock": {"type": "path"},
+    "dest": {"type": "path"},
     "fail": {"type": "bool", "default": True},
 }
 
@@ -26,14 +33,57 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        differences = compare_nodes(args["reports"])
-        result.update(
-            changed=False,
-            consistent=not differences,
-            nodes=sorted(args["reports"]),
-            differences=[difference.as_dict() for difference in differences],
-        )
+        try:
+            differences = self._differences(args)
+            report = {
+                "consistent": not differences,
+                "nodes": sorted(args["reports"]),
+                "differences": [difference.as_dict() for difference in differences],
+            }
+            result.update(changed=self._keep(args["dest"], report), **report)
+        except OperatorError as error:
+            return {**result, "failed": True, "msg": str(error)}
         if differences and args["fail"]:
             lines = "; ".join(str(difference) for difference in differences)
-            result.update(failed=True, msg=f"The app servers differ: {lines}. What to do: run site.yml on all of them.")
+            what = "are not what the lock file pins" if args["lock"] else "differ"
+            result.update(failed=True, msg=f"The app servers {what}: {lines}. What to do: run site.yml on all of them.")
         return result
+
+    @staticmethod
+    def _differences(args: Dict[str, Any]) -> List[NodeDifference]:
+        differences = compare_nodes(args["reports"])
+        if args["lock"]:
+            lock = read_lock(args["lock"])
+            pins = {
+                plugin_id: {
+                    "present": pin.present,
+                    "version": pin.version,
+                    "enabled": pin.enabled is not False,
+                    "bundle": pin.sha256,
+                    "files": pin.tree,
+                }
+                for plugin_id, pin in lock.pins.items()
+            }
+            differences += compare_with_pins(args["reports"], pins, os.path.basename(lock.path))
+        return differences
+
+    def _keep(self, dest: Optional[str], report: Dict[str, Any]) -> bool:
+        """Write the report where it is another one than what is there."""
+        if not dest:
+            return False
+        text = json.dumps(report, indent=2, sort_keys=True) + "\n"
+        try:
+            if os.path.exists(dest):
+                with open(dest, encoding="utf-8", errors="replace") as source:
+                    if source.read() == text:
+                        return False
+            if not self._task.check_mode:
+                write_atomic(dest, text.encode("utf-8"))
+        except OSError as error:
+            raise OperatorError(
+                "the report cannot be written",
+                where=dest,
+                found=error.strerror or str(error),
+                remedy="see to it that its directory exists and that you may write there",
+            ) from error
+        return True

@@ -18,7 +18,7 @@ options:
     type: path
   lock:
     description:
-      - Lock file on the controller, as the lock playbook writes it. All that it pins is
+      - Lock file on the controller, as M(plugops.mattermost.mattermost_plugin_lock) writes it. All that it pins is
         wanted; O(plugins) need not repeat it.
       - What O(plugins) or O(bundle_directory) say otherwise than the lock file is an error.
       - Relative to the directory in which Ansible was started; write V({{ inventory_dir }}/plugins.lock.yml) to be

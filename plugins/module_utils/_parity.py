@@ -11,8 +11,30 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping
 
+# Ids that servers put into PluginStates by themselves, and whose plugins they bring along: by version, and some only
+# in enterprise builds.
+_SEEDED = frozenset(
+    {
+        "com.mattermost.nps",
+        "com.mattermost.calls",
+        "com.mattermost.apps",
+        "com.mattermost.plugin-incident-management",
+        "com.mattermost.plugin-channel-export",
+        "focalboard",
+        "playbooks",
+        "mattermost-ai",
+        "jira",
+    }
+)
+_STATES = "settings.PluginStates."
+_VALUES = "settings.Plugins."
 # At most so many files are named for one plugin; a count tells the rest.
 _NAMED_FILES = 20
+
+
+def is_seeded(plugin_id: str) -> bool:
+    """Whether servers know this plugin without having been told."""
+    return plugin_id.lower() in _SEEDED
 
 
 @dataclass(frozen=True)
@@ -44,11 +66,13 @@ def compare_nodes(reports: Mapping[str, Mapping[str, Any]]) -> List[NodeDifferen
 
     :param reports: node -> what mattermost_plugin_info returned there
     """
-    flat = {node: _flatten(report) for node, report in reports.items()}
+    flat = _labelled({node: _flatten(report) for node, report in reports.items()})
     names = sorted({name for values in flat.values() for name in values})
     differences = []
     for name in names:
         values = {node: flat[node].get(name) for node in flat}
+        if _is_seeded_state(name, values):
+            continue
         odd = _odd(values)
         if odd:
             differences.append(NodeDifference(name, values, odd, _differing_files(name, reports)))
@@ -63,12 +87,83 @@ def _flatten(report: Mapping[str, Any]) -> Dict[str, Any]:
         values[f"plugins.{plugin_id}.version"] = plugin.get("version")
         values[f"plugins.{plugin_id}.files"] = plugin.get("tree")
         values[f"plugins.{plugin_id}.enabled"] = plugin.get("enabled")
+        for name in ("bundle", "filestore"):
+            if name in plugin:
+                values[f"plugins.{plugin_id}.{name}"] = plugin[name]
     settings = report.get("settings") or {}
     for key, value in (settings.get("settings") or {}).items():
         values[f"settings.{key}"] = value
     for plugin_id, enabled in (settings.get("states") or {}).items():
-        values[f"settings.PluginStates.{plugin_id}"] = enabled
+        values[f"{_STATES}{plugin_id}"] = enabled
+    for plugin_id, fingerprints in (settings.get("fingerprints") or {}).items():
+        for name, fingerprint in fingerprints.items():
+            values[f"{_VALUES}{plugin_id}.{name}"] = fingerprint
     return values
+
+
+def compare_with_pins(
+    reports: Mapping[str, Mapping[str, Any]], pins: Mapping[str, Mapping[str, Any]], lock: str
+) -> List[NodeDifference]:
+    """All in which nodes are not what a lock file pins, and what they have besides, sorted by name.
+
+    :param reports: as for :func:`compare_nodes`
+    :param pins: plugin id -> ``present``, ``version``, ``enabled``, ``bundle`` (SHA-256) and ``files`` (tree digest,
+        may be empty)
+    :param lock: how the lock file is called among the nodes
+    """
+    installed = {node: (report.get("plugins") or {}).get("installed") or {} for node, report in reports.items()}
+    differences: List[NodeDifference] = []
+    ids = {plugin_id for plugins in installed.values() for plugin_id in plugins if not is_seeded(plugin_id)}
+    for plugin_id in sorted({*pins, *ids}):
+        pin = pins.get(plugin_id) or {"present": False}
+        for aspect in _aspects(pin):
+            found = {node: _aspect(plugins.get(plugin_id), aspect) for node, plugins in installed.items()}
+            wanted = pin["version"] if aspect == "version" and pin["present"] else pin.get(aspect)
+            odd = sorted(node for node, value in found.items() if value != wanted and value is not _UNKNOWN)
+            if odd:
+                shown = {node: None if value is _UNKNOWN else value for node, value in found.items()}
+                name = f"lock.{plugin_id}.{aspect}"
+                differences.append(NodeDifference(name, {**shown, lock: wanted}, odd))
+    return differences
+
+
+def _aspects(pin: Mapping[str, Any]) -> List[str]:
+    if not pin["present"]:
+        return ["version"]
+    return ["version", "enabled", "files" if pin.get("files") else "bundle"]
+
+
+# Nothing that a node could be blamed for: it has no bundle to hold against the lock file.
+_UNKNOWN = object()
+
+
+def _aspect(plugin: Any, aspect: str) -> Any:
+    if plugin is None:
+        return None
+    if aspect == "bundle":
+        return plugin.get("bundle") or _UNKNOWN
+    return plugin.get("tree" if aspect == "files" else aspect)
+
+
+def _is_seeded_state(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether the nodes differ in nothing but that some servers have not written what they would write anyway."""
+    if not (name.startswith(_STATES) and is_seeded(name[len(_STATES) :])):
+        return False
+    return len({value for value in values.values() if value is not None}) < 2
+
+
+def _labelled(flat: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
+    """Letters in place of fingerprints: who has the same value is to be seen, and nothing more."""
+    seen: Dict[str, List[str]] = {}
+    labelled: Dict[str, Dict[str, Any]] = {}
+    for node in sorted(flat):
+        labelled[node] = dict(flat[node])
+        for name in (name for name in flat[node] if name.startswith(_VALUES)):
+            known = seen.setdefault(name, [])
+            if flat[node][name] not in known:
+                known.append(flat[node][name])
+            labelled[node][name] = f"value {known.index(flat[node][name]) + 1} (not shown)"
+    return labelled
 
 
 def _odd(values: Mapping[str, Any]) -> List[str]:

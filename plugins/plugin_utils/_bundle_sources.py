@@ -46,6 +46,7 @@ class SourceOptions:
         :raises OperatorError: a value is wrong
         """
         given = {name: args.pop(name) for name in list(args) if name in SOURCE_ARGUMENTS}
+        given = {name: value for name, value in given.items() if value is not None}
         checked = ArgumentSpecValidator(SOURCE_ARGUMENTS).validate(given)
         if checked.error_messages:
             raise OperatorError("a source option is wrong", found="; ".join(checked.error_messages))
@@ -113,6 +114,10 @@ class BundleSources:
     def id_of(self, path: str) -> str:
         """The id in a bundle."""
         return str(self._facts.of(path)["id"])
+
+    def sha256_of(self, path: str) -> str:
+        """Of a bundle."""
+        return str(self._facts.of(path)["sha256"])
 
     def matches(self, path: str, said: Mapping[str, str]) -> bool:
         """Whether a bundle is what is said of it."""

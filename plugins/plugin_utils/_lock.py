@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping
@@ -85,8 +86,9 @@ class Lock:
 
     def text(self) -> str:
         """The file's content: the same for the same pins."""
-        plugins = {plugin_id: _written(self.pins[plugin_id]) for plugin_id in sorted(self.pins)}
-        content = {"format": FORMAT, "plugins": plugins}
+        plugins = {plugin_id: written(self.pins[plugin_id]) for plugin_id in sorted(self.pins)}
+        # Through JSON: what Ansible hands over are texts of types of its own.
+        content = json.loads(json.dumps({"format": FORMAT, "plugins": plugins}))
         return _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100_000)
 
 
@@ -176,7 +178,8 @@ def _state(present: bool, version: str, sha256: str, enabled: bool) -> Dict[str,
     return {"state": "present", "version": version, "sha256": sha256, "enabled": enabled}
 
 
-def _written(pin: Entry) -> Dict[str, Any]:
+def written(pin: Entry) -> Dict[str, Any]:
+    """A pin as it stands in the file."""
     if not pin.present:
         return {"state": "absent"}
     texts = {key: getattr(pin, key) for key in _KEYS if key not in ("state", "enabled")}

@@ -47,32 +47,44 @@ def wanted_plugins(
     """
     options = options or SourceOptions()
     lock = read_lock(options.lock) if options.lock else None
-    resolved = resolve_plugins(entries, find, facts, options, lock)
+    resolved = Wanted(find, facts, options, lock).all(entries)
     if lock is not None:
         for found in resolved:
             lock.refuse_contradiction(found.plugin, found.entry.where)
     return [found.plugin for found in resolved], {found.plugin.sha256: found.path for found in resolved if found.path}
 
 
-def resolve_plugins(
-    entries: Sequence[Any], find: Find, facts: BundleFacts, options: SourceOptions, lock: Optional[Lock]
-) -> List[Resolved]:
-    """Each wanted plugin once: what the list names, then the rest of the directory and of the lock file.
+class Wanted:
+    """What the list, the directory of bundles and the lock file say together.
 
     :param lock: says what the list leaves out; whether the list contradicts it is not looked at
-    :raises OperatorError: as :func:`wanted_plugins`
     """
-    return _Wanted(BundleSources(find, facts, options), find, options, lock).all(entries)
 
-
-class _Wanted:
-    def __init__(self, sources: BundleSources, find: Find, options: SourceOptions, lock: Optional[Lock]) -> None:
-        self._sources = sources
+    def __init__(self, find: Find, facts: BundleFacts, options: SourceOptions, lock: Optional[Lock]) -> None:
+        self._sources = BundleSources(find, facts, options)
         self._lock = lock
-        self._find = find
         self._offered = self._in_directory(find(options.bundle_directory)) if options.bundle_directory else {}
 
     def all(self, entries: Sequence[Any]) -> List[Resolved]:
+        """Each wanted plugin once: what the list and the directory name, then the rest of the lock file.
+
+        :raises OperatorError: as :func:`wanted_plugins`
+        """
+        named = self.named(entries)
+        known = {found.plugin.id for found in named}
+        pins = self._lock.pins if self._lock else {}
+        rest = [
+            Entry(where=pin.where, id=plugin_id, present=pin.present)
+            for plugin_id, pin in pins.items()
+            if plugin_id not in known
+        ]
+        return [*named, *(self._resolve(entry) for entry in rest)]
+
+    def named(self, entries: Sequence[Any]) -> List[Resolved]:
+        """What the list names, then the rest of the directory.
+
+        :raises OperatorError: as :func:`wanted_plugins`
+        """
         found: Dict[str, Resolved] = {}
         for number, raw in enumerate(entries, 1):
             entry = parse_entry(raw, f"plugins, entry {number}")
@@ -83,15 +95,13 @@ class _Wanted:
                     f"the plugin {plugin_id} stands twice in the list", where=entry.where, remedy="keep one entry"
                 )
             found[plugin_id] = resolved
-        pins = self._lock.pins if self._lock else {}
         rest = [Entry(where=bundles[0].where, id=plugin_id) for plugin_id, bundles in self._offered.items()]
-        rest += [
-            Entry(where=pin.where, id=plugin_id, present=pin.present)
-            for plugin_id, pin in pins.items()
-            if plugin_id not in self._offered
-        ]
-        found.update({entry.id: self._resolve(entry) for entry in rest if entry.id not in found})
-        return list(found.values())
+        return [*found.values(), *(self._resolve(entry) for entry in rest if entry.id not in found)]
+
+    def offered(self) -> Dict[str, str]:
+        """SHA-256 -> path of every bundle of the directory."""
+        paths = [bundle.src for bundles in self._offered.values() for bundle in bundles]
+        return {self._sources.sha256_of(path): path for path in paths}
 
     def _resolve(self, entry: Entry) -> Resolved:
         resolved = self._sources.resolve(self._completed(entry))

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_audit_report import ARGUMENTS as AUDIT_REPORT
+from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_lock import ARGUMENTS as LOCK
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_parity import ARGUMENTS as PARITY
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._entry import KEYS
 from yamllint import linter
@@ -32,7 +33,11 @@ COLLECTION = "plugops.mattermost"
 MODULES = sorted(path.stem for path in (REPOSITORY / "library").glob("*.py"))
 CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity", "_report"))}
 # Those that are all controller half.
-ON_THE_CONTROLLER = {"mattermost_plugin_parity": PARITY, "mattermost_audit_report": AUDIT_REPORT}
+ON_THE_CONTROLLER = {
+    "mattermost_plugin_lock": LOCK,
+    "mattermost_plugin_parity": PARITY,
+    "mattermost_audit_report": AUDIT_REPORT,
+}
 ROLE = REPOSITORY / "roles" / "app_server"
 EXAMPLE_BUNDLES = {"com.example.todo": "1.2.0", "com.example.poll": "2.0.1"}
 # What has to be done on a host before the examples can do anything.
@@ -189,9 +194,11 @@ def adapted(task: Dict[str, Any], files: Mapping[str, Path]) -> Dict[str, Any]:
     """An example as it can run in the sandbox: no other user, the sandbox's root, bundles that there are."""
     task = {key: value for key, value in task.items() if key not in ("become", "notify")}
     for name, arguments in task.items():
-        if not name.startswith(COLLECTION) or name.rpartition(".")[2] in ON_THE_CONTROLLER:
+        if not name.startswith(COLLECTION):
             continue
-        text = json.dumps({"server_version": VERSION, **(arguments or {}), "root": "{{ sandbox }}"})
+        controller = name.rpartition(".")[2] in ON_THE_CONTROLLER
+        version, root = ({}, {}) if controller else ({"server_version": VERSION}, {"root": "{{ sandbox }}"})
+        text = json.dumps({**version, **(arguments or {}), **root})
         for written, path in files.items():
             text = text.replace(written, str(path))
         task[name] = json.loads(text)
@@ -239,6 +246,7 @@ def run_examples(module: str, text: str, place: Path, names: List[str]) -> Examp
         "hosts": "all",
         "gather_facts": False,
         "vars": {
+            "lock_file": str(place / "plugins.lock.yml"),
             "todo_sha256": hashlib.sha256(todo.read_bytes()).hexdigest(),
             "vault_todo_webhook_secret": "s3cr3t-of-the-example",
         },

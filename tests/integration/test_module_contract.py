@@ -55,6 +55,7 @@ SERVICE = "mattermost_service_directory"
 INFO = "mattermost_plugin_info"
 PARITY = "mattermost_plugin_parity"
 AUDIT_REPORT = "mattermost_audit_report"
+PINS = "mattermost_plugin_lock"
 LOCK = "mattermost_run_lock"
 CHECKPOINT = "mattermost_plugin_checkpoint"
 ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK, CHECKPOINT)
@@ -134,6 +135,10 @@ def other_group(place: Place) -> None:
 
 def filled_store(place: Place) -> None:
     place.store(place.bundle(), "/srv/plugops")
+
+
+def filled_store_of_old(place: Place) -> None:
+    place.store(place.bundle(OLD))
 
 
 def from_store(place: Place) -> Dict[str, Any]:
@@ -427,6 +432,8 @@ CASES: Dict[str, Dict[str, Case]] = {
         "via=auto": with_server({"via": "auto"}, {"via": "file"}),
         "directory_mode": Case({"directory_mode": "0700"}),
         "files": Case({"files": True}),
+        "bundle_digests": Case({"bundle_digests": True}, filled_store_of_old),
+        "fingerprint_key": Case({"fingerprint_key": "r4ndom" * 8}, instead={"fingerprint_key": "r4nd0m" * 8}),
         "findings": Case({"findings": True}),
         "verify=cached": Case(bundle(OLD), edited_behind_the_cache, instead=lambda p: {**bundle(OLD)(p), **FULL}),
         "verify=full": Case(lambda place: {**bundle(OLD)(place), **FULL}, edited_behind_the_cache, instead=bundle(OLD)),
@@ -579,7 +586,7 @@ def parameters(*modules: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("module", [*ENSURING, INFO, PARITY, AUDIT_REPORT])
+@pytest.mark.parametrize("module", [*ENSURING, INFO, PARITY, AUDIT_REPORT, PINS])
 def test_every_option_and_choice_has_a_case(module: str) -> None:
     documented = documented_options(module)
     options = {*documented, *accepted_options(module)} - INTERNAL
@@ -588,12 +595,18 @@ def test_every_option_and_choice_has_a_case(module: str) -> None:
         for option in options
         for case in [f"{option}={choice}" for choice in documented.get(option, {}).get("choices", [])] or [option]
     }
-    by_module = {PARITY: {*PARITY_CASES}, AUDIT_REPORT: {*AUDIT_CASES}}
+    by_module = {PARITY: {*PARITY_CASES}, AUDIT_REPORT: {*AUDIT_CASES}, PINS: {*PINS_CASES}}
     assert wanted == by_module.get(module, {*NODE_CASES, *CASES.get(module, {})})
 
 
 def test_every_module_has_cases() -> None:
-    assert {path.stem for path in (REPOSITORY / "library").glob("*.py")} == {*ENSURING, INFO, PARITY, AUDIT_REPORT}
+    assert {path.stem for path in (REPOSITORY / "library").glob("*.py")} == {
+        *ENSURING,
+        INFO,
+        PARITY,
+        AUDIT_REPORT,
+        PINS,
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -687,6 +700,8 @@ def test_info_says_the_same_and_changes_nothing(module: str, option: str, place:
 
 PARITY_CASES: Dict[str, Tuple[Dict[str, Any], ...]] = {
     "reports": ({"reports": {}}, {}),
+    "lock": (),
+    "dest": (),
     "fail": ({"fail": False}, {"fail": True}),  # the one that fails at the end: the host does no more
 }
 
@@ -754,3 +769,75 @@ def test_the_report_of_an_audit_writes_what_is_asked_for_and_nothing_in_check_mo
         wanted = [] if option == "reports" else names
         assert [path.name for path in sorted(place.glob("*"))] == wanted
         assert sorted(result["files"].values()) == [str(place / name) for name in wanted]
+
+
+PINS_CASES = ("path", "plugins", "purge", "adopt", "reports", *(option for option in SOURCE_CASES if option != "lock"))
+
+
+@pytest.mark.slow
+def test_the_lock_file_is_written_once_and_as_check_mode_says(tmp_path: Path, publisher: Publisher) -> None:
+    """Each option at work, check, run, check, run; on the controller alone, so one playbook for all."""
+    with broken_place() as found:
+        place = replace(found, publisher=publisher)
+        place.store(place.bundle(OLD))
+        wanted = {"root": str(place.server.root), "server_version": VERSION, "bundle_digests": True}
+        reports = {"app1": place.call(INFO, wanted, True), "app2": place.call(INFO, wanted, True)}
+        adopted = {"adopt": "majority", "reports": reports}
+        cases: Dict[str, Dict[str, Any]] = {
+            "path": bundle()(place),
+            "plugins": {**bundle()(place), "plugins": [{"src": place.bundle(), "enabled": False}]},
+            "purge": {"purge": True},
+            "bundle_directory": in_directory(NEW)(place),
+            "adopt": {**adopted, "adopt": "app2"},
+            "reports": adopted,
+            "keyring": signed(place),
+            "signatures_required": signed(place, signatures_required=True),
+            "download_limit": downloaded(download_limit="1M")(place),
+            "download_timeout": downloaded(download_timeout=20)(place),
+            "download_ca_path": downloaded()(place),
+        }
+        refused: Dict[str, Dict[str, Any]] = {
+            "path": {"path": str(tmp_path / "no" / "directory"), **bundle()(place)},
+            "plugins": {"plugins": [{"id": PLUGIN_ID}]},
+            "bundle_directory": {"bundle_directory": str(tmp_path / "nothing")},
+            "adopt": {**adopted, "adopt": "app3"},
+            "reports": {"adopt": "majority"},
+            "keyring": {**signed(place), "keyring": str(publisher.keys["foreign"])},
+            "signatures_required": {**signed(place, signatures_required=True), **bundle()(place)},
+            "download_limit": downloaded(download_limit="10")(place),
+            "download_timeout": downloaded(download_timeout=0)(place),
+            "download_ca_path": downloaded(download_ca_path="")(place),
+        }
+        assert set(cases) == {*PINS_CASES} == {*refused, "purge"}
+        calls = ["check1", "run1", "check2", "run2"]
+        tasks = []
+        for option, values in {**refused, **{f"{option} done": values for option, values in cases.items()}}.items():
+            path = tmp_path / f"{option}.yml"
+            if option == "purge done":
+                path.write_text("format: 1\nplugins: {com.example.gone: {state: absent}}\n")
+            arguments = {"path": str(path), **values}
+            tasks.append({f"plugops.mattermost.{PINS}": arguments, "ignore_errors": not option.endswith("done")})
+        for task in tasks:
+            task["check_mode"] = "{{ inventory_hostname is match('check') }}"
+        playbook = tmp_path / "lock.json"
+        playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+        inventory = tmp_path / "hosts"
+        inventory.write_text("".join(f"{name} ansible_connection=local\n" for name in calls))
+        run = run_playbook(str(playbook), inventory, {}, ["--diff", "--forks=1"], cache=tmp_path / "cache")
+    results = [(task["status"], told(task["result"])) for task in run.tasks]
+    assert len(results) == len(tasks) * len(calls), run.output
+    names = [*refused, *cases]
+    for number, option in enumerate(names):
+        (check1, run1, check2, run2) = results[number * 4 : number * 4 + 4]
+        if number < len(refused):
+            assert [status for status, _ in (check1, run1)] == ["failed", "failed"]
+            assert not (tmp_path / f"{option}.yml").exists()
+            continue
+        said = ("changed", "differences", "diff", "plugins")
+        assert {name: check1[1][name] for name in said} == {name: run1[1][name] for name in said}, option
+        assert (run1[1]["changed"], check2[1]["changed"], run2[1]["changed"]) == (True, False, False), option
+        assert set(run1[1]["diff"]["after"]) == {item["name"] for item in run1[1]["differences"]}
+    adopted_lock = (tmp_path / "adopt done.yml").read_text()
+    assert f"version: {OLD}" in adopted_lock
+    assert run.results(f"plugops.mattermost.{PINS}", "run1")[len(refused) + 2]["plugins"] == {}
+    assert [secret for secret in SECRETS if secret in run.output] == []

@@ -9,7 +9,7 @@ import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _CALLBACKS = Path(__file__).resolve().parent / "callback"
@@ -55,10 +55,12 @@ def run_playbook(
     variables: Mapping[str, Any],
     options: Sequence[str] = (),
     may_fail: bool = False,
+    cache: Optional[Path] = None,
 ) -> Run:
     """Run a playbook from the repository's root.
 
     :param options: more options of ansible-playbook, e.g. ``--check``
+    :param cache: where the controller keeps what it read and downloaded; default: where it always does
     :raises AssertionError: it failed, unless it may
     """
     with tempfile.TemporaryDirectory(prefix="plugops-run-") as directory:
@@ -72,6 +74,8 @@ def run_playbook(
             ANSIBLE_CALLBACKS_ENABLED="recorder,plugops.mattermost.audit_exit",
             PLUGOPS_RECORD=str(record),
         )
+        if cache is not None:
+            environment["XDG_CACHE_HOME"] = str(cache)
         done = subprocess.run(
             command,
             cwd=REPOSITORY,

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of mattermost_plugin_lock; the work is done by the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mattermost_plugin_lock
+short_description: Ensure that a lock file pins plugins by id, version, hash and source
+version_added: 0.1.0
+description:
+  - Writes a lock file on the controller, from bundles (O(plugins), O(bundle_directory)) or from what app servers run
+    (O(adopt)). M(plugops.mattermost.mattermost_plugin) deploys from it with its option C(lock).
+  - Bundles are downloaded and signatures verified before anything is pinned.
+  - A plugin that is pinned and not named again stays pinned, unless O(purge) is set.
+  - Runs on the controller and contacts no host.
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+attributes:
+  action:
+    description: Runs on the controller.
+    support: full
+options:
+  path:
+    description:
+      - The lock file, YAML. Paths in it are relative to its directory.
+      - Relative to the directory in which Ansible was started.
+    type: path
+    required: true
+  plugins:
+    description:
+      - The plugins to pin, as for M(plugops.mattermost.mattermost_plugin). An entry with nothing but its C(id) keeps
+        the pinned bundle and says more of it, for example C(enabled=false).
+    type: list
+    elements: dict
+    default: []
+  purge:
+    description: Whether plugins that are not named are no longer pinned.
+    type: bool
+    default: false
+  adopt:
+    description:
+      - Name of the app server in O(reports) whose plugins are pinned as they are, or V(majority) for what most app
+        servers agree on.
+      - A plugin is pinned by a bundle with its very files in the node's store or the server's filestore. One that has
+        no such bundle is named in RV(unknown). One that the server brings along itself is named in RV(left_out).
+      - Where O(bundle_directory) has the bundle, the lock file says so; else only nodes that have it in their stores
+        can deploy it.
+    type: str
+  reports:
+    description:
+      - Name of each app server to what M(plugops.mattermost.mattermost_plugin_info) returned there with
+        C(bundle_digests=true).
+    type: dict
+    default: {}
+  bundle_directory:
+    description:
+      - Directory on the controller, absolute or relative as for M(ansible.builtin.copy). Every C(*.tar.gz) in it is the
+        bundle of a wanted plugin; an entry of O(plugins) with its C(id) says more of it, for example
+        C(enabled=false).
+      - Where it holds several bundles of one plugin, an entry with C(id) and C(version) has to choose one.
+    type: path
+  keyring:
+    description:
+      - File on the controller with the public keys that are trusted to sign bundles, as C(gpg --export) writes it,
+        binary or ASCII-armoured.
+      - Every signature is then verified on the controller with C(gpgv), else C(gpg), before anything is sent.
+      - Without it signatures are delivered as they are, and only the server verifies them.
+    type: path
+  signatures_required:
+    description: Whether every wanted bundle must have a valid signature. Needs O(keyring).
+    type: bool
+    default: false
+  download_limit:
+    description: Size that a downloaded bundle may have, for example V(500M).
+    type: str
+    default: 1G
+  download_timeout:
+    description: Seconds for which a download server may be silent.
+    type: int
+    default: 30
+  download_ca_path:
+    description:
+      - File or directory with the CA certificates that download servers are verified with, on the controller.
+      - The default is the system's.
+    type: path
+seealso:
+  - module: plugops.mattermost.mattermost_plugin
+  - module: plugops.mattermost.mattermost_plugin_parity
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: Two plugins are pinned
+  plugops.mattermost.mattermost_plugin_lock:
+    path: "{{ lock_file }}"
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+      - src: files/com.example.poll-2.0.1.tar.gz
+        enabled: false
+  run_once: true
+"""
+
+RETURN = r"""
+path:
+  description: The lock file.
+  returned: success
+  type: str
+plugins:
+  description: Plugin id to what the lock file says of it after the run.
+  returned: success
+  type: dict
+differences:
+  description: What was pinned otherwise, or not at all.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What differed.
+      type: str
+      sample: lock.com.example.todo.version
+    found:
+      description: What the lock file said; null where it said nothing.
+      type: raw
+    wanted:
+      description: What it says now; null where it says nothing.
+      type: raw
+    action:
+      description: What mends it.
+      type: str
+unknown:
+  description: With O(adopt), id of each plugin that could not be pinned, to the reason.
+  returned: success
+  type: dict
+left_out:
+  description: With O(adopt), ids of the plugins that the server brings along itself.
+  returned: success
+  type: list
+  elements: str
+"""
