@@ -6,7 +6,10 @@ import copy
 import itertools
 from typing import Any, Dict
 
-from ansible_collections.plugops.mattermost.plugins.module_utils._parity import compare_nodes
+from ansible_collections.plugops.mattermost.plugins.module_utils._parity import (
+    compare_nodes,
+    compare_with_pins,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,3 +137,71 @@ def test_odd_are_those_that_the_most_do_not_agree_with(reports: Any) -> None:
         alone = all(camp == largest or len(camp) < len(largest) for camp in camps)
         assert difference.odd == sorted(set(nodes) - largest if alone else nodes)
         assert difference.odd
+
+
+# Bytes of bundles, values of plugins' settings, what servers write by themselves.
+
+
+def test_bundles_and_settings_are_compared_and_no_fingerprint_is_shown() -> None:
+    one, two, three = _report(), _report(), _report()
+    for report, bundle, token in ((one, "aa", "f1"), (two, "aa", "f1"), (three, "bb", "f2")):
+        report["plugins"]["installed"][ID]["bundle"] = bundle
+        report["settings"]["fingerprints"] = {ID: {"token": token, "same": "f0"}}
+    found = {item.name: item for item in compare_nodes({"app1": one, "app2": two, "app3": three})}
+    assert set(found) == {f"plugins.{ID}.bundle", f"settings.Plugins.{ID}.token"}
+    assert {item.odd[0] for item in found.values()} == {"app3"}
+    shown = found[f"settings.Plugins.{ID}.token"].values
+    assert shown == {
+        "app1": "value 1 (not shown)",
+        "app2": "value 1 (not shown)",
+        "app3": "value 2 (not shown)",
+    }
+
+
+def test_what_a_server_seeds_is_no_difference_until_somebody_says_otherwise() -> None:
+    one, two = _report(), _report()
+    one["settings"]["states"]["com.mattermost.nps"] = True
+    assert compare_nodes({"app1": one, "app2": two}) == []
+    two["settings"]["states"]["com.mattermost.nps"] = False
+    (difference,) = compare_nodes({"app1": one, "app2": two})
+    assert difference.name == "settings.PluginStates.com.mattermost.nps"
+    one["settings"]["states"], two["settings"]["states"] = {"com.example.new": True}, {}
+    assert [item.name for item in compare_nodes({"app1": one, "app2": two})] == [
+        "settings.PluginStates.com.example.new"
+    ]
+
+
+# Against a lock file.
+
+PIN = {"present": True, "version": "1.0.0", "enabled": True, "bundle": "aa", "files": ""}
+
+
+def _pinned(pin: Any, *plugins: Dict[str, Any]) -> Dict[str, Any]:
+    reports = {f"app{number}": _report() for number in range(1, len(plugins) + 1)}
+    for report, more in zip(reports.values(), plugins):
+        report["plugins"]["installed"][ID].update(more)
+    found = compare_with_pins(reports, {ID: pin} if pin else {}, "plugins.lock.yml")
+    return {item.name.rpartition(".")[2]: (item.values["plugins.lock.yml"], item.odd) for item in found}
+
+
+def test_a_lock_file_is_held_against_every_node() -> None:
+    right = {"bundle": "aa"}
+    assert _pinned(PIN, right, right) == {}
+    assert _pinned(PIN, right, {"bundle": None}) == {}, "whoever has no bundle has no other one"
+    assert _pinned(PIN, right, {"bundle": "bb"}) == {"bundle": ("aa", ["app2"])}
+    assert _pinned(PIN, {**right, "version": "2.0.0"}) == {"version": ("1.0.0", ["app1"])}
+    assert _pinned({**PIN, "enabled": False}, right, right) == {"enabled": (False, ["app1", "app2"])}
+    tree = _report()["plugins"]["installed"][ID]["tree"]
+    by_files = {**PIN, "files": tree}
+    assert _pinned(by_files, {"bundle": "packed otherwise"}) == {}
+    assert _pinned(by_files, right, {"tree": "other"}) == {"files": (tree, ["app2"])}
+
+
+def test_what_is_there_and_not_pinned_and_the_other_way_round() -> None:
+    assert _pinned(None, {}, {}) == {"version": (None, ["app1", "app2"])}
+    assert _pinned({"present": False}, {}) == {"version": (None, ["app1"])}
+    (*_, missing) = compare_with_pins({"app1": _report()}, {"com.example.z": PIN}, "lock")
+    assert missing.odd == ["app1"]
+    seeded = _report()
+    seeded["plugins"]["installed"] = {"com.mattermost.calls": seeded["plugins"]["installed"][ID]}
+    assert compare_with_pins({"app1": seeded}, {}, "lock") == []
