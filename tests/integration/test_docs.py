@@ -31,6 +31,9 @@ pytestmark = pytest.mark.slow
 
 COLLECTION = "plugops.mattermost"
 MODULES = sorted(path.stem for path in (REPOSITORY / "library").glob("*.py"))
+# Their examples and results need a Windows: test_windows.py.
+WINDOWS = sorted(module for module in MODULES if module.startswith("nssm_") or "_windows_" in module)
+ON_POSIX = [module for module in MODULES if module not in WINDOWS]
 CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity", "_report"))}
 # Those that are all controller half.
 ON_THE_CONTROLLER = {
@@ -122,6 +125,9 @@ def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any
     """What the module gives to AnsibleModule, or for the one that is all controller half, to its validation."""
     if module in ON_THE_CONTROLLER:
         return ON_THE_CONTROLLER[module]
+    if module in WINDOWS:
+        action = importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.action.{module}")
+        return dict(action.ARGUMENTS)
     loaded = importlib.import_module(f"ansible_collections.{COLLECTION}.plugins.modules.{module}")
     given: Dict[str, Any] = {}
 
@@ -220,7 +226,7 @@ class Examples:
         return [task["result"] for task in self.run.tasks if task["action"] == action]
 
 
-@pytest.fixture(scope="module", params=MODULES)
+@pytest.fixture(scope="module", params=ON_POSIX)
 def examples(request: pytest.FixtureRequest, documents: Dict[str, Any], tmp_path_factory: Any) -> Examples:
     place = tmp_path_factory.mktemp(request.param)
     names = ["app1", "app2"] if request.param in ON_THE_CONTROLLER else ["app1"]

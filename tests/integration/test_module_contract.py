@@ -47,6 +47,7 @@ from support.module_place import (
 )
 from support.playbooks import REPOSITORY, run_playbook
 from support.signing import Signer
+from support.windows_cases import CASES as WINDOWS_CASES
 
 PLUGIN = "mattermost_plugin"
 DIRECTORIES = "mattermost_plugin_directories"
@@ -606,6 +607,7 @@ def test_every_module_has_cases() -> None:
         PARITY,
         AUDIT_REPORT,
         PINS,
+        *WINDOWS_CASES,
     }
 
 

@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of an action: plugins/action/nssm_service.py does the work, on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nssm_service
+short_description: Start or restart an NSSM service on Windows
+version_added: 0.1.0
+description:
+  - Starts or restarts one service by NSSM's own commands, and waits until it runs.
+  - Forgets the note of a restart that is owed, see M(plugops.mattermost.nssm_app_directory).
+extends_documentation_fragment:
+  - plugops.mattermost.attributes
+attributes:
+  action:
+    description: Runs on the controller, through the host's own connection. The host needs no Python.
+    support: full
+  idempotent:
+    support: partial
+    details: O(state=restarted) restarts each time.
+  platform:
+    description: Where the module runs.
+    platforms: windows
+    support: full
+options:
+  service:
+    description: Name of the service, not its display name.
+    type: str
+    default: mattermost
+  state:
+    description:
+      - V(started) starts the service where it does not run, V(restarted) always gives it a new process.
+    type: str
+    choices: [started, restarted]
+    default: started
+  nssm:
+    description: Path of C(nssm.exe) on the host. The default is the program of the service itself.
+    type: str
+  timeout:
+    description: Seconds after which a service that does not run is a failure.
+    type: int
+    default: 60
+notes:
+  - Connections and rights as for M(plugops.mattermost.nssm_app_directory).
+seealso:
+  - module: plugops.mattermost.nssm_app_directory
+author:
+  - plugops contributors (@plugops)
+"""
+
+EXAMPLES = r"""
+- name: The service runs
+  plugops.mattermost.nssm_service:
+
+- name: It gets a new process
+  plugops.mattermost.nssm_service:
+    service: Team Chat
+    state: restarted
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be. Empty, or one command.
+  returned: success
+  type: list
+  elements: str
+  sample: [nssm restart mattermost]
+state_before:
+  description: What the service manager said before.
+  returned: success
+  type: str
+  sample: STOPPED
+state:
+  description: What it says now. In check mode, as it was found.
+  returned: success
+  type: str
+  sample: RUNNING
+pid:
+  description: The process of NSSM, V(0) where there is none or the system does not tell.
+  returned: success
+  type: int
+  sample: 812
+"""

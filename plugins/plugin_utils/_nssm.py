@@ -1,0 +1,169 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""One service of a Windows host and what NSSM keeps of it, read from the registry and the service manager."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+from ..module_utils._errors import OperatorError
+from . import _winpath as winpath
+from ._cmd import command
+
+# NSSM's own record of a start: program, arguments, service, directory.
+_STARTED = 1008
+_OWED = r"HKLM\SOFTWARE\plugops\mattermost"
+_STATE = re.compile(r":\s*\d+\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b")
+_PID = re.compile(r"^\s*PID\s*:\s*(\d+)", re.MULTILINE)
+_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f/\\"]')
+_WRAPPERS_LIKE_NSSM = ("srvany.exe",)  # keeps an Application below Parameters, too
+_ACCESS_DENIED = "5"
+
+
+@dataclass(frozen=True)
+class NssmService:
+    """What was found.
+
+    :param image: ImagePath, as written
+    :param account: that the service runs as; empty where the service manager does not say
+    :param directory: AppDirectory as written, None where there is none and NSSM takes the program's own
+    :param state: RUNNING, STOPPED ... by the service manager's names
+    :param pid: of nssm.exe, 0 where it does not run or that is not known
+    :param running_directory: in which NSSM has last started the program; empty where its record is gone
+    :param owed: the pid that was noted when a restart was owed, ``unknown``, or empty
+    :param elevated: whether the connection's account may change services
+    """
+
+    name: str
+    image: str
+    account: str
+    application: str
+    directory: Optional[str]
+    state: str
+    pid: int
+    running_directory: str
+    owed: str
+    elevated: bool
+
+    @property
+    def running(self) -> bool:
+        return self.state not in ("", "STOPPED")
+
+    @property
+    def restart_is_owed(self) -> bool:
+        """By the note alone: it is about the process that runs now."""
+        return self.running and self.owed in (str(self.pid), "unknown")
+
+
+def check_service_name(name: str) -> None:
+    if not name or _NOT_IN_A_NAME.search(name) or len(name) > 256:
+        raise OperatorError(
+            "this cannot be the name of a Windows service",
+            found=repr(name),
+            wanted="the name (not the display name), as sc query shows it after SERVICE_NAME",
+            remedy="correct service",
+        )
+
+
+def questions(name: str) -> List[Tuple[str, str]]:
+    """What :func:`service_of` wants to know, for :meth:`WindowsHost.ask`."""
+    key = rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}"
+    asked = [
+        ("elevated", r"reg query HKU\S-1-5-19 >nul 2>&1 && echo yes"),  # for administrators alone
+        ("service", command("reg", "query", key)),
+        ("application", command("reg", "query", rf"{key}\Parameters", "/v", "Application")),
+        ("directory", command("reg", "query", rf"{key}\Parameters", "/v", "AppDirectory")),
+        ("owed", command("reg", "query", _OWED, "/v", name)),
+        # The first one alone tells the pid, and not every system has it.
+        ("state", command("sc", "queryex", name) + "& " + command("sc", "query", name)),
+    ]
+    if "'" not in name:  # which the query language cannot quote
+        asked.append(("started", _last_start(name)))
+    return asked
+
+
+def service_of(name: str, answers: Dict[str, str]) -> NssmService:
+    """
+    :raises OperatorError: no such service, none that may be looked at, or none of NSSM
+    """
+    image = _value(answers["service"], "ImagePath") or ""
+    state = _STATE.search(answers["state"])
+    if not image:
+        _refuse_missing(name, answers)
+    application = _value(answers["application"], "Application")
+    program = winpath.base_name(winpath.executable_of(image))
+    if application is None or program.lower() in _WRAPPERS_LIKE_NSSM:
+        raise OperatorError(
+            f"the service {name} is not managed by NSSM, it has no AppDirectory",
+            where="ImagePath",
+            found=image,
+            wanted="a service that `nssm install` has made",
+            remedy="name another service; or give this one to NSSM: nssm install <name> <program>",
+        )
+    pid = _PID.search(answers["state"])
+    return NssmService(
+        name=name,
+        image=image,
+        account=_value(answers["service"], "ObjectName") or "",
+        application=application,
+        directory=_value(answers["directory"], "AppDirectory"),
+        state=state[1] if state else "",
+        pid=int(pid[1]) if pid else 0,
+        running_directory=_directory_of_start(answers.get("started", ""), name),
+        owed=_value(answers["owed"], name) or "",
+        elevated=answers["elevated"] == "yes",
+    )
+
+
+def note_owed(service: NssmService) -> str:
+    """A line that notes a restart of the process that runs now."""
+    pid = str(service.pid) if service.pid else "unknown"
+    return command("reg", "add", _OWED, "/v", service.name, "/d", pid, "/f")
+
+
+def forget_owed(name: str) -> str:
+    """A line that takes the note away."""
+    return command("reg", "delete", _OWED, "/v", name, "/f")
+
+
+def nssm_on_path() -> str:
+    """A line that prints where PATH has NSSM. To be the last one: its percent signs must not meet others."""
+    return '(for %i in (nssm.exe) do @echo "%~$PATH:i")'
+
+
+def _refuse_missing(name: str, answers: Dict[str, str]) -> None:
+    failed = re.search(r"\bFAILED (\d+)", answers["state"])
+    if answers["state"] and failed and failed[1] == _ACCESS_DENIED:
+        raise OperatorError(
+            f"access denied: this account may not look at the service {name}",
+            found=answers["state"].splitlines()[0],
+            remedy="connect as an account of the host's Administrators",
+        )
+    raise OperatorError(
+        f"the service {name} does not exist",
+        found=answers["service"].splitlines()[0] if answers["service"] else "nothing of this name in the registry",
+        remedy="give the service's name (not the display name) in service; sc query state= all lists them",
+    )
+
+
+def _value(answer: str, name: str) -> Optional[str]:
+    """The data of a value in the output of ``reg query``."""
+    match = re.search(rf"^\s+{re.escape(name)}\s+REG_\w+(?: {{4}}|\s*$)(.*)$", answer, re.MULTILINE | re.IGNORECASE)
+    return match[1].strip() if match else None
+
+
+def _last_start(name: str) -> str:
+    query = f"*[System[Provider[@Name='nssm'] and (EventID={_STARTED})] and EventData[Data='{name}']]"  # its own record
+    return command("wevtutil", "qe", "Application", "/rd:true", "/c:1", "/f:xml", f"/q:{query}")
+
+
+def _directory_of_start(answer: str, name: str) -> str:
+    texts = [html.unescape(match[1] or "") for match in re.finditer(r"<Data(?:\s*/>|>(.*?)</Data>)", answer, re.DOTALL)]
+    if len(texts) != 4 or texts[2].lower() != name.lower() or {"?", "\ufffd"} & set(texts[3]):
+        return ""
+    return texts[3]
