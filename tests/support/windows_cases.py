@@ -36,6 +36,6 @@ CASES: Dict[str, Dict[str, Case]] = {
         "state=started": Case(f"{NSSM} stop mattermost", {"state": "started"}),
         "state=restarted": Case("ver", {"state": "restarted"}, again=True),
         "nssm": Case(f"{NSSM} stop mattermost", {"nssm": NSSM}),
-        "timeout": Case(f"{NSSM} stop mattermost", {"timeout": 30}),
+        "timeout": Case(f"{NSSM} stop mattermost", {"timeout": 60}),
     },
 }
