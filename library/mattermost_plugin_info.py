@@ -247,6 +247,11 @@ checkpoints:
   returned: success
   type: list
   elements: dict
+running_plugins:
+  description: Whether the server runs each wanted and enabled plugin in the wanted version; empty where none runs.
+  returned: success
+  type: dict
+  sample: {com.example.todo: {runs: true, by: the server's list of plugins, found: version 1.2.0}}
 strategy:
   description: The way that the bundles would take, and why; null where nothing has to be installed.
   returned: success
@@ -320,6 +325,7 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
         list_files=params["files"],
     )
     report.add("plugins", lambda: plugin_set)
+    report.look_at(wanted_of(params))
     if keep_digests:
         plugin_set.save_cache()
     return report, plugin_set

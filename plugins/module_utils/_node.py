@@ -319,7 +319,7 @@ class Node:
                 remedy="remove it and restart the service",
             )
 
-    def _find_tcp(self) -> Optional[Server]:
+    def public_server(self) -> Optional[Server]:
         """The server on its own listen address, for what can be asked without a session; None if nothing runs here."""
         if not (self.root.is_live and self.running):
             return None
@@ -329,7 +329,7 @@ class Node:
         )
 
     def _find_version(self) -> Optional[ServerVersion]:
-        for find in (lambda: self.server, self._find_tcp):
+        for find in (lambda: self.server, self.public_server):
             server = find()
             try:
                 if server is not None:
@@ -343,7 +343,7 @@ class Node:
             if self.server is not None:
                 self.server.plugins()
                 return "on"
-            tcp = self._find_tcp()
+            tcp = self.public_server()
             return tcp.plugin_system() if tcp else "unknown"
         except ServerError as error:
             if error.status in (401, 403):

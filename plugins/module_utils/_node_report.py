@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, TypeVar
+from dataclasses import asdict
+from typing import Any, Callable, Dict, List, Sequence, TypeVar
 
 from ._ensure import Concern, inspect
 from ._errors import OperatorError
 from ._node import Node
+from ._running_plugins import Evidence, look
 from ._settings import read_plugin_settings
 from ._unit import systemd_is_running
+from ._wanted_plugin import WantedPlugin
 
 T = TypeVar("T")
 
@@ -28,7 +31,12 @@ class NodeReport:
         self._restart: List[str] = []
         self._reload: List[str] = []
         self._expected_restart: List[str] = []
+        self._running: Dict[str, Evidence] = {}
         self.warnings: List[str] = []
+
+    def look_at(self, wanted: Sequence[WantedPlugin]) -> None:
+        """See whether the server runs the plugins that it shall run."""
+        self._running = self._ask("plugins", lambda: look(self._node, wanted), {})
 
     def add(self, name: str, build: Callable[[], Concern[Any]]) -> None:
         """Inspect one concern; what makes it impossible becomes an error of the report."""
@@ -62,6 +70,7 @@ class NodeReport:
             "systemd": systemd_is_running(self._node.root),
             "running": running,
             "plugin_system": plugin_system,
+            "running_plugins": {plugin_id: asdict(evidence) for plugin_id, evidence in self._running.items()},
             "healthy": not unhealthy,
             "unhealthy": unhealthy,
         }
@@ -86,6 +95,11 @@ class NodeReport:
         reasons += [f"{difference['name']} is not as wanted" for difference in self._differences]
         reasons += [f"a restart is owed: {reason}" for reason in self._restart]
         reasons += [f"a reload is owed: {reason}" for reason in self._reload]
+        names = [difference["name"] for difference in self._differences]
+        for plugin_id, evidence in self._running.items():
+            # Where the plugin differs it cannot run yet.
+            if evidence.runs is False and not any(name.startswith(f"plugins.{plugin_id}.") for name in names):
+                reasons.append(f"the server does not run {plugin_id}, as seen by {evidence.by}: {evidence.found}")
         if systemd_is_running(self._node.root):
             if not running:
                 reasons.append(f"{self._node.service_name} does not run")

@@ -44,6 +44,11 @@ class HaCluster:
         """The address of this machine in the hosts' network."""
         return ".".join([*self.addresses[BALANCER].split(".")[:3], "1"])
 
+    @property
+    def control_path_dir(self) -> Path:
+        """Where Ansible keeps its connections open."""
+        return names.control_path_dir(names.cluster_id(self.state_dir))
+
     def veth(self, host: str) -> str:
         """This machine's end of the cable to a host."""
         return names.veth(names.cluster_id(self.state_dir), list(self.addresses).index(host) + 1)
