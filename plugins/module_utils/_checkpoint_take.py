@@ -241,7 +241,8 @@ class Taken(Concern[TakenFound]):
         for checkpoint in outdated_ones:
             self._checkpoints.remove(checkpoint)
         for sha256, _ in unneeded:
-            self._store.remove(sha256)
+            if sha256 not in bundles.values():  # what was left behind of it is whole again
+                self._store.remove(sha256)
 
     def _checkpoint(self, found: TakenFound, bundles: Dict[str, str]) -> Checkpoint:
         newest = found.checkpoints[-1].number if found.checkpoints else 0

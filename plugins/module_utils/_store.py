@@ -96,9 +96,10 @@ class Store:
                     wanted=f"tree {tree[:12]}",
                     remedy="run again when nothing else changes them",
                 )
+            # The index first: a run that is killed in between packs again, and so leaves nothing behind.
+            self._write_index(bundle)
             os.rename(packing, self.path(bundle.sha256))
             fsync_directory(self._directory)
-            self._write_index(bundle)
         except OSError as error:
             raise _cannot_store(packing, error) from error
         return bundle.sha256

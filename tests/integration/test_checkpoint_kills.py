@@ -1,0 +1,99 @@
+"""kill -9 at every commit point of taking a checkpoint and of going back: the next run converges, nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION
+from support.module_place import STATE, Place, broken_place, mend_directories
+
+CHECKPOINT = "mattermost_plugin_checkpoint"
+COMMITS = ("rename", "replace", "unlink", "rmdir")
+SUMS = "find . -type f -printf '%p %m ' -exec sha256sum {} ';' | sort"
+
+
+def killed_at(number: int, work: Callable[[], Any]) -> bool:
+    """Run the work in a process that is killed before its n-th commit point; whether it came that far."""
+    child = os.fork()
+    if child == 0:
+        left = [number]
+
+        def deadly(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any, **more: Any) -> Any:
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real(*arguments, **more)
+
+            return call
+
+        for name in COMMITS:
+            setattr(os, name, deadly(getattr(os, name)))
+        with contextlib.redirect_stdout(io.StringIO()):
+            work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def sums(place: Place) -> str:
+    return subprocess.run(
+        SUMS, shell=True, cwd=place.plugin().parent, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def leftovers(place: Place) -> List[str]:
+    found = list(place.server.root.rglob(".plugops-*"))
+    found += list(place.real(STATE).rglob("packing*"))
+    bundles = place.real(f"{STATE}/bundles")
+    packed, indexed = ({path.name.split(".")[0] for path in bundles.glob(name)} for name in ("*.tar.gz", "*.json"))
+    return sorted([str(path) for path in found] + list(packed ^ indexed))
+
+
+def node(place: Place, **more: Any) -> Dict[str, Any]:
+    return {"root": str(place.server.root), "server_version": VERSION, **more}
+
+
+def ensured(place: Place, module: str, **more: Any) -> Dict[str, Any]:
+    answer = place.call(module, node(place, **more), False)
+    assert not answer.get("failed"), answer["msg"]
+    return answer
+
+
+def changed(place: Place) -> None:
+    """A checkpoint, and a change that touches all that a checkpoint holds."""
+    wanted = [{"src": place.bundle(NEW)}]
+    ensured(place, CHECKPOINT, plugins=wanted)
+    ensured(place, "mattermost_service_directory")
+    ensured(place, "mattermost_plugin_settings", settings={"EnableMarketplace": False}, plugins={PLUGIN_ID: {"n": 1}})
+    ensured(place, "mattermost_plugin", plugins=wanted)
+
+
+@pytest.mark.parametrize("state", ["taken", "restored"])
+def test_the_next_run_converges_and_nothing_is_left(state: str) -> None:
+    number = 0
+    came = True
+    while came:
+        number += 1
+        with broken_place() as place:
+            mend_directories(place, {"root": str(place.server.root)})
+            before = sums(place)
+            if state == "restored":
+                changed(place)
+            arguments = node(place, state=state)
+            came = killed_at(number, lambda: place.call(CHECKPOINT, arguments, False))  # noqa: B023 - at once
+            ensured(place, CHECKPOINT, state=state)
+            assert not ensured(place, CHECKPOINT, state=state)["changed"]
+            assert sums(place) == before, f"killed before commit point {number}"
+            assert leftovers(place) == [], f"killed before commit point {number}"
+            if state == "taken":
+                changed(place)
+                ensured(place, CHECKPOINT, state="restored")
+                assert sums(place) == before
+    assert number > 3, "no commit points were met"
