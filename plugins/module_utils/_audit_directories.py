@@ -17,7 +17,7 @@ from ._directories import FoundDirectory
 from ._directory_plan import CONTENT, CREATE, MODE, OWNER, Change, octal
 from ._findings import Findings
 from ._mounts import mount_obstacles, mount_of, parse_mountinfo
-from ._obstacle import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, Obstacle
+from ._obstacle import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, PARENT_MISSING, Obstacle
 from ._sandbox import sandbox_obstacles
 from ._way import walk
 
@@ -123,6 +123,8 @@ def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None
     seen = f"{change.path} ({directory.setting})"
     if change.kind == CREATE and (change.path != directory.way.end or _server_makes(scene, directory)):
         return  # the last of several says it
+    if change.kind == CREATE and any(obstacle.kind == PARENT_MISSING for obstacle in directory.obstacles):
+        return  # the obstacle says it
     if change.kind == CREATE:
         code, evidence = "directory-missing", f"{seen}: does not exist"
     elif change.kind == CONTENT:

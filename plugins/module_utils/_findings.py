@@ -97,10 +97,12 @@ class Findings:
 
         :param code: the finding if nothing on the node explains the line
         :param causes: codes of findings that would explain it
-        :param subjects: what the line is about: paths, a plugin's id; the first one is the finding's own subject
+        :param subjects: what the line is about: paths, a plugin's id; the first one is the finding's own subject.
+            None: any of the causes explains it
         """
         known = [finding for finding in self._found.values() if finding.code in (code, *causes)]
         fitting = [finding for finding in known if any(_same(finding.subject, subject) for subject in subjects)]
+        fitting = fitting if subjects else known
         general = [finding for finding in known if not finding.subject]
         for finding in fitting or general:
             if line not in finding.evidence:

@@ -27,8 +27,8 @@ _NOT_PERMITTED = ("immutable", "append-only", "restart-owed")
 _EXEC_DENIED: Tuple[str, ...] = ("mount-noexec", "sandbox-noexec", *_KEPT_OUT)
 _PATH = r"(?P<path>[^\s:,\"]+)"
 _ID = r"(?P<id>[\w.-]+)"
-# The calls with which servers touch their two directories.
-_CALL = r"(?:mkdir|open|unlinkat|unlink|remove|rename|open_?dir|lstat|stat|chmod|fork/exec|read|readdirent|write|copy)"
+# Of the system or of Go: mkdir, unlinkat, fstatat, openfdat …
+_CALL = r"\b[a-z]\w*(?:/exec)?"
 
 
 @dataclass(frozen=True)

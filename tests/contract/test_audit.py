@@ -1,0 +1,159 @@
+"""What servers say in their own logs when plugins do not work leads to the cause, in whatever format they say it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Set, Tuple
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit import Audit
+from ansible_collections.plugops.mattermost.plugins.module_utils._log_line import LogLine, parse_log_line
+from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import (
+    DULL,
+    INTERESTING,
+    meaning_of,
+    version_in,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+
+from contract.deployment import Deployment, Server
+from support.bundles import SERVER_EXECUTABLE, make_bundle
+from support.server_process import unprivileged_user
+
+pytestmark = pytest.mark.contract
+
+ID = "com.example.audit"
+ELF_OF_ANOTHER_MACHINE = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00\x01\x00\x00\x00" + bytes(40)
+
+
+def lines_of(server: Server) -> List[LogLine]:
+    """As the log reader takes them from a file."""
+    raw = [line.encode() for line in server.output().splitlines()]
+    return [parse_log_line(line.decode()) for line in raw if INTERESTING.search(line) and not DULL.match(line)]
+
+
+def codes_of(server: Server) -> Set[Tuple[str, str]]:
+    """Finding and plugin of every line that means something wrong."""
+    meanings = [meaning_of(line) for line in lines_of(server)]
+    return {(meaning.code, meaning.plugin_id) for meaning in meanings if meaning is not None}
+
+
+def audit_of(deployment: Deployment, version: Tuple[int, ...]) -> Dict[str, Dict[str, Any]]:
+    """The findings on the node itself, its log file among what is read."""
+    node = Node(
+        NodeOptions(
+            install_dir=str(deployment.install),
+            service="plugops-no-such.service",
+            service_user=unprivileged_user() or str(deployment.install.stat().st_uid),
+            server_version=".".join(map(str, version[:3])),
+        ),
+        _run,
+    )
+    return {finding["code"]: finding for finding in Audit(node, []).findings({})}
+
+
+def _run(argv: Sequence[str]) -> Tuple[int, str, str]:
+    done = subprocess.run(list(argv), capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_healthy_server_says_nothing_that_means_a_fault(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    with deployment.running() as server:
+        said = codes_of(server)
+        own = ".".join(map(str, version[:3]))
+        assert version_in(lines_of(server)) in ("", own)
+    assert said == set()
+
+
+def test_client_directory_not_writable(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    (deployment.install / "client").chmod(0o555)
+    with deployment.running() as server:
+        server.wait_log("ailed to start up plugins")
+        assert ("directory-not-writable", "") in codes_of(server)
+        found = audit_of(deployment, version)
+    (cause,) = [item for item in found.values() if any("mkdir ./client/plugins" in text for text in item["evidence"])]
+    assert cause["code"] in ("directory-missing", "directory-not-writable")
+
+
+def test_started_in_bin(deployment: Deployment) -> None:
+    with deployment.running(cwd=deployment.install / "bin") as server:
+        server.wait_log("ailed to start up plugins")
+        assert {code for code, _ in codes_of(server)} - {"plugin-system-off"} == {"working-directory-wrong"}
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "code"),
+    [
+        (None, 0o644, "executable-not-executable"),
+        (ELF_OF_ANOTHER_MACHINE, 0o755, "wrong-architecture"),
+        (b"#!/bin/sh\nexit 0\n", 0o755, "plugin-died-at-start"),
+    ],
+)
+@pytest.mark.since(5, 2)
+def test_a_server_part_that_does_not_start(
+    deployment: Deployment, tmp_path: Path, content: bytes | None, mode: int, code: str
+) -> None:
+    files = None if content is None else {SERVER_EXECUTABLE: content}
+    bundle = make_bundle(tmp_path, ID, "1.0.0", webapp=False, server=True, executable_mode=mode, files=files)
+    assert said_when_enabled(deployment, bundle) == {(code, ID)}
+
+
+@pytest.mark.since(5, 2)
+def test_a_server_part_for_other_machines_only(deployment: Deployment, tmp_path: Path) -> None:
+    other = {"server": {"executables": {"plan9-mips": "server/plugin"}}, "backend": None}
+    bundle = make_bundle(tmp_path, ID, "1.0.0", webapp=False, server=True, extra_manifest=other)
+    assert said_when_enabled(deployment, bundle) == {("executable-for-platform-missing", ID)}
+
+
+@pytest.mark.since(5, 6)
+def test_a_server_that_is_too_old(deployment: Deployment, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path, ID, "1.0.0", min_server_version="99.0.0")
+    assert said_when_enabled(deployment, bundle) == {("min-server-version", ID)}
+
+
+def said_when_enabled(deployment: Deployment, bundle: Path) -> Set[Tuple[str, str]]:
+    with deployment.running() as server:
+        assert server.upload(bundle).status == 201
+        assert server.enable(ID).status == 200
+        server.wait_for(lambda: codes_of(server), "a line that means something")
+        return codes_of(server)
+
+
+@pytest.mark.since(5, 14)
+def test_a_client_directory_of_root(deployment: Deployment, tmp_path: Path) -> None:
+    if unprivileged_user() is None:
+        pytest.skip("only root can make a directory of somebody else's")
+    with deployment.running() as server:
+        assert server.upload(make_bundle(tmp_path, ID, "1.0.0")).status == 201
+        assert server.enable(ID).status == 200
+        server.wait_active(ID)
+    for path in (deployment.client_plugins, *deployment.client_plugins.rglob("*")):
+        subprocess.run(["chown", "root", str(path)], check=True)
+    with deployment.running() as server:
+        server.wait_for(lambda: codes_of(server), "a line that means something")
+        texts = [(m.code, line.text) for line in lines_of(server) for m in [meaning_of(line)] if m]
+        assert {code for code, _ in codes_of(server)} <= {"foreign-owner", "directory-not-writable"}, texts
+
+
+@pytest.mark.since(5, 14)
+@pytest.mark.before(11, 0)
+def test_a_plugin_unpacked_by_hand_is_a_note(deployment: Deployment, tmp_path: Path, version: Tuple[int, ...]) -> None:
+    deployment.unpack(make_bundle(tmp_path, ID, "1.0.0"))
+    with deployment.running() as server:
+        server.wait_log("Skipping sync for unmanaged plugin")
+        assert codes_of(server) == {("unmanaged-plugin", ID)}
+        found = audit_of(deployment, version)
+    note = found["unpacked-unsupported" if version >= (10, 5) else "unmanaged-plugin"]
+    assert note["severity"] == "note"
+
+
+@pytest.mark.since(5, 18)
+def test_a_stored_bundle_without_a_signature(deployment: Deployment, tmp_path: Path, version: Tuple[int, ...]) -> None:
+    deployment.put_into_store(make_bundle(tmp_path, ID, "1.0.0"), ID)
+    deployment.edit_plugin_settings(RequirePluginSignature=True, PluginStates={ID: {"Enable": True}})
+    with deployment.running() as server:
+        server.wait_for(lambda: codes_of(server), "a line that means something")
+        assert {code for code, _ in codes_of(server)} == {"signature-missing"}
+        found = audit_of(deployment, version)
+    assert len(found["signature-missing"]["evidence"]) >= 1

@@ -1,0 +1,97 @@
+# Sourced on a test host before a fault is injected: ways to break the app server, and the one way back.
+set -e
+P=/opt/mattermost
+PL=$P/plugins
+CL=$P/client/plugins
+KEPT=/root/kept
+DROP_IN=/etc/systemd/system/mattermost.service.d/zzz-fault.conf
+A=com.example.plugin01   # has a server part
+B=com.example.plugin02   # has none
+
+# What is put back by reset; taken while all is well.
+keep() {
+  mkdir -p $KEPT
+  systemctl stop mattermost
+  tar -C $P -cf $KEPT/files.tar plugins client/plugins config data
+  systemctl start mattermost
+  settled
+}
+
+# All plugins that are enabled run.
+settled() {
+  python3 - <<'PY'
+import sys, time, urllib.error, urllib.request
+deadline = time.monotonic() + 15
+while time.monotonic() < deadline:
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:8065/api/v4/plugins/webapp", timeout=2) as answer:
+            if answer.read().count(b'"id"') >= 4:
+                sys.exit(0)
+    except OSError:
+        pass
+    time.sleep(0.05)
+sys.exit("the plugins do not run")
+PY
+}
+
+# The service starts anew, or fails to, with the fault.
+again() {
+  touch $KEPT/restarted
+  systemctl daemon-reload
+  systemctl reset-failed mattermost || true
+  systemctl restart mattermost || true
+}
+
+drop_in() {
+  printf '[Service]\n' >$DROP_IN
+  printf '%s\n' "$@" >>$DROP_IN
+}
+
+# conf SECTION KEY JSON: in config.json
+conf() {
+  python3 - "$@" <<'PY'
+import json, sys
+path = "/opt/mattermost/config/config.json"
+with open(path) as source:
+    document = json.load(source)
+document.setdefault(sys.argv[1], {})[sys.argv[2]] = json.loads(sys.argv[3])
+with open(path, "w") as out:
+    json.dump(document, out, indent=4)
+PY
+}
+
+# manifest PLUGIN PYTHON: change the manifest, a dict called m
+manifest() {
+  python3 - "$PL/$1/plugin.json" "$2" <<'PY'
+import json, sys
+with open(sys.argv[1]) as source:
+    m = json.load(source)
+exec(sys.argv[2])
+with open(sys.argv[1], "w") as out:
+    json.dump(m, out)
+PY
+}
+
+# small DIRECTORY OPTIONS: a small file system of the service user in the place of the directory, with what was in it
+small() {
+  mount -t tmpfs -o "uid=$(id -u mattermost),gid=$(id -g mattermost),mode=0755,$2" small "$1"
+  tar -C $P -xf $KEPT/files.tar "${1#"$P/"}"
+}
+
+reset() {
+  systemctl unmask --runtime mattermost >/dev/null 2>&1 || true
+  for mounted in $(findmnt -rno TARGET | grep "^$P/" | tac); do umount -l "$mounted"; done
+  chattr -R -i -a $PL $CL 2>/dev/null || true
+  chmod 0755 /opt $P
+  rm -rf $P/bin/data $P/bin/logs $P/bin/plugins /etc/nginx/sites-enabled/fault /etc/mattermost-fault.json
+  if [ -e $KEPT/restarted ]; then systemctl stop mattermost; fi
+  if [ -e $DROP_IN ]; then rm -f $DROP_IN; systemctl daemon-reload; fi
+  rm -rf $PL $CL $P/data/plugins
+  tar -C $P -xpf $KEPT/files.tar
+  if [ -e $KEPT/restarted ]; then
+    rm -f $KEPT/restarted
+    systemctl reset-failed mattermost 2>/dev/null || true
+    systemctl start mattermost
+    settled
+  fi
+}
