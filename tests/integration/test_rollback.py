@@ -1,0 +1,109 @@
+"""rollback.yml on three app servers as plain directories: plan, check mode, back, back again, and forth by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
+from support.bundles import make_bundle
+from support.playbooks import Run, run_playbook
+
+pytestmark = pytest.mark.slow
+
+OTHER_ID = "com.example.other"
+NAMES = ("app1", "app2", "app3")
+SUMS = "find . -type f -printf '%p %m ' -exec sha256sum {} ';' | sort"
+
+
+class Cluster:
+    """Three app servers that have what is wanted once :meth:`site` was run."""
+
+    def __init__(self, place: Path) -> None:
+        self.sandbox = place / "sandbox"
+        self.servers: List[AppServer] = make_sandbox(self.sandbox)
+        self.inventory = place / "inventory.json"
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "ansible_remote_tmp": str(place / "tmp"),
+            "mattermost_become": False,
+            "mattermost_server_version": VERSION,
+        }
+        hosts = {server.name: {"mattermost_root": str(server.root)} for server in self.servers}
+        self.inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": hosts, "vars": variables}}))
+
+    def bundle(self, version: str) -> Dict[str, Any]:
+        return {"src": str(self.sandbox / "bundles" / f"{PLUGIN_ID}-{version}.tar.gz")}
+
+    def site(self, *plugins: Dict[str, Any], **settings: Any) -> Run:
+        wanted = {"mattermost_plugins": list(plugins), "mattermost_plugin_settings": settings}
+        return run_playbook("playbooks/site.yml", self.inventory, wanted)
+
+    def rollback(self, *options: str, **variables: Any) -> Run:
+        given = {f"mattermost_rollback_{name}": value for name, value in variables.items()}
+        return run_playbook("playbooks/rollback.yml", self.inventory, given, options)
+
+    def sums(self) -> Dict[str, str]:
+        """Path, mode and SHA-256 of every file of every plugin, by app server, as other programs see them."""
+        return {
+            server.name: subprocess.run(
+                SUMS, shell=True, cwd=server.install_dir / "plugins", capture_output=True, text=True, check=True
+            ).stdout
+            for server in self.servers
+        }
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    place = tmp_path_factory.mktemp("rollback")
+    for directory in (place, *place.parents):
+        if directory.owner() != "root" or directory == place:
+            directory.chmod(0o755)
+    made = Cluster(place)
+    try:
+        yield made
+    finally:
+        remove_sandbox(made.sandbox)
+
+
+def going_back(run: Run) -> Dict[str, bool]:
+    """Host -> whether the first look said that something goes back."""
+    action = "plugops.mattermost.mattermost_plugin_checkpoint"
+    return {name: run.results(action, name)[0]["changed"] for name in NAMES}
+
+
+def test_back_without_a_bundle_and_back_again_changes_nothing(cluster: Cluster) -> None:
+    cluster.site(cluster.bundle(OLD))
+    before = cluster.sums()
+    other = {"src": str(make_bundle(cluster.sandbox / "bundles", OTHER_ID, "3.0.0"))}
+    cluster.site(cluster.bundle(NEW), other, EnableHealthCheck=False)
+    changed = cluster.sums()
+    assert all(changed[name] != before[name] for name in NAMES)
+
+    checked = cluster.rollback("--check")
+    assert cluster.sums() == changed
+    assert going_back(checked) == dict.fromkeys(NAMES, True)
+    assert f"plugins.{PLUGIN_ID}.version: {NEW} -> {OLD}" in checked.output
+
+    run = cluster.rollback()
+    assert cluster.sums() == before
+    assert [task for task in run.tasks if task["action"].endswith(".mattermost_plugin")] == []
+    assert "delivered" not in json.dumps(run.tasks)
+
+    again = cluster.rollback()
+    assert again.changed() == []
+    assert cluster.sums() == before
+
+    (undo,) = {
+        item["name"]
+        for name in NAMES
+        for item in run.results("plugops.mattermost.mattermost_plugin_checkpoint", name)[1]["checkpoints"]
+        if item["name"].startswith("before-rollback-")
+    }
+    cluster.rollback(checkpoint=undo)
+    assert cluster.sums() == changed
