@@ -31,6 +31,7 @@ _PACKAGES = (
     "libpam-systemd",
     "nginx",
     "openssh-server",
+    "postgresql",
     "procps",
     "python3",
     "sudo",
@@ -55,8 +56,13 @@ _FILES = {
 }
 
 # What every host must have of its own: systemd takes its machine id from D-Bus when /etc/machine-id is empty. And
-# nginx: it is there for a host that shall be a load balancer, and starts there alone.
-_REMOVED = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "etc/systemd/system/multi-user.target.wants/nginx.service")
+# what starts the services that are there for the host that shall be a load balancer or carry a database.
+_REMOVED = (
+    "etc/ssh/ssh_host_*",
+    "var/lib/dbus/machine-id",
+    "etc/systemd/system/multi-user.target.wants/nginx.service",
+    "etc/systemd/system/multi-user.target.wants/postgresql.service",
+)
 
 # Work that has no place in a test host: it would wake up in the middle of a measurement or wait for a network.
 _MASKED = (

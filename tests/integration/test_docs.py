@@ -24,6 +24,7 @@ from yamllint import linter
 from yamllint.config import YamlLintConfig
 
 from sandbox.app_server import VERSION, AppServer, make_sandbox, remove_sandbox
+from standin.release import build_release
 from support.bundles import make_bundle
 from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
@@ -41,7 +42,7 @@ ON_THE_CONTROLLER = {
     "mattermost_plugin_parity": PARITY,
     "mattermost_audit_report": AUDIT_REPORT,
 }
-ROLE = REPOSITORY / "roles" / "app_server"
+ROLES = sorted((REPOSITORY / "roles").iterdir())
 EXAMPLE_BUNDLES = {"com.example.todo": "1.2.0", "com.example.poll": "2.0.1"}
 # What has to be done on a host before the examples can do anything.
 PRESUPPOSED: Dict[str, List[Dict[str, Any]]] = {
@@ -88,16 +89,12 @@ def test_modules_can_be_read_on_a_terminal(documents: Dict[str, Any]) -> None:
         assert_named([*documents[module]["doc"]["options"], *documents[module]["return"]], page)
 
 
-def test_the_role_can_be_read_on_a_terminal() -> None:
-    shown = ansible_doc("-t", "role", f"{COLLECTION}.app_server")
-    assert re.findall(r"^ENTRY POINT: \*?(\w+)", shown, re.MULTILINE) == [
-        "main",
-        "plan",
-        "converge",
-        "rollback_plan",
-        "rollback",
-    ]
-    assert_named(yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8")), shown)
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_role_can_be_read_on_a_terminal(role: Path) -> None:
+    shown = ansible_doc("--type", "role", f"{COLLECTION}.{role.name}")
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    assert re.findall(r"^ENTRY POINT: \*?(\w+)", shown, re.MULTILINE) == [*specs]
+    assert_named(yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")), shown)
 
 
 def paths(items: Mapping[str, Any], inner: str, prefix: str = "") -> Iterator[str]:
@@ -247,12 +244,15 @@ def run_examples(module: str, text: str, place: Path, names: List[str]) -> Examp
         for plugin_id, version in EXAMPLE_BUNDLES.items()
     }
     tasks = yaml.safe_load(text)
+    release = build_release(VERSION, place)
+    files["files/mattermost-9.10.0-linux-amd64.tar.gz"] = release
     todo = files["files/com.example.todo-1.2.0.tar.gz"]
     play = {
         "hosts": "all",
         "gather_facts": False,
         "vars": {
             "lock_file": str(place / "plugins.lock.yml"),
+            "release_sha256": hashlib.sha256(release.read_bytes()).hexdigest(),
             "todo_sha256": hashlib.sha256(todo.read_bytes()).hexdigest(),
             "vault_todo_webhook_secret": "s3cr3t-of-the-example",
         },
@@ -322,10 +322,11 @@ def test_documentation_is_tidy_yaml(block: str) -> None:
     assert list(linter.run(block.lstrip("\n"), YamlLintConfig(yaml.safe_dump(rules)))) == []
 
 
-def test_the_roles_options_are_its_defaults() -> None:
-    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    readme = (ROLE / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_the_roles_options_are_its_defaults(role: Path) -> None:
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    readme = (role / "README.md").read_text(encoding="utf-8")
     for spec in specs.values():
         assert {name: option["default"] for name, option in spec["options"].items()} == defaults
         validated = ArgumentSpecValidator(spec["options"]).validate(defaults)

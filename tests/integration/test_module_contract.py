@@ -59,7 +59,8 @@ AUDIT_REPORT = "mattermost_audit_report"
 PINS = "mattermost_plugin_lock"
 LOCK = "mattermost_run_lock"
 CHECKPOINT = "mattermost_plugin_checkpoint"
-ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK, CHECKPOINT)
+RELEASE = "mattermost_release"
+ENSURING = (PLUGIN, DIRECTORIES, SETTINGS, SERVICE, LOCK, CHECKPOINT, RELEASE)
 # Given by the controller half alone; every case with a bundle, and every one of the lock, goes through them.
 INTERNAL = {"bundles", "delivery", "run", "gone", "patience"}
 # Of the controller half of the lock alone: test_run_lock.py.
@@ -202,6 +203,7 @@ INDIFFERENT = {
     INFO: set(),
     LOCK: {*NODE_CASES} - {"root", "state_dir"},
     CHECKPOINT: set(),
+    RELEASE: {"working_directory", "service", "config_path", "server_version", "socket", "state_dir", *API},
 }
 
 
@@ -210,6 +212,11 @@ INDIFFERENT = {
 
 def bundle(version: str = NEW, **more: Any) -> Callable[[Place], Dict[str, Any]]:
     return lambda place: {"plugins": [{"src": place.bundle(version), **more}]}
+
+
+def release(place: Place) -> Dict[str, Any]:
+    archive = place.directory / f"mattermost-{VERSION}.tar.gz"
+    return {"archive": str(archive), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}
 
 
 def absent(place: Place) -> Dict[str, Any]:
@@ -419,6 +426,12 @@ CASES: Dict[str, Dict[str, Case]] = {
         "backup": Case({"backup": True}, shows=one_backup),
     },
     SERVICE: {},
+    RELEASE: {
+        "archive": Case({}, instead={"archive": "/nowhere.tar.gz"}),
+        "sha256": Case({}, instead={"sha256": 64 * "0"}),
+        "store": Case({"store": "/srv/releases"}),
+        "stage_only": Case({"stage_only": True}),
+    },
     INFO: {
         "plugins": Case(bundle(), instead={"plugins": []}),
         "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
@@ -534,6 +547,7 @@ BASE: Dict[str, Values] = {
     DIRECTORIES: {},
     SETTINGS: {"enable_uploads": True, "enable_health_check": False},
     SERVICE: {},
+    RELEASE: release,
     INFO: bundle(),
     LOCK: {"run": RUN},
     CHECKPOINT: {},

@@ -205,7 +205,7 @@ def four_times(module: str, arguments: Mapping[str, Any], place: Place) -> List[
             # Whether a directory can be written is tried out; digests become believable with time; a lease begins anew.
             own = ("/trees.json", "/run-lock.json")
             kept = [path for path in touched if not os.path.isdir(path) and not path.endswith(own)]
-            assert kept == [], "the second run changed something"
+            assert kept == [], f"the second run changed {kept}"
     for answer in answers:
         assert not answer.get("failed"), answer.get("msg")
     return answers

@@ -1,29 +1,21 @@
-"""Users, sessions and access tokens: in a small file beside the file store, since there is no database."""
+"""Users, sessions and access tokens."""
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import threading
 from typing import Any, Dict, Optional
 
 from .errors import AppError
-from .gofs import clean_join
+from .records import Records
 
-_FILE = ".accounts.json"
+_USER, _TOKEN = "user", "token"
 
 
 class Accounts:
-    def __init__(self, data_directory: str) -> None:
-        self._path = clean_join(data_directory, _FILE)
+    def __init__(self, records: Records) -> None:
+        self._records = records
         self._lock = threading.Lock()
-        self._users: Dict[str, Dict[str, Any]] = {}
-        self._tokens: Dict[str, str] = {}
-        if os.path.exists(self._path):
-            with open(self._path, encoding="utf-8") as stream:
-                kept = json.load(stream)
-            self._users, self._tokens = kept["users"], kept["tokens"]
 
     def create(self, fields: Dict[str, Any]) -> Dict[str, Any]:
         """A new user; the first one becomes system admin."""
@@ -31,7 +23,8 @@ class Accounts:
             for key in ("username", "email", "password"):
                 if not fields.get(key):
                     raise AppError("CreateUser", "model.user.is_valid.app_error", f"Invalid user: {key}.", 400)
-            if any(user["username"] == fields["username"] for user in self._users.values()):
+            users = self._records.all(_USER)
+            if any(user["username"] == fields["username"] for user in users):
                 message = "An account with that username already exists."
                 raise AppError("CreateUser", "app.user.save.username_exists.app_error", message, 400)
             user = {
@@ -39,58 +32,44 @@ class Accounts:
                 "username": fields["username"],
                 "email": fields["email"],
                 "password": fields["password"],
-                "roles": "system_user" if self._users else "system_admin system_user",
+                "roles": "system_user" if users else "system_admin system_user",
             }
-            self._users[user["id"]] = user
-            self._keep()
+            self._records.put(_USER, user["id"], user)
             return _public(user)
 
     def is_empty(self) -> bool:
-        return not self._users
+        return not self._records.all(_USER)
 
     def login(self, login_id: str, password: str) -> Optional[str]:
         """A session token, or None."""
-        with self._lock:
-            for user in self._users.values():
-                if login_id in (user["username"], user["email"]) and password == user["password"]:
-                    return self._new_token(user["id"])
+        for user in self._records.all(_USER):
+            if login_id in (user["username"], user["email"]) and password == user["password"]:
+                return self.access_token(user["id"])
         return None
 
     def logout(self, token: str) -> None:
-        with self._lock:
-            if self._tokens.pop(token, None) is not None:
-                self._keep()
+        self._records.remove(_TOKEN, token)
 
     def user_of(self, token: str) -> Optional[Dict[str, Any]]:
-        user = self._users.get(self._tokens.get(token, ""))
-        return _public(user) if user else None
+        session = self._records.get(_TOKEN, token) if token else None
+        return self.get(session["user_id"]) if session else None
 
     def get(self, user_id: str) -> Optional[Dict[str, Any]]:
-        user = self._users.get(user_id)
+        user = self._records.get(_USER, user_id)
         return _public(user) if user else None
 
     def set_roles(self, user_id: str, roles: str) -> bool:
         with self._lock:
-            if user_id not in self._users:
+            user = self._records.get(_USER, user_id)
+            if user is None:
                 return False
-            self._users[user_id]["roles"] = roles
-            self._keep()
+            self._records.put(_USER, user_id, {**user, "roles": roles})
             return True
 
     def access_token(self, user_id: str) -> str:
-        with self._lock:
-            return self._new_token(user_id)
-
-    def _new_token(self, user_id: str) -> str:
         token = secrets.token_hex(13)
-        self._tokens[token] = user_id
-        self._keep()
+        self._records.put(_TOKEN, token, {"user_id": user_id})
         return token
-
-    def _keep(self) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump({"users": self._users, "tokens": self._tokens}, stream)
 
 
 def _public(user: Dict[str, Any]) -> Dict[str, Any]:

@@ -18,6 +18,7 @@ from .http_server import Answer, Request
 from .logs import Log
 from .manifest import Manifest
 from .plugins import PluginSystem
+from .talk import Talk
 from .versions import Traits
 
 MASK = "********************************"
@@ -56,6 +57,7 @@ class Api:
         config: ConfigStore,
         plugins: PluginSystem,
         accounts: Accounts,
+        talk: Talk,
         log: Log,
         reload_config: Callable[[], None],
     ) -> None:
@@ -63,6 +65,7 @@ class Api:
         self._config = config
         self._plugins = plugins
         self._accounts = accounts
+        self._talk = talk
         self._log = log
         self._reload_config = reload_config
         self._client_directory = config.effective["PluginSettings"]["ClientDirectory"]
@@ -105,6 +108,10 @@ class Api:
         add("GET", "/users/me", lambda call: Answer.of(call.user), _SESSION, local=False)
         add("PUT", f"/users/{_ID}/roles", self._set_roles)
         add("POST", f"/users/{_ID}/tokens", self._access_token, _SESSION, local=False)
+        add("POST", "/teams", self._create_team, _SESSION, local=False)
+        add("GET", f"/teams/{_ID}/channels/name/{_ID}", self._channel, _SESSION, local=False)
+        add("POST", "/posts", self._create_post, _SESSION, local=False)
+        add("GET", f"/channels/{_ID}/posts", self._posts, _SESSION, local=False)
         return routes
 
     # -- entry ----------------------------------------------------------------------------------------------------
@@ -431,6 +438,20 @@ class Api:
             raise _invalid_body("description")
         token = self._accounts.access_token(user_id)
         return Answer.of({"id": secrets.token_hex(13), "token": token, "user_id": user_id, **body}, 201)
+
+    # -- talk -----------------------------------------------------------------------------------------------------
+
+    def _create_team(self, call: Call) -> Answer:
+        return Answer.of(self._talk.create_team(call.json()), 201)
+
+    def _channel(self, call: Call) -> Answer:
+        return Answer.of(self._talk.channel(call.match.group(1), call.match.group(2)))
+
+    def _create_post(self, call: Call) -> Answer:
+        return Answer.of(self._talk.create_post((call.user or {})["id"], call.json()), 201)
+
+    def _posts(self, call: Call) -> Answer:
+        return Answer.of(self._talk.posts(call.match.group(1)))
 
 
 def _invalid_body(detail: str = "") -> AppError:

@@ -16,7 +16,10 @@ from .gofs import GoError
 from .http_server import HttpServer
 from .logs import Log
 from .plugins import PluginSystem
+from .postgres import PostgresError
+from .records import open_records
 from .search import Search
+from .talk import Talk
 from .versions import Traits
 
 _WATCH_INTERVAL = 0.25
@@ -60,10 +63,15 @@ class Application:
             FileStore(store_directory).prepare()
         except GoError as error:
             self._log.error("Problem with file storage settings", error=error)
+        data_source = self._config.effective["SqlSettings"]["DataSource"]
+        try:
+            records = open_records(data_source, store_directory)
+        except PostgresError as error:
+            self._log.critical("Failed to ping DB", error=error)
+            raise StartError(f"Failed to ping DB: {error}") from error
         self._plugins.start()
         self._config.listeners.append(self._plugins.config_changed)
-        accounts = Accounts(store_directory)
-        api = Api(self._traits, self._config, self._plugins, accounts, self._log, self._reload)
+        api = Api(self._traits, self._config, self._plugins, Accounts(records), Talk(records), self._log, self._reload)
         server = HttpServer(api.dispatch)
         try:
             self._serve(server)
