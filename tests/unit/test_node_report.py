@@ -84,6 +84,7 @@ def test_healthy(report: Make) -> None:
         "systemd": True,
         "running": True,
         "plugin_system": "on",
+        "running_plugins": {},
         "healthy": True,
         "unhealthy": [],
     }
