@@ -71,7 +71,7 @@ def compare_nodes(reports: Mapping[str, Mapping[str, Any]]) -> List[NodeDifferen
     differences = []
     for name in names:
         values = {node: flat[node].get(name) for node in flat}
-        if _is_seeded_state(name, values):
+        if _is_seeded_state(name, values) or _is_unknown_bundle(name, values):
             continue
         odd = _odd(values)
         if odd:
@@ -148,6 +148,13 @@ def _aspect(plugin: Any, aspect: str) -> Any:
 def _is_seeded_state(name: str, values: Mapping[str, Any]) -> bool:
     """Whether the nodes differ in nothing but that some servers have not written what they would write anyway."""
     if not (name.startswith(_STATES) and is_seeded(name[len(_STATES) :])):
+        return False
+    return len({value for value in values.values() if value is not None}) < 2
+
+
+def _is_unknown_bundle(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether the nodes differ in nothing but that some keep no bundle of the very files that they all run."""
+    if not (name.startswith("plugins.") and name.endswith(".bundle")):
         return False
     return len({value for value in values.values() if value is not None}) < 2
 

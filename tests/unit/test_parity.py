@@ -158,6 +158,18 @@ def test_bundles_and_settings_are_compared_and_no_fingerprint_is_shown() -> None
     }
 
 
+def test_a_node_that_keeps_no_bundle_of_the_files_that_it_runs_does_not_differ() -> None:
+    one, two = _report(), _report()
+    one["plugins"]["installed"][ID]["bundle"] = "aa"
+    two["plugins"]["installed"][ID]["bundle"] = None
+    assert compare_nodes({"app1": one, "app2": two}) == []
+    two["plugins"]["installed"][ID]["bundle"] = "bb"
+    assert [item.name for item in compare_nodes({"app1": one, "app2": two})] == [f"plugins.{ID}.bundle"]
+    one, two = _report(), _report()
+    one["settings"]["fingerprints"] = {ID: {"bundle": "f1"}}
+    assert [item.name for item in compare_nodes({"app1": one, "app2": two})] == [f"settings.Plugins.{ID}.bundle"]
+
+
 def test_what_a_server_seeds_is_no_difference_until_somebody_says_otherwise() -> None:
     one, two = _report(), _report()
     one["settings"]["states"]["com.mattermost.nps"] = True
