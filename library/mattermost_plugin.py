@@ -73,13 +73,17 @@ options:
         default: present
   strategy:
     description:
-      - V(upload) hands bundles to the running server through its local-mode socket (5.24 and later). Uploads must
-        be on. No restart is needed.
+      - V(upload) hands bundles to the running server through its local-mode socket (5.24 and later) or its REST API.
+        Uploads must be on. No restart is needed.
+      - V(filestore) puts bundles, and their signatures, where an upload would have put them, into the server's local
+        filestore (5.14 and later). The server installs them when it starts next, with uploads off and with
+        C(RequirePluginSignature), too.
       - V(unpack) swaps the unpacked bundle into the plugin directory. The server must be restarted. Refused from
         11.0 on, where the server deletes such plugins; from 10.5 on it is not supported and has to be asked for.
-      - V(auto) uploads where the server answers on its socket, and unpacks elsewhere.
+      - V(auto) uploads where the server runs and takes uploads. Else it takes the filestore where the server does,
+        that is from 10.5 on, where the server runs or manages one of the plugins already; and unpacks elsewhere.
     type: str
-    choices: [auto, upload, unpack]
+    choices: [auto, upload, filestore, unpack]
     default: auto
   stage_only:
     description:
@@ -134,6 +138,15 @@ EXAMPLES = r"""
     stage_only: true
   become: true
 
+- name: Uploads stay off; the server takes the bundle at its next start
+  plugops.mattermost.mattermost_plugin:
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+    strategy: filestore
+    server_version: 9.10.0
+  become: true
+  notify: Restart Mattermost
+
 - name: The server is down; unpack for a 5.36 server
   plugops.mattermost.mattermost_plugin:
     plugins:
@@ -168,7 +181,7 @@ strategy:
   description: The chosen way and why; absent where nothing had to be installed.
   returned: when something differed
   type: dict
-  sample: {name: upload, reason: the running server (9.10.0) answers on its local-mode socket}
+  sample: {name: upload, reason: the running server (9.10.0) answers and takes uploads}
 restart_required:
   description: Whether the running server must be restarted, from the state of its process.
   returned: success
@@ -195,6 +208,9 @@ plugins:
     server_version:
       description: Version of the server, null if not known.
       type: str
+    filestore:
+      description: Plugin id to the bundle that the server installs when it starts next, and whether it is signed.
+      type: dict
     installed:
       description: Plugin id to version, digest of its files, and state.
       type: dict
@@ -216,7 +232,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
-from ..module_utils._plugin_set import PluginSet
+from ..module_utils._plugin_set import STRATEGIES, PluginSet
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._staging import Staging
 from ..module_utils._wanted_plugin import wanted_of
@@ -261,7 +277,7 @@ def main() -> None:
             **NODE_ARGUMENTS,
             **SOURCE_ARGUMENTS,
             "plugins": {"type": "list", "elements": "dict"},
-            "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
+            "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
             "stage_only": {"type": "bool", "default": False},
             "directory": {"type": "str"},
             "client_directory": {"type": "str"},

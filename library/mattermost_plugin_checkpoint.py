@@ -74,7 +74,7 @@ options:
   strategy:
     description: With O(state=restored), as for M(plugops.mattermost.mattermost_plugin).
     type: str
-    choices: [auto, upload, unpack]
+    choices: [auto, upload, filestore, unpack]
     default: auto
   bundles:
     description: Set by the controller half of the module; do not set it.
@@ -188,6 +188,7 @@ from ..module_utils._ensure import Concern, ensure
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
+from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._wanted_plugin import WantedPlugin
 
 
@@ -264,7 +265,7 @@ def main() -> None:
             "undo_name": {"type": "str"},
             "keep": {"type": "int", "default": KEEP},
             "keep_bundles": {"type": "int", "default": KEEP_BUNDLES},
-            "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
+            "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
             "bundles": {"type": "list", "elements": "dict"},
         },
         required_if=[("state", "dropped", ["name"])],

@@ -32,7 +32,7 @@ options:
   strategy:
     description: As for M(plugops.mattermost.mattermost_plugin).
     type: str
-    choices: [auto, upload, unpack]
+    choices: [auto, upload, filestore, unpack]
     default: auto
   settings:
     description: The wanted C(PluginSettings), key to value, as for M(plugops.mattermost.mattermost_plugin_settings).
@@ -291,7 +291,7 @@ from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._node_report import NodeReport
-from ..module_utils._plugin_set import PluginSet
+from ..module_utils._plugin_set import STRATEGIES, PluginSet
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
@@ -384,7 +384,7 @@ def main() -> None:
             **NODE_ARGUMENTS,
             **SOURCE_ARGUMENTS,
             "plugins": {"type": "list", "elements": "dict", "default": []},
-            "strategy": {"type": "str", "choices": ["auto", "upload", "unpack"], "default": "auto"},
+            "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
             "settings": {"type": "dict", "default": {}},
             "states": {"type": "dict", "default": {}},
             "plugin_settings": {"type": "dict", "default": {}, "no_log": True},

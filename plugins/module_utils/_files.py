@@ -50,6 +50,12 @@ def create_atomic(
     _replace(target, fill, target if os.path.lexists(target) else None, mode, uid, gid)
 
 
+def create_in_place_of(path: str, fill: Callable[[BinaryIO], None], mode: int, uid: int, gid: int) -> None:
+    """As :func:`create_atomic`, for a directory that others may write: what is at ``path`` is replaced, a link itself
+    and not its target, and nothing of the old file is kept."""
+    _replace(path, fill, None, mode, uid, gid)
+
+
 def backup(path: str) -> str:
     """Copy ``path`` beside itself under Ansible's name for backups, owner, mode, ACL and label kept.
 

@@ -278,16 +278,32 @@ class Node:
         """The option ``server_version``, parsed."""
         return parse_server_version(self.options.server_version) if self.options.server_version else None
 
-    def _service_settings(self) -> Mapping[str, Any]:
-        """ServiceSettings as the process has them: the environment wins over the file."""
-        settings = {}
-        if self.config_source.kind == "file":
-            settings.update({key.lower(): value for key, value in self.config.section("ServiceSettings").items()})
-        prefix = "MM_SERVICESETTINGS_"
+    def section(self, name: str) -> Optional[Dict[str, Any]]:
+        """A section of the configuration as the process has it, keys in lower case: the environment wins.
+
+        None where the configuration is in a database and no server answers.
+        """
+        source = self.config_source
+        if source.kind == "file":
+            found = dict(self.config.section(name))
+        elif self.server is not None:
+            found = dict(self.server.get_config().get(name) or {})
+        else:
+            return None
+        return self._overridden(name, {key.lower(): value for key, value in found.items()})
+
+    def _overridden(self, name: str, settings: Dict[str, Any]) -> Dict[str, Any]:
+        prefix = f"MM_{name.upper()}_"
         for variable, value in self.service.environment.items():
             if variable.startswith(prefix):
                 settings[variable[len(prefix) :].lower()] = value
         return settings
+
+    def _service_settings(self) -> Mapping[str, Any]:
+        """ServiceSettings, known before a server is."""
+        if self.config_source.kind == "file":
+            return self.section("ServiceSettings") or {}
+        return self._overridden("ServiceSettings", {})
 
     def _find_api_server(self) -> Optional[Server]:
         server = self._api.server if self._api else None

@@ -79,23 +79,5 @@ def refuse_unpacking(
             f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what is "
             "unpacked",
             found="a .filestore marker" if marked else "a bundle in the filestore",
-            remedy="use strategy: upload (the server must run, with local mode on)",
+            remedy="use strategy: auto, or upload (the server must run) or filestore",
         )
-
-
-def refuse_removal_of_stored(plugin: WantedPlugin) -> None:
-    """A removed plugin would come back from the filestore."""
-    raise OperatorError(
-        f"the server keeps a bundle of {plugin.id} in its filestore, and would install it again at its next start",
-        remedy="remove it through the server: it must run, with ServiceSettings.EnableLocalMode on",
-    )
-
-
-def refuse_removal_of_uninstalled(plugin: WantedPlugin) -> None:
-    """A server removes from its filestore only what it has installed."""
-    raise OperatorError(
-        f"the server keeps a bundle of {plugin.id} in its filestore and has not installed it: it cannot remove it now, "
-        "and would install it at its next start",
-        remedy="restart the server, so that it installs the plugin, and run again; or remove "
-        f"plugins/{plugin.id}.tar.gz from FileSettings.Directory by hand",
-    )

@@ -8,39 +8,38 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import os
 import posixpath
 import shutil
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
-from ._config_source import FILE
 from ._difference import Tracker
-from ._ensure import Concern, Pending, ensure
+from ._ensure import Concern, Pending
 from ._errors import OperatorError
+from ._filestore import Filestore, StoredBundle
+from ._install_by_filestore import ByFilestore
+from ._install_by_unpacking import ByUnpacking
+from ._install_by_upload import ByUpload
 from ._installed import Installed, PluginDirectory, scan_plugins
+from ._installer import Installer, Work, save_state_in_file
 from ._manifest import check_id
 from ._node import Node
-from ._plugin_refusals import (
-    refuse_doubtful_place,
-    refuse_older_server,
-    refuse_removal_of_stored,
-    refuse_removal_of_uninstalled,
-    refuse_unpacking,
-)
-from ._plugin_settings import enabled_ids
+from ._plugin_refusals import refuse_doubtful_place, refuse_older_server
+from ._plugin_settings import SECTION, enabled_ids
 from ._server_errors import ServerError
-from ._settings import Settings, expected_plugin_settings, read_plugin_settings, refuses_to_save
+from ._settings import expected_plugin_settings, read_plugin_settings, refuses_to_save
 from ._store import Store
-from ._strategy import AUTO, UNPACK, UPLOAD, Strategy, choose
+from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
-from ._unpacker import Unpacker
-from ._uploader import Uploader, active_versions
+from ._uploader import Uploader, active_versions, takes_uploads
 from ._wanted_plugin import WantedPlugin
 
 STORE = "bundles"
 CACHE = "trees.json"
-_FILES_DIFFER = ("version", "files")
+STRATEGIES = (AUTO, UPLOAD, FILESTORE, UNPACK)
+_FILES_DIFFER = ("version", "files", "stored")
 ASPECTS = (*_FILES_DIFFER, "enabled", "active")
 
 
@@ -50,20 +49,20 @@ class PluginsFound:
 
     :param states: id -> enabled, as the configuration in effect says
     :param active: id -> version that the server runs now; None where no server can be asked
-    :param filestore: ids of the bundles that the server installs from its filestore at its next start
+    :param filestore: id -> bundle that the server installs from its filestore at its next start
     """
 
     directory: PluginDirectory
     states: Dict[str, bool]
     active: Optional[Dict[str, str]]
-    filestore: Set[str]
+    filestore: Dict[str, StoredBundle]
     client_leftovers: Set[str]
 
 
 class PluginSet(Concern[PluginsFound]):
     """Ensures a list of plugins.
 
-    :param strategy: ``auto``, ``unpack`` or ``upload``
+    :param strategy: one of :data:`STRATEGIES`
     :param directory: PluginSettings.Directory that the server will have; default: the one it has
     :param client_directory: likewise PluginSettings.ClientDirectory
     :param settings: PluginSettings that the server gets before its plugins change; None: not known
@@ -98,6 +97,7 @@ class PluginSet(Concern[PluginsFound]):
         self._cache = DigestCache(node.state_path(CACHE))
         self._full = full
         self._list_files = list_files
+        self._way: Optional[Strategy] = None
         self.chosen: Optional[Strategy] = None
 
     @property
@@ -119,7 +119,7 @@ class PluginSet(Concern[PluginsFound]):
             directory=scan_plugins(self._directory, self._node.root, None if self._full else self._cache),
             states=self._states(),
             active=self._active(),
-            filestore=self._filestore_ids(),
+            filestore=self._stored_bundles(),
             client_leftovers=self._client_leftovers(),
         )
 
@@ -142,15 +142,15 @@ class PluginSet(Concern[PluginsFound]):
                 return None
             raise
 
-    def _filestore_ids(self) -> Set[str]:
-        if self._node.config_source.kind != "file":
-            return set()
-        settings = self._node.config.section("FileSettings")
-        if settings.get("DriverName", "local") != "local":
-            return set()
-        directory = posixpath.join(self._node.resolve(settings.get("Directory") or "./data"), "plugins")
-        suffix = ".tar.gz"
-        return {name[: -len(suffix)].lower() for name in self._names_in(directory) if name.endswith(suffix)}
+    @property
+    def _filestore(self) -> Filestore:
+        return Filestore(self._node, None if self._full else self._cache)
+
+    def _stored_bundles(self) -> Dict[str, StoredBundle]:
+        version = self._node.version
+        if version is not None and version < FILESTORE_SINCE:
+            return {}
+        return self._filestore.bundles({plugin.id for plugin in self._wanted if plugin.present})
 
     def _client_leftovers(self) -> Set[str]:
         names = set(self._names_in(self._client_directory))
@@ -177,20 +177,9 @@ class PluginSet(Concern[PluginsFound]):
             else:
                 self._compare_absent(plugin, found, differences)
         if len(differences):
-            self._refuse_what_would_fail(differences)
+            work = self._work(found, differences)
+            self._installer(found, bool(work.install)).check(work)
         return differences
-
-    def _refuse_what_would_fail(self, differences: Tracker) -> None:
-        """What no other module mends is told before anything changes, in check mode too."""
-        uploader, names = self._uploader(), differences.names()
-        if uploader is None:
-            self._node.account  # noqa: B018 - the owner of what is unpacked; raises where there is none
-        else:
-            install = self._to_install(differences)
-            uploader.check_bundles(install)
-            if install and self._settings is not None:
-                uploader.check_settings(expected_plugin_settings(self._node, self._settings))
-            uploader.check_removals([plugin.id for plugin in self._wanted if f"plugins.{plugin.id}" in names])
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         refuse_older_server(plugin, self._node.version)
@@ -199,10 +188,15 @@ class PluginSet(Concern[PluginsFound]):
         before = len(differences)
         installed = found.directory.plugins.get(plugin.id)
         tree = self._tree_of(plugin)
-        if installed is None or installed.version != plugin.version:
+        stored = found.filestore.get(plugin.id)
+        fits = installed is not None and installed.version == plugin.version and installed.tree.digest == tree
+        comes = stored is not None and stored.sha256 == plugin.sha256
+        if fits or (comes and self._choose(found).name == FILESTORE):
+            self._compare_stored(plugin, found, differences)
+        elif installed is None or installed.version != plugin.version:
             found_version = installed.version if installed else None
             differences.add(f"{name}.version", found_version, plugin.version, self._how(plugin, found))
-        elif installed.tree.digest != tree:
+        else:
             differences.add(
                 f"{name}.files",
                 self._describe_files(plugin, installed),
@@ -213,20 +207,33 @@ class PluginSet(Concern[PluginsFound]):
         verb = "enable" if plugin.enabled else "disable"
         differences.add(f"{name}.enabled", state, plugin.enabled, f"{verb} the plugin")
         # What was unpacked runs after the restart only; an upload is done when the server runs it.
-        asked_now = self._asked != UNPACK and found.active is not None
-        if len(differences) == before and plugin.enabled and asked_now:
+        asked_now = self._asked not in (UNPACK, FILESTORE) and found.active is not None
+        if len(differences) == before and plugin.enabled and asked_now and self._choose(found).name == UPLOAD:
             version = (found.active or {}).get(plugin.id)
             differences.add(f"{name}.active", version, plugin.version, "enable again, wait until it runs")
+
+    def _compare_stored(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
+        """What the server would install over the plugin at its next start, and its signature."""
+        name, stored = f"plugins.{plugin.id}", found.filestore.get(plugin.id)
+        wanted = f"the bundle with sha256 {plugin.sha256}"
+        if stored is None:
+            if self._asked == FILESTORE:
+                differences.add(f"{name}.stored", None, wanted, self._how(plugin, found))
+            return
+        if stored.sha256 != plugin.sha256:
+            other = f"another bundle in the filestore, it would win at the next start (sha256 {stored.sha256})"
+            differences.add(f"{name}.stored", other, wanted, self._how(plugin, found))
+        elif plugin.signature and stored.signature != base64.b64decode(plugin.signature):
+            there = None if stored.signature is None else "another one"
+            differences.add(f"{name}.signature", there, "the bundle's own", f"put it beside {stored.path}")
 
     def _compare_absent(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         name = f"plugins.{plugin.id}"
         installed = found.directory.plugins.get(plugin.id)
-        if plugin.id in found.filestore and self._uploader() is None:
-            refuse_removal_of_stored(plugin)
         if installed is not None:
             differences.add(name, installed.version, None, f"remove {installed.path}")
         elif plugin.id in found.filestore:
-            refuse_removal_of_uninstalled(plugin)
+            differences.add(name, "in the filestore", None, f"remove {found.filestore[plugin.id].path}")
         elif plugin.id in found.client_leftovers:
             differences.add(name, f"left in {self._client_directory}", None, "remove what the server left behind")
         if found.states.get(plugin.id):
@@ -252,25 +259,51 @@ class PluginSet(Concern[PluginsFound]):
         return describe_changes(installed.tree.files, wanted)
 
     def _how(self, plugin: WantedPlugin, found: PluginsFound) -> str:
-        strategy = self.strategy()
-        bundle = f"the bundle with sha256 {plugin.sha256[:12]}"
-        if strategy.name == UPLOAD:
-            return f"upload {bundle}: {strategy.reason}"
+        self.chosen = self._choose(found)
         installed = found.directory.plugins.get(plugin.id)
-        refuse_unpacking(plugin, installed, plugin.id in found.filestore, self._node.version)
-        return f"unpack {bundle} into {posixpath.join(self._directory, plugin.id)}: {strategy.reason}"
+        return self._installer(found, True).how(plugin, installed, plugin.id in found.filestore)
 
-    def strategy(self) -> Strategy:
-        """The way for this node.
+    def _choose(self, found: PluginsFound) -> Strategy:
+        """The way for this node; it stays the same, whatever the way itself changes.
 
         :raises OperatorError: none is open
         """
-        if self.chosen is None:
-            self.chosen = self._choose()
-        return self.chosen
+        if self._way is None:
+            reachable = self._node.server is not None
+            ours = [plugin.id for plugin in self._wanted if plugin.present]
+            marked = [i for i in ours if i in found.directory.plugins and found.directory.plugins[i].managed]
+            self._way = choose(
+                self._asked,
+                self._node.version,
+                reachable,
+                uploads=reachable and self._asked == AUTO and takes_uploads(self._expected() or self._live()),
+                filestore=self._filestore.problem,
+                managed=bool(marked or set(ours) & set(found.filestore)),
+            )
+        return self._way
 
-    def _choose(self) -> Strategy:
-        return choose(self._asked, self._node.version, self._node.server is not None)
+    def _expected(self) -> Optional[Mapping[str, Any]]:
+        """PluginSettings that the server will have by then; None: those that it has."""
+        return None if self._settings is None else expected_plugin_settings(self._node, self._settings)
+
+    def _live(self) -> Mapping[str, Any]:
+        server = self._node.server
+        return (server.get_config().get(SECTION) or {}) if server else {}
+
+    def _installer(self, found: PluginsFound, install: bool) -> Installer:
+        """What carries the work out. Where nothing is to be installed and no server runs, any way will do."""
+        server = self._node.server
+        way = self._choose(found) if install or server is not None else Strategy(UNPACK, "")
+        save = functools.partial(save_state_in_file, self._node) if server and refuses_to_save(self._node) else None
+        uploader = Uploader(server, save_state=save) if server else None
+        if way.name == UPLOAD and uploader:
+            return ByUpload(uploader, way.reason, None if self._settings is None else self._expected_settings)
+        if way.name == FILESTORE:
+            return ByFilestore(self._node, self._directory, self._filestore, way.reason, uploader)
+        return ByUnpacking(self._node, self._directory, way.reason)
+
+    def _expected_settings(self) -> Mapping[str, Any]:
+        return self._expected() or {}
 
     # apply
 
@@ -300,35 +333,48 @@ class PluginSet(Concern[PluginsFound]):
                 self._store.keep_signature(plugin.sha256, base64.b64decode(plugin.signature))
 
     def apply(self, found: PluginsFound, differences: Tracker) -> None:
-        install = self._to_install(differences)
-        uploader = self._uploader()
-        if uploader is not None and install:
-            uploader.check_settings()
         self.receive(differences)
-        if uploader is not None:
-            self._apply_by_server(uploader, found, install, differences)
-        else:
-            self._apply_by_files(found, install, differences)
+        work = self._work(found, differences)
+        self._installer(found, bool(work.install)).apply(work)
+        self._mend_filestore(differences)
         self._remove_client_leftovers()
         self._node.forget()
 
+    def _mend_filestore(self, differences: Tracker) -> None:
+        """What no installer does: a bundle that would bring a removed plugin back, a signature that came later."""
+        names, filestore = differences.names(), self._filestore
+        for plugin in self._wanted:
+            if not plugin.present and f"plugins.{plugin.id}" in names:
+                filestore.remove(plugin.id)
+            elif f"plugins.{plugin.id}.signature" in names:
+                filestore.sign(plugin.id, base64.b64decode(plugin.signature))
+
     def restart_reasons(self, found: PluginsFound, differences: Tracker) -> List[str]:
-        if not self._node.running or self._uploader() is not None:
+        work = self._work(found, differences)
+        if not self._node.running or not self._installer(found, bool(work.install)).at_next_start:
             return []
-        return [f"plugins changed on disk: {', '.join(plugin.id for plugin in self._touched(differences))}"]
+        return [f"plugins changed on disk: {', '.join(plugin.id for plugin in work.touched)}"] if work.touched else []
 
     def owe_restart(self, reason: str) -> None:
         self._node.owe_restart(reason)
 
-    def _uploader(self) -> Optional[Uploader]:
-        """Where the running server makes the change; None where it is made in its files."""
-        server = self._node.server
-        if server is None or self._choose().name != UPLOAD:
-            return None
-        return Uploader(server, save_state=self._save_state if refuses_to_save(self._node) else None)
-
-    def _save_state(self, plugin_id: str, enabled: bool) -> None:
-        ensure(Settings(self._node, {}, {plugin_id: enabled}, {}, via=FILE), check_mode=False)
+    def _work(self, found: PluginsFound, differences: Tracker) -> Work:
+        names = set(differences.names())
+        return Work(
+            install=self._to_install(differences),
+            touched=self._touched(differences),
+            running=[plugin for plugin in self._wanted if plugin.present and plugin.enabled],
+            states={
+                plugin.id: plugin.present and plugin.enabled
+                for plugin in self._wanted
+                if f"plugins.{plugin.id}.enabled" in names
+            },
+            installed=found.directory.plugins,
+            enabled=found.states,
+            bundle=lambda plugin: self._store.path(plugin.sha256),
+            tree=self._tree_of,
+            signature=lambda plugin: base64.b64decode(plugin.signature) if plugin.signature else None,
+        )
 
     def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
         names = set(differences.names())
@@ -346,36 +392,6 @@ class PluginSet(Concern[PluginsFound]):
             if names & {f"plugins.{plugin.id}", *(f"plugins.{plugin.id}.{aspect}" for aspect in ASPECTS)}
         ]
 
-    def _apply_by_server(
-        self, uploader: Uploader, found: PluginsFound, install: List[WantedPlugin], differences: Tracker
-    ) -> None:
-        for plugin in install:
-            uploader.install(plugin, self._store.path(plugin.sha256), found.states.get(plugin.id, False))
-        for plugin in self._touched(differences):
-            if not plugin.present and plugin.id in found.directory.plugins:
-                uploader.remove(plugin.id)
-            elif not (plugin in install and found.states.get(plugin.id) and plugin.enabled):
-                uploader.switch(plugin.id, plugin.present and plugin.enabled)
-        uploader.wait_active([plugin for plugin in self._wanted if plugin.present and plugin.enabled])
-
-    def _apply_by_files(self, found: PluginsFound, install: List[WantedPlugin], differences: Tracker) -> None:
-        real = self._node.root.real(self._node.root.resolve(self._directory))
-        with Unpacker(real, self._node.account) as unpacker:
-            for plugin in install:
-                unpacker.install(plugin.id, self._store.path(plugin.sha256), self._tree_of(plugin))
-            for plugin in self._wanted:
-                if not plugin.present and plugin.id in found.directory.plugins:
-                    unpacker.remove(posixpath.basename(found.directory.plugins[plugin.id].path))
-        states = {
-            plugin.id: plugin.present and plugin.enabled
-            for plugin in self._wanted
-            if f"plugins.{plugin.id}.enabled" in differences.names()
-        }
-        if states:
-            settings = Settings(self._node, {}, states, {})
-            current = settings.observe()
-            settings.apply(current, settings.compare(current))
-
     def _remove_client_leftovers(self) -> None:
         real = self._node.root.real(self._node.root.resolve(self._client_directory))
         for plugin in self._wanted:
@@ -389,7 +405,18 @@ class PluginSet(Concern[PluginsFound]):
     # what else is to be said
 
     def pending(self, found: PluginsFound) -> Pending:
-        return Pending(restart=self._node.pending_restart)
+        restart = list(self._node.pending_restart)
+        coming = [plugin.id for plugin in self._wanted if plugin.present and self._comes(plugin, found)]
+        if self._node.running and coming:
+            restart.append(f"the server installs from its filestore when it starts: {', '.join(coming)}")
+        return Pending(restart=restart)
+
+    def _comes(self, plugin: WantedPlugin, found: PluginsFound) -> bool:
+        """Whether the server will have the plugin as wanted only at its next start."""
+        stored, installed = found.filestore.get(plugin.id), found.directory.plugins.get(plugin.id)
+        if stored is None or stored.sha256 != plugin.sha256:
+            return False
+        return installed is None or installed.tree.digest != self._tree_of(plugin)
 
     def warnings(self, found: PluginsFound) -> List[str]:
         warnings = [f"The server skips {path}: {why}" for path, why in sorted(found.directory.unreadable.items())]
@@ -404,6 +431,10 @@ class PluginSet(Concern[PluginsFound]):
             "server_version": str(self._node.version) if self._node.version else None,
             "installed": {plugin.id: self._facts_of(plugin, found) for plugin in found.directory.plugins.values()},
             "stored": self._store.list(),
+            "filestore": {
+                plugin_id: {"path": bundle.path, "signed": bundle.signature is not None}
+                for plugin_id, bundle in found.filestore.items()
+            },
         }
 
     def _facts_of(self, plugin: Installed, found: PluginsFound) -> Dict[str, Any]:

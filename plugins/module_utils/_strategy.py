@@ -35,7 +35,7 @@ _MAKE_REACHABLE = (
 class Strategy:
     """The chosen way.
 
-    :param name: ``unpack`` or ``upload``
+    :param name: ``upload``, ``filestore`` or ``unpack``
     :param reason: why this one, in words for the operator
     :param warning: what the operator must know about it; empty if nothing
     """
@@ -45,37 +45,70 @@ class Strategy:
     warning: str = ""
 
 
-def choose(asked: str, version: Optional[ServerVersion], reachable: bool) -> Strategy:
+def choose(
+    asked: str,
+    version: Optional[ServerVersion],
+    reachable: bool,
+    *,
+    uploads: bool = True,
+    filestore: Optional[str] = None,
+    managed: bool = False,
+) -> Strategy:
     """The way for one node.
 
-    :param asked: ``auto``, ``unpack`` or ``upload``
+    :param asked: ``auto``, ``upload``, ``filestore`` or ``unpack``
     :param version: of the server, None if not known
-    :param reachable: the running server answers on its local-mode socket
+    :param reachable: the running server answers on its local-mode socket or its REST API
+    :param uploads: it takes uploads
+    :param filestore: why bundles cannot be put into the server's filestore; empty if they can
+    :param managed: the server installs one of the plugins from its filestore, over whatever is unpacked
     :raises OperatorError: the way asked for cannot be gone, or none is left
     """
-    if asked == UPLOAD or (asked == AUTO and reachable):
+    if asked == UPLOAD or (asked == AUTO and reachable and uploads):
         return _upload(asked, version, reachable)
+    if asked == FILESTORE:
+        return _filestore(version, "local driver only" if filestore is None else filestore)
+    no_unpacking = managed or reachable or (version is not None and version >= UNPACK_UNSUPPORTED_SINCE)
+    if asked == AUTO and filestore == "" and no_unpacking and version is not None and version >= FILESTORE_SINCE:
+        why = "the running server takes no uploads" if reachable else "no running server answers"
+        return Strategy(FILESTORE, f"{why}; {version} installs from its filestore at its next start")
     return _unpack(asked, version)
+
+
+def _filestore(version: Optional[ServerVersion], problem: str) -> Strategy:
+    if version is None:
+        raise _version_not_known()
+    if version < FILESTORE_SINCE:
+        raise OperatorError(
+            "strategy filestore is for servers that install plugins from their filestore",
+            found=f"server version {version}",
+            wanted=f"at least {FILESTORE_SINCE}",
+            remedy="use strategy: auto or unpack",
+        )
+    if problem:
+        raise OperatorError(
+            "strategy filestore needs a filestore on this host's disk",
+            found=problem,
+            wanted="FileSettings.DriverName local",
+            remedy="let the server run and use strategy: upload",
+        )
+    return Strategy(FILESTORE, "asked for")
 
 
 def _upload(asked: str, version: Optional[ServerVersion], reachable: bool) -> Strategy:
     if not reachable:
         raise OperatorError(
-            "strategy upload needs a running server that answers on its local-mode socket",
+            "strategy upload needs a running server that answers on its local-mode socket or its REST API",
             found="no answer",
-            remedy=_MAKE_REACHABLE,
+            remedy=f"{_MAKE_REACHABLE}, or give api_url and an account",
         )
-    reason = "asked for" if asked == UPLOAD else f"the running server ({version}) answers on its local-mode socket"
+    reason = "asked for" if asked == UPLOAD else f"the running server ({version}) answers and takes uploads"
     return Strategy(UPLOAD, reason)
 
 
 def _unpack(asked: str, version: Optional[ServerVersion]) -> Strategy:
     if version is None:
-        raise OperatorError(
-            "the way for the bundles depends on the server's version, and no server answers",
-            found="server_version not set",
-            remedy=_NAME_THE_VERSION,
-        )
+        raise _version_not_known()
     if version >= UNPACK_DELETED_SINCE:
         raise OperatorError(
             "strategy unpack is refused: this server deletes at its next start whatever it has not installed itself",
@@ -98,3 +131,11 @@ def _unpack(asked: str, version: Optional[ServerVersion]) -> Strategy:
     if asked == UNPACK:
         return Strategy(UNPACK, "asked for")
     return Strategy(UNPACK, f"no running server answers on a local-mode socket; {version} runs unpacked plugins")
+
+
+def _version_not_known() -> OperatorError:
+    return OperatorError(
+        "the way for the bundles depends on the server's version, and no server answers",
+        found="server_version not set",
+        remedy=_NAME_THE_VERSION,
+    )

@@ -14,6 +14,7 @@ from ._errors import OperatorError
 from ._plugin_settings import enabled_ids
 from ._server import Server
 from ._server_errors import ServerError
+from ._version import ServerVersion
 from ._wanted_plugin import WantedPlugin
 
 # Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.
@@ -21,6 +22,8 @@ ACTIVATION_TIMEOUT = 30.0
 STATE_TIMEOUT = 10.0  # a server that watches its file has read a change within 3 seconds
 _POLL = 0.2
 _TAKES_UPLOADS = {"Enable": True, "EnableUploads": True, "RequirePluginSignature": False}
+_FORCE_SINCE = ServerVersion(5, 8)
+_SIZE_LIMITED_SINCE = ServerVersion(5, 21)
 _NOT_INSTALLED = "app.plugin.not_installed.app_error"
 _SHARED_REMEDY = "look for the plugin's id in the server's log"
 
@@ -53,7 +56,7 @@ class Uploader:
         """
         settings = expected or self._server.get_config().get("PluginSettings") or {}
         found = {key: bool(settings.get(key)) for key in _TAKES_UPLOADS}
-        if found != _TAKES_UPLOADS:
+        if not takes_uploads(settings):
             raise OperatorError(
                 "the server takes no uploads",
                 where=self._server.where,
@@ -67,7 +70,8 @@ class Uploader:
 
         :raises OperatorError: a bundle is too large, or its binaries are not executable
         """
-        limit = (self._server.get_config().get("FileSettings") or {}).get("MaxFileSize") if plugins else None
+        limited = bool(plugins) and self._server.version() >= _SIZE_LIMITED_SINCE
+        limit = (self._server.get_config().get("FileSettings") or {}).get("MaxFileSize") if limited else None
         for plugin in plugins:
             self._check_bundle(plugin, limit)
 
@@ -80,12 +84,7 @@ class Uploader:
                 wanted=f"at most FileSettings.MaxFileSize = {limit} bytes",
                 remedy="raise FileSettings.MaxFileSize",
             )
-        if plugin.unexecutable:
-            raise OperatorError(
-                f"the bundle of {plugin.id} holds server binaries without exec bit, and no server grants it",
-                found=", ".join(plugin.unexecutable),
-                remedy="pack the bundle anew with mode 0755 for them",
-            )
+        refuse_unexecutable(plugin)
 
     def check_removals(self, plugin_ids: List[str]) -> None:
         """Refuse what a server that cannot save cannot do: it disables a plugin before it removes it.
@@ -102,18 +101,22 @@ class Uploader:
                 "for the removal",
             )
 
-    def install(self, plugin: WantedPlugin, bundle: str, enabled_now: bool) -> None:
+    def install(self, plugin: WantedPlugin, bundle: str, enabled_now: bool, installed_now: bool = True) -> None:
         """Upload a bundle over whatever is there.
 
         An enabled plugin is disabled before: a server that cannot start what it is given would else forget the
-        bundle at its next start. Where the bundle is refused, the plugin that is there is enabled again.
+        bundle at its next start. Where the bundle is refused, the plugin that is there is enabled again. Servers
+        before 5.8 replace nothing: there the plugin is removed first.
         """
-        if enabled_now:
+        if enabled_now and installed_now:
             self.switch(plugin.id, False)
+        replaces = self._server.version() >= _FORCE_SINCE
         try:
-            self._server.upload(bundle, force=True)
+            if installed_now and not replaces:
+                self.remove(plugin.id)
+            self._server.upload(bundle, force=replaces)
         except BaseException:
-            if enabled_now:
+            if enabled_now and installed_now:
                 with contextlib.suppress(OperatorError):  # the refusal is what the operator must read
                     self.switch(plugin.id, True)
             raise
@@ -195,6 +198,21 @@ class Uploader:
                     remedy=_SHARED_REMEDY,
                 )
             self._pause(_POLL)
+
+
+def takes_uploads(settings: Mapping[str, Any]) -> bool:
+    """Whether a server with these PluginSettings takes uploads."""
+    return {key: bool(settings.get(key)) for key in _TAKES_UPLOADS} == _TAKES_UPLOADS
+
+
+def refuse_unexecutable(plugin: WantedPlugin) -> None:
+    """A server that unpacks a bundle itself gives nothing the exec bit."""
+    if plugin.unexecutable:
+        raise OperatorError(
+            f"the bundle of {plugin.id} holds server binaries without exec bit, and no server grants it",
+            found=", ".join(plugin.unexecutable),
+            remedy="pack the bundle anew with mode 0755 for them",
+        )
 
 
 def _spell(settings: Mapping[str, bool]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -16,7 +17,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._settings impor
 from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
 
-from contract.deployment import Deployment
+from contract.deployment import PASSWORD, USER, Deployment
 from support.bundles import make_bundle
 from support.server_process import unprivileged_user
 
@@ -32,6 +33,18 @@ class Modules:
         self._deployment = deployment
         self._version = ".".join(map(str, version[:3]))
         self._state_dir = state_dir
+        self._api: Dict[str, str] = {}
+
+    def by_api(self) -> Modules:
+        """The same over the REST API, the socket left alone."""
+        services = self._deployment.read_config()["ServiceSettings"]
+        self._api = {
+            "socket": "/nowhere",
+            "api_url": f"http://{services['ListenAddress']}",
+            "api_username": USER,
+            "api_password": PASSWORD,
+        }
+        return self
 
     def node(self) -> Node:
         """The app server; its socket is the one of the configuration, if the server has made it."""
@@ -42,8 +55,8 @@ class Modules:
                 service="plugops-no-such.service",
                 service_user=unprivileged_user() or str(self._deployment.install.stat().st_uid),
                 server_version=self._version,
-                socket=socket if socket and Path(socket).exists() else None,
                 state_dir=str(self._state_dir),
+                **(self._api or {"socket": socket if socket and Path(socket).exists() else None}),
             ),
             _run,
         )
@@ -106,7 +119,7 @@ def test_uploads_are_switched_on_through_the_socket(deployment: Deployment, modu
     entry = {"src": str(make_bundle(tmp_path, ID, "1.0.0"))}
     with deployment.running() as server:
         with pytest.raises(OperatorError, match="takes no uploads"):
-            modules.plugins([entry])
+            modules.plugins([entry], strategy="upload")
         assert names(modules.settings(EnableUploads=True)) == ["settings.EnableUploads"]
         assert names(modules.settings(EnableUploads=True)) == []
         modules.plugins([entry])
@@ -149,7 +162,7 @@ def test_unpack_is_refused_where_the_server_manages_the_plugin(
     with deployment.running():
         modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.0.0"))}])
     with pytest.raises(OperatorError, match="manages the plugin"):
-        modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.1.0"))}])
+        modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.1.0"))}], strategy="unpack")
 
 
 @pytest.mark.since(6, 0)
@@ -162,3 +175,64 @@ def test_an_edit_of_the_file_is_loaded_at_once(deployment: Deployment, modules: 
         assert names(modules.settings(via="file", EnableUploads=False)) == ["settings.loaded"]
         assert server.local("GET", "/config").json["PluginSettings"]["EnableUploads"] is False
         assert names(modules.settings(via="file", EnableUploads=False)) == []
+
+
+def test_the_life_of_a_plugin_over_the_rest_api(deployment: Deployment, modules: Modules, tmp_path: Path) -> None:
+    """Servers before 5.8 replace no plugin: there it is removed before its next version is uploaded."""
+    old, new = (make_bundle(tmp_path, ID, number) for number in ("1.0.0", "1.1.0"))
+    steps: List[Tuple[Dict[str, object], List[str], Optional[str], Optional[str]]] = [
+        ({"src": str(old)}, [f"plugins.{ID}.version", f"plugins.{ID}.enabled"], "1.0.0", None),
+        ({"src": str(new)}, [f"plugins.{ID}.version"], "1.1.0", None),
+        ({"src": str(old), "enabled": False}, [f"plugins.{ID}.version", f"plugins.{ID}.enabled"], None, "1.0.0"),
+        ({"src": str(new)}, [f"plugins.{ID}.version", f"plugins.{ID}.enabled"], "1.1.0", None),
+        ({"id": ID, "state": "absent"}, [f"plugins.{ID}", f"plugins.{ID}.enabled"], None, None),
+    ]
+    with deployment.running() as server:
+        server.token()
+        modules.by_api()
+        for entry, differing, active, inactive in steps:
+            assert names(modules.plugins([entry], check=True)) == differing
+            assert names(modules.plugins([entry])) == differing
+            found = server.plugins()
+            assert (found["active"].get(ID), found["inactive"].get(ID)) == (active, inactive)
+            assert names(modules.plugins([entry])) == []
+    assert not (deployment.plugins / ID).exists()
+
+
+@pytest.mark.since(5, 20)
+def test_settings_over_the_rest_api(deployment: Deployment, modules: Modules) -> None:
+    with deployment.running() as server:
+        server.token()
+        modules.by_api()
+        assert names(modules.settings(via="api", EnableHealthCheck=False)) == ["settings.EnableHealthCheck"]
+        assert names(modules.settings(via="api", EnableHealthCheck=False)) == []
+        with pytest.raises(OperatorError, match="cannot be changed over the REST API"):
+            modules.settings(via="api", EnableUploads=False)
+        assert server.admin("GET", "/config").json["PluginSettings"]["EnableUploads"] is True
+
+
+@pytest.mark.since(5, 24)
+@pytest.mark.parametrize("runs", [False, True], ids=["down", "uploads off"])
+def test_the_server_takes_the_bundle_from_its_filestore(
+    deployment: Deployment, modules: Modules, tmp_path: Path, runs: bool
+) -> None:
+    deployment.edit_plugin_settings(EnableUploads=False)
+    modules.directories()
+    for number in ("1.1.0", "1.0.0"):  # a rollback, too
+        entry = {"src": str(make_bundle(tmp_path, ID, number))}
+        with contextlib.ExitStack() as stack:
+            if runs:
+                stack.enter_context(deployment.running())
+            way = "auto" if runs else "filestore"
+            assert f"plugins.{ID}.version" in names(modules.plugins([entry], check=True, strategy=way))
+            modules.plugins([entry], strategy=way)
+            assert names(modules.plugins([entry], strategy=way)) == []
+        with deployment.running() as server:
+            server.wait_active(ID)
+            assert server.plugins()["active"][ID] == number
+            assert names(modules.plugins([entry])) == []
+    gone = {"id": ID, "state": "absent"}
+    assert f"plugins.{ID}" in names(modules.plugins([gone], strategy="filestore"))
+    assert names(modules.plugins([gone], strategy="filestore")) == []
+    with deployment.running() as server:
+        assert ID not in {**server.plugins()["active"], **server.plugins()["inactive"]}

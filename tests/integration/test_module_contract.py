@@ -361,6 +361,12 @@ CASES: Dict[str, Dict[str, Case]] = {
             VERSION,
             {"socket": SOCKET, **restored()},
         ),
+        "strategy=filestore": Case(
+            {**restored(strategy="filestore"), "socket": SOCKET},
+            changed_since(),
+            VERSION,
+            {**restored(), "socket": SOCKET},
+        ),
         "strategy=upload": Case(
             {"socket": SOCKET, **restored(strategy="upload")},
             changed_since(),
@@ -384,6 +390,7 @@ CASES: Dict[str, Dict[str, Case]] = {
         "plugins.state=present": Case(bundle(state="present"), instead=absent),
         "plugins.state=absent": Case(absent),
         "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
+        "strategy=filestore": with_server({"strategy": "filestore"}, {"strategy": "auto"}),
         "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
         "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
         "stage_only": Case({"stage_only": True}),
@@ -435,6 +442,7 @@ CASES: Dict[str, Dict[str, Case]] = {
     INFO: {
         "plugins": Case(bundle(), instead={"plugins": []}),
         "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
+        "strategy=filestore": with_server({"strategy": "filestore"}, {"strategy": "auto"}),
         "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
         "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
         "settings": Case({"settings": {"EnableUploads": True}}),

@@ -109,6 +109,11 @@ def installed_new_and_edited(place: Place) -> None:
     place.write(str(place.plugin("webapp/more.js")).replace(str(place.server.root), ""), "// by hand\n")
 
 
+def in_filestore(place: Place) -> None:
+    place.make("/opt/mattermost/data/plugins")
+    shutil.copy(place.bundle(OLD), place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz"))
+
+
 def no_plugin(place: Place) -> None:
     for path in sorted(place.plugin().rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -175,6 +180,12 @@ FOUND = [
     Situation(PLUGIN, "edited by hand", src(), plugins("files", "enabled"), installed_new_and_edited),
     Situation(PLUGIN, "only its state", src(OLD), plugins("enabled")),
     Situation(PLUGIN, "absent", absent(), plugins("")),
+    Situation(PLUGIN, "into the filestore", added(src(), strategy="filestore"), plugins("version", "enabled")),
+    Situation(PLUGIN, "the server's own", src(), plugins("version", "enabled"), in_filestore),
+    Situation(PLUGIN, "absent and stored", absent(), plugins(""), in_filestore),
+    Situation(
+        PLUGIN, "no longer unpacked", added(src(), server_version="11.6.0"), plugins("version", "enabled"), no_plugin
+    ),
     Situation(PLUGIN, "absent and enabled", absent(), plugins("", "enabled"), state(True)),
     Situation(PLUGIN, "left in the client directory", absent(), plugins(""), left_in_client),
     Situation(
@@ -191,6 +202,13 @@ FOUND = [
             Situation(PLUGIN, "upload over a running one", src(), plugins("version"), state(True), server),
             Situation(
                 PLUGIN, "upload and disable", src(enabled=False), plugins("version", "enabled"), state(True), server
+            ),
+            Situation(
+                PLUGIN,
+                "at its next start",
+                added(src(), strategy="filestore"),
+                plugins("version", "enabled"),
+                server=server,
             ),
             Situation(PLUGIN, "let the server enable", src(OLD), plugins("enabled"), server=server),
             Situation(
@@ -298,11 +316,6 @@ def another_name(place: Place) -> None:
     place.plugin().rename(place.plugin().with_name("hello"))
 
 
-def in_filestore(place: Place) -> None:
-    place.make("/opt/mattermost/data/plugins")
-    shutil.copy(place.bundle(OLD), place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz"))
-
-
 def no_account(place: Place) -> None:
     place.write("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
 
@@ -347,7 +360,13 @@ def by_sha256(place: Place) -> Dict[str, Any]:
 REFUSED = [
     Situation(PLUGIN, "nobody takes uploads", added(src(), strategy="upload"), "needs a running server"),
     Situation(PLUGIN, "it would be deleted", added(src(), strategy="unpack", server_version="11.0.0"), "is refused"),
-    Situation(PLUGIN, "not supported", added(src(), server_version="10.5.0"), "unpacking is not supported"),
+    Situation(
+        PLUGIN,
+        "not supported",
+        added(src(), server_version="10.5.0"),
+        "unpacking is not supported",
+        lambda place: place.configure(FileSettings={"DriverName": "amazons3"}),
+    ),
     Situation(PLUGIN, "version not known", added(src(), server_version=""), "depends on the server's version"),
     Situation(PLUGIN, "not in the store", by_sha256, "not in this node's store"),
     Situation(PLUGIN, "another hash", src(sha256="0" * 64), "another sha256"),
@@ -357,7 +376,7 @@ REFUSED = [
     Situation(PLUGIN, "no such account, to remove", absent(), "user mattermost does not exist", no_account),
     Situation(PLUGIN, "two directories", src(), "two directories hold the plugin", two_directories),
     Situation(PLUGIN, "another name", src(), "in a directory of another name", another_name),
-    Situation(PLUGIN, "the server's own", src(), "a bundle in the filestore", in_filestore),
+    Situation(PLUGIN, "the server's own", added(src(), strategy="unpack"), "a bundle in the filestore", in_filestore),
     Situation(PLUGIN, "config.json is truncated", src(), "config.json", truncated),
     Situation(
         PLUGIN,

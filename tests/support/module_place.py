@@ -27,7 +27,7 @@ WANTED_SECRETS = ["s3cr3t-of-the-contract", "q7Xz4"]
 KEPT_SECRETS = ["k3pt-in-the-file", "w9Kd2", "p4ssword-of-the-database"]
 API_USER, API_PASSWORD = "admin", "Api-Passw0rd"
 PROXY_PASSWORD = "pr0xy-p4ssword"
-SECRETS = [*WANTED_SECRETS, *KEPT_SECRETS, API_PASSWORD, PROXY_PASSWORD]
+SECRETS = [API_PASSWORD, PROXY_PASSWORD, *WANTED_SECRETS, *KEPT_SECRETS]
 ISSUED: List[str] = []  # tokens of the servers that ran
 
 

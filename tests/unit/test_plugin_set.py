@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import stat
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -12,9 +16,10 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._errors import 
 from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
 from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._tree import read_tree
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, AppServer, make_sandbox, plugin_version, remove_sandbox
+from sandbox.app_server import NEW, OLD, PLUGIN_ID, AppServer, make_sandbox, remove_sandbox
 from support.bundles import make_bundle
 
 GONE: Dict[str, Any] = {"id": PLUGIN_ID, "state": "absent"}
@@ -42,7 +47,7 @@ def plugin_set(server: AppServer, entry: Dict[str, Any], version: str = "5.36.1"
 
 def stored_bundle(server: AppServer) -> None:
     store = server.install_dir / "data" / "plugins"
-    store.mkdir(parents=True)
+    store.mkdir(parents=True, exist_ok=True)
     (store / f"{PLUGIN_ID}.tar.gz").write_bytes(b"as an upload leaves it")
 
 
@@ -53,21 +58,27 @@ def new_bundle(app: AppServer, plugin_id: str = PLUGIN_ID, **options: Any) -> Di
 def test_a_bundle_in_the_filestore_would_win_over_what_is_unpacked(server: AppServer) -> None:
     stored_bundle(server)
     with pytest.raises(OperatorError, match="its own copy would win"):
-        inspect(plugin_set(server, new_bundle(server)))
+        inspect(plugin_set(server, new_bundle(server), strategy="unpack"))
     assert inspect(plugin_set(server, new_bundle(server), version="5.13.0")).differences.names()
 
 
 def test_a_marker_says_that_the_server_manages_the_plugin(server: AppServer) -> None:
     (server.install_dir / "plugins" / PLUGIN_ID / ".filestore").touch()
     with pytest.raises(OperatorError, match=r"a \.filestore marker"):
-        inspect(plugin_set(server, new_bundle(server)))
+        inspect(plugin_set(server, new_bundle(server), strategy="unpack"))
 
 
-def test_a_bundle_in_the_filestore_would_come_back_after_a_removal(server: AppServer) -> None:
+def test_a_removed_plugin_does_not_come_back_from_the_filestore(server: AppServer) -> None:
     stored_bundle(server)
-    with pytest.raises(OperatorError, match="would install it again"):
-        inspect(plugin_set(server, GONE))
-    assert plugin_version(server) == OLD
+    store = server.install_dir / "data" / "plugins"
+    (store / f"{PLUGIN_ID}.tar.gz.sig").touch()
+    (store / "com.example.other.tar.gz").touch()
+    assert ensure(plugin_set(server, GONE), check_mode=False).differences.names() == [f"plugins.{PLUGIN_ID}"]
+    assert [path.name for path in store.iterdir()] == ["com.example.other.tar.gz"]
+    stored_again = store / f"{PLUGIN_ID.upper()}.tar.gz"
+    stored_again.touch()
+    assert ensure(plugin_set(server, GONE), check_mode=False).differences.names() == [f"plugins.{PLUGIN_ID}"]
+    assert not stored_again.exists()
 
 
 def test_what_the_server_brings_itself_is_refused(server: AppServer) -> None:
@@ -120,3 +131,75 @@ def test_a_hand_edit_is_named_by_file_once_the_bundle_is_in_the_store(server: Ap
 def test_an_entry_without_source_needs_the_bundle_in_the_store(server: AppServer) -> None:
     with pytest.raises(OperatorError, match="not in this node's store"):
         inspect(plugin_set(server, {"id": PLUGIN_ID, "version": OLD, "sha256": "0" * 64}))
+
+
+# filestore
+
+
+def in_filestore(server: AppServer, suffix: str = ".tar.gz") -> bytes:
+    return (server.install_dir / "data" / "plugins" / f"{PLUGIN_ID}{suffix}").read_bytes()
+
+
+def test_filestore_leaves_what_an_upload_would(server: AppServer) -> None:
+    entry = new_bundle(server)
+    tree = read_tree(str(server.install_dir / "plugins" / PLUGIN_ID)).digest
+    outcome = ensure(plugin_set(server, entry, strategy="filestore"), check_mode=False)
+    assert outcome.differences.names() == [f"plugins.{PLUGIN_ID}.version", f"plugins.{PLUGIN_ID}.enabled"]
+    assert in_filestore(server) == Path(entry["src"]).read_bytes()
+    stored = server.install_dir / "data" / "plugins" / f"{PLUGIN_ID}.tar.gz"
+    owner = server.install_dir.stat().st_uid
+    for path, mode in ((stored, 0o600), (stored.parent, 0o750), (stored.parent.parent, 0o750)):
+        assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_uid) == (mode, owner)
+    assert read_tree(str(server.install_dir / "plugins" / PLUGIN_ID)).digest == tree, "the server makes it"
+    assert inspect(plugin_set(server, entry, strategy="filestore")).differences.names() == []
+    assert inspect(plugin_set(server, entry)).differences.names() == [], "auto knows that the server will take it"
+
+
+def test_a_link_in_the_filestore_is_replaced_and_not_followed(server: AppServer) -> None:
+    stored_bundle(server)
+    place = server.install_dir / "data" / "plugins" / f"{PLUGIN_ID}.tar.gz"
+    place.unlink()
+    precious = server.install_dir / "precious"
+    precious.write_text("kept")
+    place.symlink_to(precious)
+    ensure(plugin_set(server, new_bundle(server), strategy="filestore"), check_mode=False)
+    assert not place.is_symlink()
+    assert precious.read_text() == "kept"
+
+
+@pytest.mark.parametrize("version", ["5.36.1", "10.5.0", "11.6.0"])
+def test_a_signature_lies_beside_the_bundle(server: AppServer, version: str) -> None:
+    entry = new_bundle(server)
+
+    def signed(signature: bytes) -> Any:
+        made = plugin_set(server, entry, version=version, strategy="filestore")
+        made._wanted = [replace(plugin, signature=base64.b64encode(signature).decode()) for plugin in made._wanted]
+        return ensure(made, check_mode=False).differences.names()
+
+    assert f"plugins.{PLUGIN_ID}.version" in signed(b"one")
+    assert in_filestore(server, ".tar.gz.sig") == b"one"
+    assert signed(b"two") == [f"plugins.{PLUGIN_ID}.signature"]
+    assert (signed(b"two"), in_filestore(server, ".tar.gz.sig")) == ([], b"two")
+
+
+def test_a_stored_bundle_that_would_win_is_a_difference(server: AppServer) -> None:
+    entry = new_bundle(server)
+    ensure(plugin_set(server, entry), check_mode=False)  # unpacked
+    stored_bundle(server)
+    (difference,) = inspect(plugin_set(server, entry)).differences
+    assert difference.name == f"plugins.{PLUGIN_ID}.stored"
+    assert "it would win at the next start" in difference.found
+    ensure(plugin_set(server, entry), check_mode=False)
+    assert in_filestore(server) == Path(entry["src"]).read_bytes()
+
+
+def test_a_filestore_that_is_elsewhere(server: AppServer) -> None:
+    config = server.install_dir / "config" / "config.json"
+    document = json.loads(config.read_text())
+    document["FileSettings"] = {"DriverName": "amazons3"}
+    config.write_text(json.dumps(document))
+    for strategy, version in (("filestore", "9.10.0"), ("auto", "10.5.0")):
+        with pytest.raises(OperatorError, match=r"DriverName is amazons3|unpacking is not supported"):
+            inspect(plugin_set(server, new_bundle(server), version=version, strategy=strategy))
+    with pytest.raises(OperatorError, match=r"at least 5\.14\.0"):
+        inspect(plugin_set(server, new_bundle(server), version="5.13.0", strategy="filestore"))
