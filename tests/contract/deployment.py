@@ -96,12 +96,22 @@ class Server(ServerProcess):
             self._token = answer.headers["Token"]
         return self._token
 
-    def upload(self, bundle: Path, *, force: bool = False, field: str = "plugin") -> Answer:
+    def upload(
+        self,
+        bundle: Path,
+        *,
+        force: bool = False,
+        field: str = "plugin",
+        headers: Optional[Mapping[str, str]] = None,
+    ) -> Answer:
+        """headers: those of a client over TCP; without them as `admin`."""
         parts = [_part(field, bundle.read_bytes(), f'; filename="{bundle.name}"')]
         if force:
             parts.insert(0, _part("force", b"true"))
         body = b"".join(parts) + f"--{_BOUNDARY}--\r\n".encode()
-        return self.admin("POST", "/plugins", body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"})
+        way = self.admin if headers is None else self.public
+        content_type = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+        return way("POST", "/plugins", body, {**content_type, **(headers or {})})
 
     def enable(self, plugin_id: str) -> Answer:
         return self.admin("POST", f"/plugins/{plugin_id}/{'enable' if self.version >= (5, 2) else 'activate'}")
@@ -130,6 +140,11 @@ class Server(ServerProcess):
 
     def wait_inactive(self, plugin_id: str) -> None:
         self.wait_for(lambda: plugin_id in self.plugins()["inactive"], f"plugin {plugin_id} to be inactive")
+
+    def wait_listed_after_failure(self, plugin_id: str) -> None:
+        """Among the inactive ones; from 5.2 to 5.13 among the active ones, as if it ran."""
+        kind = "active" if (5, 2) <= self.version < (5, 14) else "inactive"
+        self.wait_for(lambda: plugin_id in self.plugins()[kind], f"plugin {plugin_id} to be listed as {kind}")
 
     def wait_log(self, *texts: str) -> str:
         """The first line of the log that holds all the texts; the text is compared with what stands in the line."""

@@ -184,8 +184,10 @@ def test_broken_file_does_not_reach_the_running_server(deployment: Deployment) -
 
 
 @pytest.mark.since(5, 2)
-def test_environment_overrides_scalars(deployment: Deployment) -> None:
-    environment = {"MM_PLUGINSETTINGS_ENABLEUPLOADS": "0", "MM_PLUGINSETTINGS_ENABLEHEALTHCHECK": "perhaps"}
+def test_environment_overrides_scalars(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    environment = {"MM_PLUGINSETTINGS_ENABLEUPLOADS": "0"}
+    if version >= (5, 30):
+        environment["MM_PLUGINSETTINGS_ENABLEHEALTHCHECK"] = "perhaps"
     with deployment.running(env=environment) as server:
         settings = _plugin_settings(server)
         assert settings["EnableUploads"] is False
@@ -213,6 +215,25 @@ def test_write_to_an_overridden_key_answers_200_and_changes_nothing(deployment: 
 
 
 @pytest.mark.since(5, 2)
+@pytest.mark.before(5, 30)
+@pytest.mark.parametrize("name", ["ENABLEHEALTHCHECK", "PLUGINSTATES"])
+def test_environment_that_keeps_the_server_from_starting(
+    deployment: Deployment, version: Tuple[int, ...], name: str
+) -> None:
+    """What cannot be parsed, and any value of a map."""
+    if name == "ENABLEHEALTHCHECK" and version < (5, 12):
+        pytest.skip("for servers since 5.12")
+    value = "perhaps" if name == "ENABLEHEALTHCHECK" else json.dumps({"a.plugin": STATE_ON})
+    server = deployment.server(env={f"MM_PLUGINSETTINGS_{name}": value})
+    server.start()
+    try:
+        assert server.wait_ended() != 0
+        assert "failed to unmarshal config with env overrides" in server.output()
+    finally:
+        server.clean_up()
+
+
+@pytest.mark.since(5, 30)
 def test_map_in_the_environment(deployment: Deployment, version: Tuple[int, ...]) -> None:
     deployment.edit_plugin_settings(PluginStates={"in.file": STATE_ON})
     value = {"a.plugin": STATE_ON}
@@ -431,5 +452,5 @@ def test_secret_settings_are_masked(deployment: Deployment, version: Tuple[int, 
 def test_case_of_plugin_ids_in_the_file(deployment: Deployment, version: Tuple[int, ...]) -> None:
     deployment.edit_plugin_settings(PluginStates={"Some.Plugin": STATE_ON})
     with deployment.running() as server:
-        expected = "Some.Plugin" if version >= (5, 2) else "some.plugin"
+        expected = "Some.Plugin" if version >= (5, 30) else "some.plugin"
         assert _plugin_settings(server)["PluginStates"][expected] == STATE_ON

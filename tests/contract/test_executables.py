@@ -52,7 +52,7 @@ def _failure(
     if server.version >= (5, 2):
         assert line.startswith("Unable to activate plugin")
         assert ("bundle_path" in line) == (server.version >= (9, 0))
-    assert plugin_id in server.plugins()["inactive"]
+    server.wait_listed_after_failure(plugin_id)
     assert server.disable(plugin_id).status == 200, "else each change of the configuration tries it again"
     return line
 

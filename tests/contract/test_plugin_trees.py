@@ -103,6 +103,19 @@ def test_two_directories_with_one_id(deployment: Deployment) -> None:
 
 
 @pytest.mark.since(5, 2)
+@pytest.mark.before(5, 30)
+def test_manifest_that_does_not_parse_keeps_the_server_from_starting(deployment: Deployment) -> None:
+    tree = deployment.unpack(make_bundle(deployment.bundles, "bro.ken", "1.0.0"))
+    (tree / "plugin.json").write_text("{")
+    server = deployment.server().start()
+    try:
+        assert server.wait_ended() == 2
+        assert "panic: runtime error: invalid memory address or nil pointer dereference" in server.output()
+    finally:
+        server.clean_up()
+
+
+@pytest.mark.since(5, 30)
 @pytest.mark.before(11, 0)
 def test_manifest_that_does_not_parse_is_skipped(deployment: Deployment) -> None:
     tree = deployment.unpack(make_bundle(deployment.bundles, "bro.ken", "1.0.0"))

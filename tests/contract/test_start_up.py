@@ -48,7 +48,8 @@ def _failed_to_start(server: Server, reason: str) -> None:
         ), server.output()
         return
     found = [line for line in server.log_lines() if line.message == "Failed to start up plugins"]
-    assert [(line.level, line.fields["error"]) for line in found] == [("error", reason)], server.output()
+    assert {(line.level, line.fields["error"]) for line in found} == {("error", reason)}, server.output()
+    assert len(found) == 1 or server.version < (5, 14), "older servers try it three times"
 
 
 @pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o744), (0o077, 0o700)])
@@ -230,8 +231,11 @@ def test_stops_cleanly(deployment: Deployment) -> None:
             server.wait_for(lambda: _mode(deployment.socket) == 0o600, "the socket to be of the owner alone")
             assert stat.S_ISSOCK(os.stat(deployment.socket).st_mode)
         server.stop()
-        # An old server answers before it listens for signals.
-        assert server.returncode == 0 or (server.version < (5, 0) and server.returncode == -signal.SIGTERM)
+        # A server before 5.0 answers before it listens for signals; one of 5.13 was seen not to end in 20 s.
+        late = (
+            {-signal.SIGTERM} if server.version < (5, 0) else {-signal.SIGKILL} if server.version < (5, 14) else set()
+        )
+        assert server.returncode in {0, *late}
     assert not deployment.socket.exists()
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 from .errors import AppError
 from .records import Records
 
-_USER, _TOKEN = "user", "token"
+_USER, _SESSION, _ACCESS_TOKEN = "user", "session", "access token"
 
 
 class Accounts:
@@ -44,15 +44,22 @@ class Accounts:
         """A session token, or None."""
         for user in self._records.all(_USER):
             if login_id in (user["username"], user["email"]) and password == user["password"]:
-                return self.access_token(user["id"])
+                token = secrets.token_hex(13)
+                self._records.put(_SESSION, token, {"user_id": user["id"]})
+                return token
         return None
 
     def logout(self, token: str) -> None:
-        self._records.remove(_TOKEN, token)
+        self._records.remove(_SESSION, token)
 
-    def user_of(self, token: str) -> Optional[Dict[str, Any]]:
-        session = self._records.get(_TOKEN, token) if token else None
-        return self.get(session["user_id"]) if session else None
+    def user_of(self, token: str, access_tokens: bool) -> Optional[Dict[str, Any]]:
+        """access_tokens: whether those count, besides sessions."""
+        if not token:
+            return None
+        found = self._records.get(_SESSION, token)
+        if found is None and access_tokens:
+            found = self._records.get(_ACCESS_TOKEN, token)
+        return self.get(found["user_id"]) if found else None
 
     def get(self, user_id: str) -> Optional[Dict[str, Any]]:
         user = self._records.get(_USER, user_id)
@@ -66,10 +73,17 @@ class Accounts:
             self._records.put(_USER, user_id, {**user, "roles": roles})
             return True
 
-    def access_token(self, user_id: str) -> str:
-        token = secrets.token_hex(13)
-        self._records.put(_TOKEN, token, {"user_id": user_id})
-        return token
+    def access_token(self, user_id: str) -> Dict[str, str]:
+        made = {"id": secrets.token_hex(13), "user_id": user_id, "token": secrets.token_hex(13)}
+        self._records.put(_ACCESS_TOKEN, made["token"], made)
+        return made
+
+    def revoke(self, token_id: str) -> bool:
+        """False if there is no access token of that id."""
+        found = [made["token"] for made in self._records.all(_ACCESS_TOKEN) if made["id"] == token_id]
+        for token in found:
+            self._records.remove(_ACCESS_TOKEN, token)
+        return bool(found)
 
 
 def _public(user: Dict[str, Any]) -> Dict[str, Any]:

@@ -105,6 +105,7 @@ class Api:
         add("POST", "/users", self._create_user, _PUBLIC)
         add("POST", "/users/login", self._login, _PUBLIC, local=False)
         add("POST", "/users/logout", self._logout, _PUBLIC, local=False)
+        add("POST", "/users/tokens/revoke", self._revoke_token, _SESSION, local=False)
         add("GET", "/users/me", lambda call: Answer.of(call.user), _SESSION, local=False)
         add("PUT", f"/users/{_ID}/roles", self._set_roles)
         add("POST", f"/users/{_ID}/tokens", self._access_token, _SESSION, local=False)
@@ -137,8 +138,8 @@ class Api:
         raise AppError("", "api.context.404.app_error", "Sorry, we could not find the page.", 404)
 
     def _authorise(self, request: Request, route: Route) -> Optional[Dict[str, Any]]:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        user = self._accounts.user_of(token) if scheme.lower() in ("bearer", "token") else None
+        access_tokens = bool(self._config.effective["ServiceSettings"]["EnableUserAccessTokens"])
+        user = self._accounts.user_of(_token(request), access_tokens)
         if request.local or route.needs == _PUBLIC:
             return user
         if user is None:
@@ -304,7 +305,9 @@ class Api:
             raise AppError("GetPlugins", "app.plugin.get_plugins.app_error", message, 500, str(error)) from error
         found: Dict[str, List[Manifest]] = {"active": [], "inactive": []}
         for bundle in available:
-            found["active" if environment.is_running(bundle.manifest["id"]) else "inactive"].append(bundle.manifest)
+            found["active" if environment.is_listed_as_active(bundle.manifest["id"]) else "inactive"].append(
+                bundle.manifest
+            )
         return Answer.of(found)
 
     def _upload(self, call: Call) -> Answer:
@@ -413,12 +416,21 @@ class Api:
         body = call.json()
         token = self._accounts.login(str(body.get("login_id", "")), str(body.get("password", "")))
         if token is None:
+            if not self._traits.masks_login_errors:
+                message = "Login failed because of invalid password."
+                raise AppError("login", "api.user.check_user_password.invalid.app_error", message, 401)
             message = "Enter a valid email or username and/or password."
             raise AppError("login", "api.user.login.invalid_credentials_email_username", message, 401)
-        return Answer.of(self._accounts.user_of(token), 200, {"Token": token})
+        return Answer.of(self._accounts.user_of(token, False), 200, {"Token": token})
 
     def _logout(self, call: Call) -> Answer:
-        self._accounts.logout(call.request.headers.get("authorization", "").partition(" ")[2])
+        self._accounts.logout(_token(call.request))
+        return Answer.of(OK)
+
+    def _revoke_token(self, call: Call) -> Answer:
+        if not self._accounts.revoke(str(call.json().get("token_id", ""))):
+            message = "Unable to find the token."
+            raise AppError("revokeUserAccessToken", "app.user_access_token.get_by_user.app_error", message, 404)
         return Answer.of(OK)
 
     def _set_roles(self, call: Call) -> Answer:
@@ -432,12 +444,10 @@ class Api:
                 "Personal access tokens are disabled on this server. Please contact your administrator for details."
             )
             raise AppError("createUserAccessToken", "app.user_access_token.disabled", message, 501)
-        user_id = call.match.group(1)
         body = call.json()
         if not body.get("description"):
             raise _invalid_body("description")
-        token = self._accounts.access_token(user_id)
-        return Answer.of({"id": secrets.token_hex(13), "token": token, "user_id": user_id, **body}, 201)
+        return Answer.of({**self._accounts.access_token(call.match.group(1)), **body}, 201)
 
     # -- talk -----------------------------------------------------------------------------------------------------
 
@@ -452,6 +462,11 @@ class Api:
 
     def _posts(self, call: Call) -> Answer:
         return Answer.of(self._talk.posts(call.match.group(1)))
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() in ("bearer", "token") else ""
 
 
 def _invalid_body(detail: str = "") -> AppError:

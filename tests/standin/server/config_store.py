@@ -160,25 +160,32 @@ class ConfigStore:
             listener(old, self.effective)
 
     def _parse_override(self, current: Any, text: str) -> Any:
-        """The value in the type of the current one; None if it cannot be read, which leaves the key alone."""
+        """The value in the type of the current one; None if it cannot be read, which leaves the key alone.
+
+        Raises ConfigError where such a value keeps the server from starting.
+        """
         if isinstance(current, bool):
-            return True if text in _TRUE else False if text in _FALSE else None
+            return True if text in _TRUE else False if text in _FALSE else self._bad_override(text)
         if isinstance(current, int):
             try:
                 return int(text)
             except ValueError:
-                return None
+                return self._bad_override(text)
         if isinstance(current, list):
             return text.split(" ")
         if isinstance(current, dict):
             if not self._traits.map_env_overrides:
-                return None
+                return self._bad_override(text)
             try:
                 parsed = json.loads(text)
             except ValueError:
                 return None
             return parsed if isinstance(parsed, dict) else None
         return text
+
+    def _bad_override(self, text: str) -> None:
+        if self._traits.bad_overrides_are_fatal:
+            raise ConfigError(f"failed to load: failed to unmarshal config with env overrides: {text!r}")
 
     def _write(self, config: Config) -> None:
         """In place, so that owner and mode of an existing file stay."""

@@ -47,12 +47,22 @@ class Environment:
                 found.append(Bundle(path, manifest))
         return found
 
+    def has_broken_manifest(self) -> bool:
+        """Whether a directory has a manifest that does not parse."""
+        paths = [clean_join(self.directory, name) for name in real_directories(self.directory) if name[0] != "."]
+        return any(manifest is None and found for manifest, found in (find_manifest(p, self._traits) for p in paths))
+
     def find(self, plugin_id: str) -> Optional[Bundle]:
         return next((bundle for bundle in self.available() if bundle.manifest["id"] == plugin_id), None)
 
     def is_running(self, plugin_id: str) -> bool:
         with self._lock:
             return plugin_id in self._running
+
+    def is_listed_as_active(self, plugin_id: str) -> bool:
+        """From 5.2 to 5.13 so is what failed to start."""
+        failed = self._traits.failed_counts_as_active and self._states.get(plugin_id) == FAILED_TO_START
+        return failed or self.is_running(plugin_id)
 
     def running_manifests(self) -> List[Manifest]:
         with self._lock:
@@ -195,6 +205,8 @@ class Environment:
         """Stop a plugin; False if it does not run."""
         with self._lock:
             if self._running.pop(plugin_id, None) is None:
+                if self._traits.failed_counts_as_active:
+                    self._states.pop(plugin_id, None)
                 return False
             self._states[plugin_id] = NOT_RUNNING
             self._stop_process(plugin_id)

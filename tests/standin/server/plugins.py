@@ -103,6 +103,9 @@ class PluginSystem:
             else:
                 self._log.error("Unable to get available plugins", error=error)
             return
+        if self._traits.dies_of_broken_manifests and environment.has_broken_manifest():
+            os.write(2, b"panic: runtime error: invalid memory address or nil pointer dereference\n")
+            os._exit(2)
         for bundle in available:
             plugin_id = bundle.manifest["id"]
             if not self._is_enabled(plugin_id):
@@ -283,6 +286,8 @@ class PluginSystem:
             try:
                 environment.activate(plugin_id)
             except GoError as error:
+                if not self._traits.activates_at_install:
+                    return  # only logged, as an enabling is
                 message = "Unable to restart plugin on upgrade."
                 raise AppError(where, "app.plugin.restart.app_error", message, 500, str(error)) from error
 

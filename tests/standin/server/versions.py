@@ -32,7 +32,7 @@ class Traits:
         self.zap_log = (4, 10) <= version < (5, 38)
         self.cwd_as_field = version >= (5, 30)
         self.notifies_systemd = version >= (5, 0)
-        self.reloads_at_start = version < (4, 10)
+        self.reloads_at_start = version < (5, 14)
         self.ends_well_without_translations = version < (4, 10)
         self.binary = "platform" if version < (5, 0) else "mattermost"
         self.searches_beside_executable = version >= (5, 8)
@@ -42,8 +42,9 @@ class Traits:
         self.empty_file_means_defaults = version >= (5, 10)
         self.watches_config_file = version < (5, 38)
         self.creates_config_mode = 0o600 if (5, 28) <= version < (6, 0) else 0o644
-        self.lower_cases_map_keys = version < (5, 2)
+        self.lower_cases_map_keys = version < (5, 30)
         self.plugin_env_overrides = version >= (5, 2)
+        self.bad_overrides_are_fatal = (5, 2) <= version < (5, 30)
         self.map_env_overrides = version >= (7, 5)
         self.environment_route = version >= (4, 10)
         self.patch_route = version >= (5, 20)
@@ -62,6 +63,7 @@ class Traits:
         self.socket_reload = version >= (6, 0)
 
         # Plugin API
+        self.masks_login_errors = version >= (5, 2)
         self.enable_word = "enable" if version >= (5, 2) else "activate"
         self.disable_word = "disable" if version >= (5, 2) else "deactivate"
         self.statuses_route = version >= (5, 0)
@@ -77,6 +79,7 @@ class Traits:
         self.removal_disables = version >= (5, 15)
         self.upload_needs_no_signature_rule = version >= (5, 18)
         self.unpacks_webapp_at_install = version >= (5, 15)
+        self.activates_at_install = version >= (5, 15)
 
         # Manifest and bundle
         self.id_by_pattern = version >= (5, 2)
@@ -87,6 +90,8 @@ class Traits:
 
         # Plugin environment
         self.rpc_plugins = version >= (5, 2)
+        self.failed_counts_as_active = (5, 2) <= version < (5, 14)
+        self.dies_of_broken_manifests = version < (5, 30)
         self.hashed_webapp = version >= (5, 2)
         self.webapp_bundle_path = version >= (4, 8)
         self.wraps_webapp_error = version >= (5, 15)
