@@ -143,7 +143,7 @@ def broken_place(version: str = "") -> Iterator[Place]:
             place = Place(sandbox, server, stack.enter_context(contextlib.ExitStack()))
             place.configure(
                 PluginSettings={"Plugins": {PLUGIN_ID: {"token": KEPT_SECRETS[0], "pin": KEPT_SECRETS[1]}}},
-                SqlSettings={"DataSource": f"postgres://mmuser:{KEPT_SECRETS[2]}@db/mattermost"},
+                SqlSettings={"DataSource": f"mmuser:{KEPT_SECRETS[2]}@tcp(db:3306)/mattermost"},
             )
             secret = f"Environment=MM_SQLSETTINGS_DATASOURCE=postgres://mmuser:{KEPT_SECRETS[2]}@db/mattermost\n"
             place.replace(UNIT, "User=", f"{secret}User=")
