@@ -191,6 +191,23 @@ class Deployment:
             self.own(directory)
         self.write_config({})
 
+    def second_node(self) -> Deployment:
+        """Another app server with the same database and file store; trees, socket and configuration are its own."""
+        root = self.root / "second"
+        root.mkdir()
+        shutil.copytree(self.install, root / "mattermost", copy_function=_link)
+        (root / "mattermost" / "config" / "config.json").unlink()
+        node = Deployment(root, self.version, self._data_source)
+        self.own(root)
+        shared = self.own_directory(self.root / "shared")
+        for each in (self, node):
+            each.write_config({"FileSettings": {"Directory": f"{shared}/"}})
+        return node
+
+    def own_directory(self, path: Path) -> Path:
+        path.mkdir()
+        return self.own(path)
+
     @property
     def config_path(self) -> Path:
         return self.install / "config" / "config.json"

@@ -342,6 +342,14 @@ def test_size_limit(deployment: Deployment, version: Tuple[int, ...]) -> None:
         assert server.upload(make_bundle(deployment.bundles, "small", "1.0.0")).status == 201
 
 
+@pytest.mark.before(5, 21)
+def test_no_size_limit_before_5_21(deployment: Deployment) -> None:
+    deployment.write_config({"FileSettings": {"MaxFileSize": 20_000}})
+    with deployment.running() as server:
+        noise = os.urandom(40_000)
+        assert server.upload(make_bundle(deployment.bundles, "big", "1.0.0", files={"noise": noise})).status == 201
+
+
 def test_uploads_off(deployment: Deployment) -> None:
     bundle = make_bundle(deployment.bundles, "some.plugin", "1.0.0")
     with deployment.running() as server:
