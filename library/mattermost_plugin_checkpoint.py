@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
+  - plugops.mattermost.sources
 attributes:
   action:
     description: Has a half that runs on the controller.
@@ -189,6 +190,7 @@ from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._plugin_set import STRATEGIES
+from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._wanted_plugin import WantedPlugin
 
 
@@ -258,6 +260,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **NODE_ARGUMENTS,
+            **SOURCE_ARGUMENTS,
             "state": {"type": "str", "choices": ["taken", "restored", "dropped"], "default": "taken"},
             "name": {"type": "str"},
             "plugins": {"type": "list", "elements": "raw"},

@@ -390,6 +390,7 @@ def _wanted_plugin(plugin: RecordedPlugin, bundle: Bundle) -> WantedPlugin:
         sha256=bundle.sha256,
         size=bundle.size,
         tree=bundle.tree,
+        signature=plugin.signature,
         min_server_version=bundle.manifest.min_server_version,
         executables=bundle.manifest.executables,
         unexecutable=bundle.unexecutable,

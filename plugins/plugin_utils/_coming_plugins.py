@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict
 
 from ..module_utils._errors import OperatorError
+from ._bundle_sources import SourceOptions
 from ._wanted_bundles import take_plugins
 
 
@@ -18,8 +19,11 @@ def take_coming(args: Dict[str, Any], find: Callable[[str], str]) -> None:
     :raises OperatorError: as for mattermost_plugin
     """
     plugins = args.get("plugins")
-    if plugins is None or (args.get("state") or "taken") != "taken":
+    named = plugins is not None or args.get("lock") or args.get("bundle_directory")
+    if (args.get("state") or "taken") != "taken" or not named:
+        SourceOptions.take(args)
         return
+    plugins = [] if plugins is None else plugins
     if not isinstance(plugins, list):
         raise OperatorError("plugins must be a list", found=repr(plugins), remedy="write - before each plugin")
     ids = [item for item in plugins if isinstance(item, str)]

@@ -542,6 +542,7 @@ SOURCE_CASES: Dict[str, Case] = {
     "download_ca_path": Case(downloaded(), instead=downloaded(download_ca_path="")),
 }
 CASES[INFO].update(SOURCE_CASES)
+CASES[CHECKPOINT].update(SOURCE_CASES)
 CASES[PLUGIN].update(
     {
         **SOURCE_CASES,
