@@ -79,6 +79,21 @@ def test_store_under_the_signature_rule(deployment: Deployment, signer: Signer) 
             server.wait_active(plugin_id)
 
 
+@pytest.mark.since(5, 18)
+def test_an_upload_leaves_the_old_signature_in_the_store(deployment: Deployment, signer: Signer) -> None:
+    """It no longer fits: the plugin vanishes when signatures are required later."""
+    deployment.own(signer.export(deployment.config_path.parent / "contract.asc"))
+    old, new = (make_bundle(deployment.bundles, "sig.ned", version) for version in ("1.0.0", "1.1.0"))
+    deployment.put_into_store(old, "sig.ned", signer.sign(old))
+    with deployment.running() as server:
+        assert server.upload(new, force=True).status == 201
+    assert (deployment.store / "sig.ned.tar.gz").read_bytes() == new.read_bytes()
+    assert (deployment.store / "sig.ned.tar.gz.sig").exists()
+    deployment.edit_plugin_settings(RequirePluginSignature=True, SignaturePublicKeyFiles=["contract.asc"])
+    with deployment.running() as server:
+        assert server.plugins() == {"active": {}, "inactive": {}}
+
+
 @pytest.mark.since(10, 11)
 @pytest.mark.parametrize("armour", [False, True])
 def test_prepackaged_with_signature(deployment: Deployment, signer: Signer, armour: bool) -> None:
