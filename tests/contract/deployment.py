@@ -11,6 +11,7 @@ import stat
 import tarfile
 import tempfile
 from contextlib import contextmanager
+from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -387,10 +388,18 @@ class Release:
         """Migrate the database, make the first user, ask for the version."""
         deployment = self._copy(self._database)
         with deployment.running() as server:
-            answer = server.public("GET", "/system/ping")
-            server.token()
+            # A loaded machine can make an old server's log rest before it is ready: it still drops connections then.
+            answer = server.wait_for(lambda: self._user_made(server), "the first user to be made")
         self._discard(deployment)
         return tuple(int(part) for part in answer.headers["X-Version-Id"].split(".")[:3])
+
+    @staticmethod
+    def _user_made(server: Server) -> Optional[Answer]:
+        try:
+            server.token()
+            return server.public("GET", "/system/ping")
+        except RemoteDisconnected:
+            return None
 
     @contextmanager
     def deploy(self) -> Iterator[Deployment]:
