@@ -35,6 +35,7 @@ lint: venv
 
 bench: system-packages venv
 	$(IN_TESTS) $(BIN)/python tests/benchmarks/noop.py
+	$(IN_TESTS) $(BIN)/python -m benchmarks.audit
 
 venv: $(VENV)/.dev
 

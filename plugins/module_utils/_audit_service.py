@@ -16,7 +16,7 @@ from ._account import can_switch, find_account
 from ._audit_directories import temporary_directory
 from ._audit_scene import Scene, is_true
 from ._errors import OperatorError
-from ._node import DEFAULT_SOCKET, DEFAULT_USER, LOCAL_MODE_SINCE
+from ._node import DEFAULT_SOCKET, DEFAULT_USER, LOCAL_MODE_SINCE, Node
 from ._service_directory import ServiceDirectory
 from ._unit import HOME, declared_working_directory, systemd_is_running
 from ._way import walk
@@ -117,28 +117,33 @@ def look_at_leftovers(scene: Scene) -> None:
 
 
 def look_at_socket(scene: Scene) -> None:
-    """The local-mode socket: can it be seen, and whose is it."""
+    """The local-mode socket: whose is it, and can it be seen."""
     node, settings = scene.node, scene.section("ServiceSettings")
     if not is_true(settings.get("enablelocalmode", False)):
         return
+    path = node.options.socket or str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
+    if _is_foreign(node, path):
+        text = f"{path} does not belong to {node.account.name}"
+        try:
+            node.server  # noqa: B018 - its refusal, so that what else it keeps from being looked at is explained
+        except OperatorError as error:
+            text = str(error)
+        scene.findings.add("socket-foreign", path, text)
+        return
     if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
         return
-    path = node.options.socket or str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
     private = node.service.sandbox.get("PrivateTmp", "no").lower()
     if private not in ("", "no", "false", "0", "off") and path.startswith(_PRIVATE):
         text = f"PrivateTmp={private} in {node.service.name}, and the socket is {path}"
         scene.findings.add("socket-hidden", path, text, values={"service": node.service_name})
+
+
+def _is_foreign(node: Node, path: str) -> bool:
     try:
-        owner = os.stat(node.root.real(path))
+        found = os.stat(node.root.real(path))
     except OSError:
-        return
-    if stat.S_ISSOCK(owner.st_mode) and owner.st_uid not in (0, os.geteuid(), node.account.uid):
-        text = f"{path} belongs to uid {owner.st_uid}, not to {node.account.name}"
-        try:
-            node.server  # noqa: B018 - the refusal, so that what else it keeps from being looked at is explained
-        except OperatorError as error:
-            text = str(error)
-        scene.findings.add("socket-foreign", path, text)
+        return False
+    return stat.S_ISSOCK(found.st_mode) and found.st_uid not in (0, os.geteuid(), node.account.uid)
 
 
 def look_at_temporary_directory(scene: Scene) -> None:

@@ -9,14 +9,15 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterator, List, Tuple
+from typing import Any, Dict, FrozenSet, Iterator
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
 
 from hosts import cluster as hosts
 from support import cluster
 from support.artifacts import make_artifacts
-from support.faults import BY_NAME, FAULTS, FUNCTIONS, PAIRS, Fault
+from support.faults import BY_NAME, FAULTS, FUNCTIONS, MENDED_TOGETHER, PAIRS, Fault
 from support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
@@ -24,7 +25,6 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 INFO = "plugops.mattermost.mattermost_plugin_info"
 PLUGINS = 4
 HEALTHY = "healthy"
-MENDED = [fault for fault in FAULTS if fault.mended]
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,11 @@ def found_by(run: Run) -> Dict[str, Found]:
     return found
 
 
-def both(one: Fault, other: Fault) -> Tuple[str, FrozenSet[str]]:
-    return f"{one.script}\n{other.script}", one.codes | other.codes
-
-
 @pytest.fixture(scope="module")
 def matrix(host: Host) -> Dict[str, Found]:
     """What was found for each fault, and each pair."""
     cases = {fault.name: fault.script for fault in FAULTS}
-    cases.update({f"{one}+{other}": both(BY_NAME[one], BY_NAME[other])[0] for one, other in PAIRS})
+    cases.update({f"{one}+{other}": f"{BY_NAME[one].script}\n{BY_NAME[other].script}" for one, other in PAIRS})
     return found_by(injected(host, cases))
 
 
@@ -142,25 +138,16 @@ def test_two_faults_are_both_named(one: str, other: str, matrix: Dict[str, Found
 
 def test_site_mends_what_it_says_it_mends(host: Host, matrix: Dict[str, Found]) -> None:
     """As many at once as fit on one host; then the audit is clean."""
-    scripts: List[str] = [fault.script for fault in MENDED_TOGETHER]
-    script = "\n".join(["keep", *scripts])
+    faults = [BY_NAME[name] for name in MENDED_TOGETHER]
+    assert all(CODES[code].mends for fault in faults for code in fault.codes)
+    script = "\n".join(["keep", *(fault.script for fault in faults)])
     play = {"hosts": "all", "gather_facts": False, "become": True}
     with tempfile.TemporaryDirectory() as place:
         playbook = Path(place) / "break.json"
         playbook.write_text(json.dumps([{**play, "tasks": [shell_task("break", script), audit_task(host, "broken")]}]))
         broken = found_by(run_playbook(str(playbook), host.inventory, {}))["broken"]
-        assert broken.codes == frozenset().union(*(fault.codes for fault in MENDED_TOGETHER)), broken.text
+        assert broken.codes == frozenset().union(*(fault.codes for fault in faults)), broken.text
         run_playbook("playbooks/site.yml", host.inventory, host.wanted)
         playbook.write_text(json.dumps([{**play, "tasks": [audit_task(host, "mended")]}]))
         mended = found_by(run_playbook(str(playbook), host.inventory, {}))["mended"]
     assert mended.codes == frozenset(), mended.text
-
-
-# Of faults of one place only one fits; the service runs, so that bundles can be uploaded.
-MENDED_TOGETHER = [
-    BY_NAME[name] for name in ("directory-missing", "foreign-owner", "executable-not-executable", "process-elsewhere")
-]
-
-
-def test_what_site_mends_is_what_the_table_says(matrix: Dict[str, Found]) -> None:
-    assert {fault.name for fault in MENDED} >= {fault.name for fault in MENDED_TOGETHER}

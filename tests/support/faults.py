@@ -26,19 +26,17 @@ class Fault:
     :param script: makes it; runs with the functions of faults.sh
     :param codes: what an audit must find, errors and warnings, and no other
     :param notes: likewise notes, besides those of a healthy app server
-    :param mended: site.yml alone makes the app server clean again
     """
 
     name: str
     script: str
     codes: FrozenSet[str]
     notes: FrozenSet[str] = frozenset()
-    mended: bool = False
 
 
-def _fault(name: str, script: str, *codes: str, notes: Tuple[str, ...] = (), mended: bool = False) -> Fault:
+def _fault(name: str, script: str, *codes: str, notes: Tuple[str, ...] = ()) -> Fault:
     found = codes if codes or name in notes else (name,)
-    return Fault(name, script, frozenset(found), frozenset(notes), mended)
+    return Fault(name, script, frozenset(found), frozenset(notes))
 
 
 FAULTS: List[Fault] = [
@@ -78,10 +76,10 @@ FAULTS: List[Fault] = [
         notes=("relative-directory",),
     ),
     # directories
-    _fault("directory-missing", "rm -rf $CL", mended=True),
-    _fault("directory-not-writable", "chown root $PL", mended=True),
-    _fault("foreign-owner", "chown -R root $PL/$B", mended=True),
-    _fault("content-closed", "chmod u-w $PL/$B", mended=True),
+    _fault("directory-missing", "rm -rf $CL"),
+    _fault("directory-not-writable", "chown root $PL"),
+    _fault("foreign-owner", "chown -R root $PL/$B"),
+    _fault("content-closed", "chmod u-w $PL/$B"),
     _fault("parent-not-searchable", "chmod o-x /opt"),
     _fault("parent-missing", "conf PluginSettings ClientDirectory '\"/srv/none/plugins\"'; again"),
     _fault("not-a-directory", "rm -rf $CL; touch $CL"),
@@ -101,7 +99,7 @@ FAULTS: List[Fault] = [
     _fault("disk-full", "small $PL size=2M"),
     _fault("inodes-full", "small $PL size=100M,nr_inodes=200"),
     # service
-    _fault("service-not-running", "systemctl stop mattermost; touch $KEPT/restarted", mended=True),
+    _fault("service-not-running", "systemctl stop mattermost; touch $KEPT/restarted"),
     _fault("unit-unusable", "drop_in WorkingDirectory=opt/mattermost; systemctl daemon-reload"),
     _fault("unit-not-reloaded", "drop_in Environment=A=b"),
     _fault("account-missing", "drop_in User=nobody-there; systemctl daemon-reload"),
@@ -117,11 +115,7 @@ FAULTS: List[Fault] = [
         "working-directory-wrong",
         "service-not-running",
     ),
-    _fault(
-        "process-elsewhere",
-        "drop_in WorkingDirectory=/srv; again; rm $DROP_IN; systemctl daemon-reload",
-        mended=True,
-    ),
+    _fault("process-elsewhere", "drop_in WorkingDirectory=/srv; again; rm $DROP_IN; systemctl daemon-reload"),
     _fault("leftovers-in-bin", "mkdir $P/bin/data; echo a >$P/bin/data/file"),
     _fault("socket-hidden", "drop_in PrivateTmp=yes; again"),
     _fault(
@@ -132,21 +126,20 @@ FAULTS: List[Fault] = [
     _fault("tmpdir-not-writable", "drop_in Environment=TMPDIR=/srv/none; again"),
     _fault("sandbox-failed", "drop_in ReadOnlyPaths=/srv/none; again", "sandbox-failed", "service-not-running"),
     # plugins
-    _fault("wrong-architecture", f"{_ELF.format(machine=243, length=0)} >{SERVER_PART}", mended=True),
-    _fault("executable-missing", f"rm {SERVER_PART}", mended=True),
+    _fault("wrong-architecture", f"{_ELF.format(machine=243, length=0)} >{SERVER_PART}"),
+    _fault("executable-missing", f"rm {SERVER_PART}"),
     _fault(
         "executable-for-platform-missing",
         "manifest $A \"m.pop('backend'); m['server'] = {'executables': {'darwin-amd64': 'server/x'}}\"",
-        mended=True,
     ),
-    _fault("executable-not-executable", f"chmod a-x {SERVER_PART}", mended=True),
-    _fault("loader-missing", f"{_ELF.format(machine=62, length=16)} >{SERVER_PART}", mended=True),
-    _fault("webapp-missing", "rm $PL/$B/webapp/*.js", mended=True),
-    _fault("min-server-version", "manifest $B \"m['min_server_version'] = '99.0.0'\"", mended=True),
+    _fault("executable-not-executable", f"chmod a-x {SERVER_PART}"),
+    _fault("loader-missing", f"{_ELF.format(machine=62, length=16)} >{SERVER_PART}"),
+    _fault("webapp-missing", "rm $PL/$B/webapp/*.js"),
+    _fault("min-server-version", "manifest $B \"m['min_server_version'] = '99.0.0'\""),
     _fault("duplicate-plugin", "cp -a $PL/$B $PL/$B.bak"),
     _fault("misnamed-directory", "mv $PL/$B $PL/another"),
-    _fault("backup-copy", "touch $PL/plugins-2020.tar.gz"),
-    _fault("linked-plugin", "ln -s /srv $PL/linked"),
+    _fault("backup-copy", "touch $PL/plugins-2020.tar.gz; chown mattermost: $PL/plugins-2020.tar.gz"),
+    _fault("linked-plugin", "ln -s /srv $PL/linked; chown -h mattermost: $PL/linked"),
     _fault("manifest-unreadable", "mkdir $PL/half; echo '{' >$PL/half/plugin.json; chown -R mattermost: $PL/half"),
     _fault("plugin-missing", 'conf PluginSettings PluginStates \'{"com.example.gone": {"Enable": true}}\''),
     # the file store
@@ -154,7 +147,7 @@ FAULTS: List[Fault] = [
         "marker-on-copy",
         "cp -a $PL/$B $PL/com.example.copy; manifest com.example.copy \"m['id'] = 'com.example.copy'\"",
     ),
-    _fault("store-copy-wins", "manifest $B \"m['version'] = '9.9.9'\"", mended=True),
+    _fault("store-copy-wins", "manifest $B \"m['version'] = '9.9.9'\""),
     _fault("signature-missing", "conf PluginSettings RequirePluginSignature true; again", notes=("uploads-disabled",)),
     _fault("signature-key-missing", "conf PluginSettings SignaturePublicKeyFiles '[\"gone.gpg\"]'; again"),
 ]
@@ -174,3 +167,10 @@ PAIRS: List[Tuple[str, str]] = [
     ("import-directory-conflict", "content-closed"),
     ("not-a-directory", "store-copy-wins"),
 ]
+# On different parts, so that all fit on one host; the service runs, so that bundles can be uploaded.
+MENDED_TOGETHER: Tuple[str, ...] = (
+    "directory-missing",
+    "foreign-owner",
+    "executable-not-executable",
+    "process-elsewhere",
+)

@@ -85,6 +85,7 @@ reset() {
   chmod 0755 /opt $P
   rm -rf $P/bin/data $P/bin/logs $P/bin/plugins /etc/nginx/sites-enabled/fault /etc/mattermost-fault.json
   if [ -e $KEPT/restarted ]; then systemctl stop mattermost; fi
+  if [ -S /var/tmp/mattermost_local.socket ] && [ -e $KEPT/restarted ]; then rm /var/tmp/mattermost_local.socket; fi
   if [ -e $DROP_IN ]; then rm -f $DROP_IN; systemctl daemon-reload; fi
   rm -rf $PL $CL $P/data/plugins
   tar -C $P -xpf $KEPT/files.tar

@@ -146,3 +146,35 @@ def test_a_warning_alone_is_drift() -> None:
     found = Findings()
     found.add("backup-copy", "/a.bak")
     assert audit(app1=reports.report(found))["status"] == "drift"
+
+
+@pytest.mark.parametrize(
+    ("state", "differences", "restart", "codes"),
+    [
+        ("RUNNING", [], [], []),
+        ("STOPPED", [], [], ["service-not-running"]),
+        (
+            "RUNNING",
+            [reports.difference("service.AppDirectory", "c:\\m\\bin", "c:\\m", "nssm set …")],
+            ["x"],
+            ["working-directory-wrong"],
+        ),
+        ("RUNNING", [], ["it runs in c:\\m\\bin"], ["process-elsewhere"]),
+    ],
+)
+def test_a_windows_app_server_is_told_as_far_as_nssm_tells(
+    state: str, differences: List[Any], restart: List[str], codes: List[str]
+) -> None:
+    """As nssm_app_directory returns it."""
+    node = {
+        "changed": bool(differences),
+        "differences": differences,
+        "pending": {"restart": restart, "reload": []},
+        "service": {"name": "mattermost", "state": state, "pid": 0},
+    }
+    found = audit(win1=node, app1=reports.healthy())
+    assert [item["code"] for item in found["findings"] if item["severity"] != "note"] == codes
+    assert found["nodes"]["win1"]["status"] == ("broken" if codes else "clean")
+    assert [item["command"] for item in found["findings"] if "win1" in item["nodes"]] == [""] * len(codes)
+    page(found)
+    assert terminal_lines(found)
