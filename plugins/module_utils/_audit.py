@@ -62,6 +62,7 @@ _DETECTORS: Tuple[Callable[[Scene], None], ...] = (
 )
 # What an error of a part of the report is about: where a finding of that kind is known, the error says nothing new.
 _AREAS = {"server": "settings"}
+_EXPLAINED_BY = {"directories": ("service",), "plugins": ("store",)}
 
 
 class Audit:
@@ -150,7 +151,7 @@ class Audit:
         for error in report.get("errors") or []:
             self._said.discard(error["msg"])
             area = _AREAS.get(error["concern"], error["concern"])
-            known = areas & ({"directories", "service"} if area == "directories" else {area})
+            known = areas & {area, *_EXPLAINED_BY.get(area, ())}
             if not known and not any(error["msg"] in text for text in self._evidence()):
                 self._scene.findings.add("not-ensurable", error["concern"], error["msg"])
         for text in sorted(self._said):

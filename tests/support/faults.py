@@ -157,7 +157,7 @@ PAIRS: List[Tuple[str, str]] = [
     ("directory-not-writable", "executable-missing"),
     ("foreign-owner", "duplicate-plugin"),
     ("mount-noexec", "executable-not-executable"),
-    ("mount-read-only", "backup-copy"),
+    ("backup-copy", "mount-read-only"),
     ("directory-missing", "webapp-missing"),
     ("parent-not-searchable", "leftovers-in-bin"),
     ("disk-full", "manifest-unreadable"),
