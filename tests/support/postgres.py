@@ -48,7 +48,12 @@ def missing() -> Optional[str]:
 class TemporaryPostgres:
     """A cluster that trusts loopback, so that clients of every age (no SCRAM before 2018) can connect."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", trusted: str = "127.0.0.1/32") -> None:
+        """
+        :param address: where it listens
+        :param trusted: the network whose clients it lets in
+        """
+        self._address, self._trusted = address, trusted
         binaries = find_binaries()
         assert binaries is not None, missing()
         self._binaries = binaries
@@ -63,9 +68,11 @@ class TemporaryPostgres:
         try:
             data = str(self._directory / "data")
             self._run("initdb", "-D", data, "-A", "trust", "-U", "mmuser", "-E", "UTF8", "--locale=C", "--no-sync")
+            with (self._directory / "data" / "pg_hba.conf").open("a") as access:
+                access.write(f"host all all {self._trusted} trust\n")
             self.port = free_port()
             settings = {
-                "listen_addresses": "127.0.0.1",
+                "listen_addresses": self._address,
                 "port": str(self.port),
                 "unix_socket_directories": "",
                 "fsync": "off",
@@ -100,11 +107,11 @@ class TemporaryPostgres:
         self._run("dropdb", *self._where(), name)
 
     def _where(self) -> List[str]:
-        return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "mmuser"]
+        return ["-h", self._address, "-p", str(self.port), "-U", "mmuser"]
 
     def url(self, name: str) -> str:
         """The data source as Mattermost wants it."""
-        return f"postgres://mmuser@127.0.0.1:{self.port}/{name}?sslmode=disable&connect_timeout=10"
+        return f"postgres://mmuser@{self._address}:{self.port}/{name}?sslmode=disable&connect_timeout=10"
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
