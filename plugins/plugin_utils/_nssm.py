@@ -20,6 +20,7 @@ _STARTED = 1008
 _OWED = r"HKLM\SOFTWARE\plugops\mattermost"
 _STATE = re.compile(r":\s*\d+\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b")
 _PID = re.compile(r"^\s*PID\s*:\s*(\d+)", re.MULTILINE)
+_ELEVATED = re.compile(r"^HKEY_USERS\\S-1-5-19\\", re.MULTILINE | re.IGNORECASE)
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f/\\"]')
 _WRAPPERS_LIKE_NSSM = ("srvany.exe",)  # keeps an Application below Parameters, too
 _ACCESS_DENIED = "5"
@@ -74,7 +75,7 @@ def questions(name: str) -> List[Tuple[str, str]]:
     """What :func:`service_of` wants to know, for :meth:`WindowsHost.ask`."""
     key = rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}"
     asked = [
-        ("elevated", r"reg query HKU\S-1-5-19 >nul 2>&1 && echo yes"),  # for administrators alone
+        ("elevated", command("reg", "query", r"HKU\S-1-5-19")),  # for administrators alone
         ("service", command("reg", "query", key)),
         ("application", command("reg", "query", rf"{key}\Parameters", "/v", "Application")),
         ("directory", command("reg", "query", rf"{key}\Parameters", "/v", "AppDirectory")),
@@ -116,7 +117,7 @@ def service_of(name: str, answers: Dict[str, str]) -> NssmService:
         pid=int(pid[1]) if pid else 0,
         running_directory=_directory_of_start(answers.get("started", ""), name),
         owed=_value(answers["owed"], name) or "",
-        elevated=answers["elevated"] == "yes",
+        elevated=_ELEVATED.search(answers["elevated"]) is not None,
     )
 
 

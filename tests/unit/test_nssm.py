@@ -45,7 +45,7 @@ def value(name: str, data: str, kind: str = "REG_EXPAND_SZ") -> str:
 
 def answers(**more: str) -> Dict[str, str]:
     return {
-        "elevated": "yes",
+        "elevated": r"HKEY_USERS\S-1-5-19\Environment",
         "service": SERVICE,
         "application": value("Application", r"c:\mattermost\bin\mattermost.exe"),
         "directory": value("AppDirectory", r"c:\mattermost\bin"),
@@ -143,6 +143,6 @@ def test_the_running_process_says_whether_a_restart_is_owed() -> None:
 
 
 def test_an_account_without_rights_is_refused_only_where_something_differs() -> None:
-    assert reasons(elevated="") == []
+    assert reasons(elevated="ERROR: Access is denied.") == []
     with pytest.raises(OperatorError, match="access denied: this account may not change the service mattermost"):
-        concern(elevated="").observe()
+        concern(elevated="ERROR: Access is denied.").observe()

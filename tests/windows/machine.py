@@ -72,8 +72,7 @@ def _make_template(directory: Path) -> Wine:
     wine.restart()  # wine's service manager sees what NSSM has made only then
     for name, install_dir in services:
         _set_up(wine, name, install_dir)
-    # What tells an administrator on Windows, and what another service wrapper leaves in the registry.
-    wine.run("reg.exe", "add", r"HKU\S-1-5-19", "/f")
+    # What another service wrapper leaves in the registry.
     wine.run("reg.exe", "add", rf"{_SERVICES}\{SRVANY}", "/v", "ImagePath", "/d", r"C:\tools\srvany.exe", "/f")
     wine.run("reg.exe", "add", rf"{_SERVICES}\{SRVANY}\Parameters", "/v", "Application", "/d", r"C:\x.exe", "/f")
     said = wine.run("cmd.exe", "/c", "set").stdout.decode("utf-8")
@@ -122,6 +121,7 @@ class Machine:
     def start(self, powershell: bool = False) -> None:
         """Boot, services included, and answer to ssh."""
         self.wine.boot()
+        self.allow(True)
         shell = [sys.executable, "-I", str(Path(__file__).with_name("shell.py")), str(self.directory)]
         self._sshd = Sshd(self.directory / "ssh", _through_pwsh(self.directory, shell) if powershell else shell)
         self._sshd.start()
@@ -178,10 +178,14 @@ class Machine:
         return self.wine.windows(found.directory)
 
     def start_service(self, service: str = MATTERMOST) -> None:
-        self.wine.run(NSSM, "start", service)
+        self.wine.run(NSSM, "start", service, check=False)  # it complains where the start takes its time
 
     def stop_service(self, service: str = MATTERMOST) -> None:
         self.wine.run(NSSM, "stop", service, check=False)
+
+    def allow(self, administrator: bool) -> None:
+        """Windows tells an administrator by a key that nobody else may read; wine has no such key."""
+        self.wine.run("reg.exe", "add" if administrator else "delete", r"HKU\S-1-5-19\Environment", "/f")
 
 
 def _through_pwsh(directory: Path, shell: list[str]) -> list[str]:
