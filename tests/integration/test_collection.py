@@ -25,6 +25,7 @@ CONTENT = {
     "LICENSE",
     "MANIFEST.json",
     "README.md",
+    "docs",
     "inventories",
     "library",
     "meta",
