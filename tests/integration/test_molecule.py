@@ -15,7 +15,7 @@ from support.playbooks import REPOSITORY, clean_environment, program
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("scenario", ["default", "ha"])
+@pytest.mark.parametrize("scenario", ["default", "ha", "test_cluster"])
 def test_scenario(scenario: str, tmp_path: Path) -> None:
     missing = cluster.missing()
     if missing:

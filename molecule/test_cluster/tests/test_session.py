@@ -1,0 +1,50 @@
+"""A test session through the load balancer, as somebody's CI would hold one: it knows result.json and nothing else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from support.session import Session, read_result
+
+PLUGINS = [f"com.example.plugin{number:02d}" for number in range(1, 6)]
+
+
+@pytest.fixture(scope="module")
+def kept() -> Path:
+    return Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"]) / "kept"
+
+
+@pytest.fixture(scope="module")
+def session(kept: Path) -> Session:
+    result = read_result(kept)
+    return Session.log_in(result["url"], result["admin"]["username"], result["admin"]["password"])
+
+
+def test_a_post_is_read_back_through_every_app_server(session: Session, kept: Path) -> None:
+    channel = session.channel("testers")
+    session.post(channel, "Is anybody there?")
+    for node in read_result(kept)["nodes"]:
+        assert "Is anybody there?" in Session(node["url"], session.token).messages(channel)
+
+
+def test_the_plugins_run(session: Session) -> None:
+    assert session.running_plugins() == dict.fromkeys(PLUGINS, "1.1.0")
+
+
+def test_the_token_is_an_admins_on_every_app_server(kept: Path) -> None:
+    result = read_result(kept)
+    for url in [result["url"], *(node["url"] for node in result["nodes"])]:
+        assert "system_admin" in Session(url, result["admin"]["token"]).me()["roles"]
+
+
+def test_the_result_says_what_a_test_needs_and_to_its_owner_alone(kept: Path) -> None:
+    result = read_result(kept)
+    assert {node["server_version"] for node in result["nodes"]} == {"9.10.0"}
+    for node in result["nodes"]:
+        assert {name: item["state"] for name, item in node["plugins"].items()} == dict.fromkeys(PLUGINS, 2)
+    for path in kept.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
