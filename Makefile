@@ -3,6 +3,8 @@
 # make test-unit the fast part, under a minute
 # make lint      ruff, mypy, yamllint, ansible-lint
 # make bench     what a run over an unchanged cluster costs, as ratios to `ansible -m ping`
+# make cluster   a Mattermost cluster on three test hosts of this machine (Debian, root); MATTERMOST_RELEASE=<tarball>
+# make cluster-down  takes it away
 # make clean     removes what the other targets have made in this directory
 
 PYTHON ?= python3
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 IN_TESTS := PYTHONPATH=tests:collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint bench venv system-packages collection clean
+.PHONY: help demo test test-unit lint bench cluster cluster-down venv system-packages collection clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -36,6 +38,12 @@ lint: venv
 bench: system-packages venv
 	$(IN_TESTS) $(BIN)/python tests/benchmarks/noop.py
 	$(IN_TESTS) $(BIN)/python -m benchmarks.audit
+
+cluster: system-packages venv
+	@$(IN_TESTS) $(BIN)/python -m support.cluster_here up
+
+cluster-down:
+	@$(IN_TESTS) $(BIN)/python -m support.cluster_here down
 
 venv: $(VENV)/.dev
 

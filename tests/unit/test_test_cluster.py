@@ -109,7 +109,7 @@ def test_a_filestore_cannot_be_shared_by_machines_that_share_nothing() -> None:
 
 def test_two_hosts_with_one_number_are_told() -> None:
     hosts = ["app1", "web1"]
-    both = layout_of(hosts, {name: LOCAL["app1"] for name in hosts}, "test", 8400, "/opt/x")
+    both = layout_of(hosts, dict.fromkeys(hosts, LOCAL["app1"]), "test", 8400, "/opt/x")
     assert "app1 and web1 would both get port 8401" in problems_of("app1", both, GIVEN)[0]
 
 
