@@ -16,6 +16,7 @@ WIDTH = 100
 _PAGES = "docs/findings/{}.md"
 # XML 1.0 knows no other control characters, escaped or not.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WORDS = {"clean": "clean", "drift": "not as wanted", "broken": "broken"}
 _LEVELS = {ERROR: "error", WARNING: "warning", NOTE: "note"}
 
 
@@ -25,10 +26,14 @@ def terminal_lines(audit: Mapping[str, Any]) -> List[str]:
     for finding in audit["findings"]:
         if finding["severity"] != NOTE:
             lines += ["", *_finding_lines(finding)]
-    notes = [f"{item['code']} ({', '.join(item['nodes'])})" for item in audit["findings"] if item["severity"] == NOTE]
+    notes: Dict[str, List[str]] = {}
+    for item in audit["findings"]:
+        if item["severity"] == NOTE:
+            notes.setdefault(item["code"], []).extend(item["nodes"])
     if notes:
-        lines += ["", *_wrapped("notes: ", "; ".join(notes))]
-    return [*lines, "", *_wrapped("", f"The app servers are {audit['status']}." + _advice(audit))]
+        told = [f"{code} ({', '.join(sorted(set(nodes)))})" for code, nodes in notes.items()]
+        lines += ["", *_wrapped("notes: ", "; ".join(told))]
+    return [*lines, "", *_wrapped("", f"The app servers are {_WORDS[audit['status']]}." + _advice(audit))]
 
 
 def _rows(audit: Mapping[str, Any]) -> List[List[str]]:

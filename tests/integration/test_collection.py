@@ -158,6 +158,8 @@ def test_playbooks_role_and_modules_work_far_from_the_repository(
         assert (seen.status, seen.running, seen.complaint) == (200, [f"{PLUGIN_ID} {NEW}"], "")
     assert changes(playbook("plugops.mattermost.site")) == [0, 0]
     assert changes(playbook(str(own))) == [0, 0]
+    assert "The app servers are clean." in playbook("plugops.mattermost.audit")
+    assert "com.example.hello" in (tmp_path / "audit" / "audit.html").read_text(encoding="utf-8")
 
 
 def test_modules_work_from_a_library_directory_beside_a_playbook(sandbox: Path, tmp_path: Path) -> None:
