@@ -26,6 +26,7 @@ CONTENT = {
     "MANIFEST.json",
     "README.md",
     "docs",
+    "examples",
     "inventories",
     "library",
     "meta",
