@@ -38,7 +38,7 @@ def host(cluster: TestCluster, name: str) -> Any:
 
 def audit(cluster: TestCluster, place: Path, *options: str, **more: Any) -> Run:
     variables = {**cluster.wanted(PLUGINS), "mattermost_audit_directory": str(place), **more}
-    return run_playbook("playbooks/audit.yml", cluster.inventory, variables, options, may_fail=True)
+    return run_playbook("playbooks/audit.yml", cluster.inventory, variables, options, may_fail=True, exit_by_audit=True)
 
 
 def report_of(run: Run) -> Dict[str, Any]:

@@ -783,7 +783,7 @@ def test_the_report_of_an_audit_writes_what_is_asked_for_and_nothing_in_check_mo
     playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     inventory = tmp_path / "hosts"
     inventory.write_text("check ansible_connection=local\nrun ansible_connection=local\n")
-    run = run_playbook(str(playbook), inventory, {}, ["--forks=1"], may_fail=True)
+    run = run_playbook(str(playbook), inventory, {}, ["--forks=1"], may_fail=True, exit_by_audit=True)
     assert run.returncode == 20, run.output  # as the callback of ansible.cfg has it
     results = {host: run.results(f"plugops.mattermost.{AUDIT_REPORT}", host) for host in ("check", "run")}
     assert [item["status"] for item in results["check"] + results["run"]] == ["broken"] * 2 * len(AUDIT_CASES)

@@ -55,12 +55,14 @@ def run_playbook(
     variables: Mapping[str, Any],
     options: Sequence[str] = (),
     may_fail: bool = False,
+    exit_by_audit: bool = False,
     cache: Optional[Path] = None,
 ) -> Run:
     """Run a playbook from the repository's root.
 
     :param options: more options of ansible-playbook, e.g. ``--check``
     :param cache: where the controller keeps what it read and downloaded; default: where it always does
+    :param exit_by_audit: with the callback that ends it by what an audit found
     :raises AssertionError: it failed, unless it may
     """
     with tempfile.TemporaryDirectory(prefix="plugops-run-") as directory:
@@ -71,7 +73,7 @@ def run_playbook(
         command = [program("ansible-playbook"), "-i", str(inventory), "-e", f"@{given}", *options, playbook]
         environment = clean_environment(
             ANSIBLE_CALLBACK_PLUGINS=str(_CALLBACKS),
-            ANSIBLE_CALLBACKS_ENABLED="recorder,plugops.mattermost.audit_exit",
+            ANSIBLE_CALLBACKS_ENABLED="recorder,plugops.mattermost.audit_exit" if exit_by_audit else "recorder",
             PLUGOPS_RECORD=str(record),
         )
         if cache is not None:
