@@ -43,6 +43,8 @@ class ByUpload(Installer):
             self._uploader.install(plugin, work.bundle(plugin), enabled, present)
         for plugin in work.touched:
             if not plugin.present and plugin.id in work.installed:
+                if work.enabled.get(plugin.id):  # servers before 5.15 leave the state of what they remove
+                    self._uploader.switch(plugin.id, False)
                 self._uploader.remove(plugin.id)
             elif not (plugin in work.install and work.enabled.get(plugin.id) and plugin.enabled):
                 self._uploader.switch(plugin.id, plugin.present and plugin.enabled)

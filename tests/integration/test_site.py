@@ -22,6 +22,7 @@ ENSURING = tuple(
     for name in ("plugin_directories", "service_directory", "plugin_settings", "plugin")
 )
 PLUGINS = 4
+STAGED = ".staged"
 # Bytes, owner, mode and mtime of everything that the modules could touch. atime is the reader's own business.
 SNAPSHOT = (
     "find /opt/mattermost /etc/systemd /var/lib -xdev \\( -path /opt/mattermost/logs -o -path /var/lib/systemd \\) "
@@ -44,17 +45,21 @@ def planned(run: Run) -> Dict[str, List[str]]:
     return {name: sorted(item["name"] for item in run.results(INFO, name)[0]["differences"]) for name in NAMES}
 
 
+def mended(run: Run, name: str) -> List[str]:
+    """Names of the differences that the ensuring modules say they mended on a host."""
+    results = [result for action in ENSURING for result in run.results(action, name)]
+    return [difference["name"] for result in results for difference in result["differences"]]
+
+
 def made(run: Run) -> Dict[str, List[str]]:
-    """Host -> names of the differences that the ensuring modules say they mended."""
-    return {
-        name: sorted(
-            difference["name"]
-            for action in ENSURING
-            for result in run.results(action, name)
-            for difference in result["differences"]
-        )
-        for name in NAMES
-    }
+    """Host -> what was mended, without the bundles that were sent ahead."""
+    return {name: sorted(item for item in mended(run, name) if not item.endswith(STAGED)) for name in NAMES}
+
+
+def sent_ahead(run: Run) -> Dict[str, List[str]]:
+    """Host -> plugins whose bundles were sent before the first host was changed."""
+    suffixed = {name: [item for item in mended(run, name) if item.endswith(STAGED)] for name in NAMES}
+    return {name: sorted(item[: -len(STAGED)] for item in found) for name, found in suffixed.items()}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +90,10 @@ def test_site_changes_exactly_what_the_plan_said(broken: TestCluster, plan: Dict
     run = site(broken)
     assert made(run) == plan
     assert all(plan.values())
+    bundles = (".version", ".files")  # what a bundle is needed for
+    assert sent_ahead(run) == {
+        name: sorted(item.rpartition(".")[0] for item in plan[name] if item.endswith(bundles)) for name in NAMES
+    }
 
 
 def test_the_app_servers_are_healthy_as_seen_from_outside(broken: TestCluster) -> None:
