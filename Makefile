@@ -1,6 +1,7 @@
 # make demo      the main job on the embedded sandbox: needs python3 (3.10 or newer), nothing else, no root
 # make test      all tests that this machine can run, and why the others were skipped
-# make test-unit the fast part, under a minute
+# make test-unit the fast part
+# make test-matrix what `make test` leaves out, since it takes an hour: clusters in many versions, whole scenarios
 # make lint      ruff, mypy, yamllint, ansible-lint
 # make bench     what a run over an unchanged cluster costs, as ratios to `ansible -m ping`
 # make cluster   a Mattermost cluster on three test hosts of this machine (Debian, root); MATTERMOST_RELEASE=<tarball>
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 IN_TESTS := PYTHONPATH=tests:collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint bench cluster cluster-down venv system-packages collection clean
+.PHONY: help demo test test-unit test-matrix lint bench cluster cluster-down venv system-packages collection clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -26,6 +27,9 @@ test: system-packages venv lint
 
 test-unit: venv
 	$(BIN)/pytest tests/unit
+
+test-matrix: system-packages venv
+	PLUGOPS_MATRIX=1 $(BIN)/pytest -m matrix tests
 
 lint: venv
 	$(BIN)/ruff check .

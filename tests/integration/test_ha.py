@@ -17,7 +17,7 @@ from support import cluster, postgres
 from support.bundles import make_bundle
 from support.ha import APPS, BALANCER, Client, HaCluster, ha_cluster
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 
 IDS = ("com.example.a", "com.example.b")
 OLD, NEW = "1.0.0", "1.1.0"

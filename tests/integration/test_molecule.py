@@ -15,7 +15,12 @@ from support.playbooks import REPOSITORY, clean_environment, program
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("scenario", ["default", "ha", "test_cluster"])
+ON_REQUEST = pytest.mark.matrix
+
+
+@pytest.mark.parametrize(
+    "scenario", ["default", pytest.param("ha", marks=ON_REQUEST), pytest.param("test_cluster", marks=ON_REQUEST)]
+)
 def test_scenario(scenario: str, tmp_path: Path) -> None:
     missing = cluster.missing()
     if missing:
