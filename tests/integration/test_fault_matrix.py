@@ -20,7 +20,7 @@ from support.artifacts import make_artifacts
 from support.faults import BY_NAME, FAULTS, FUNCTIONS, MENDED_TOGETHER, PAIRS, Fault
 from support.playbooks import Run, run_playbook
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 
 INFO = "plugops.mattermost.mattermost_plugin_info"
 PLUGINS = 4

@@ -112,6 +112,7 @@ def test_the_second_fails_its_gate(ha: HaCluster, local_mode: bool) -> None:
     assert running(ha) == dict.fromkeys(APPS, both(NEW)), again.output
 
 
+@pytest.mark.matrix
 def test_all_are_put_back_where_the_operator_says_so(ha: HaCluster) -> None:
     start_from_old(ha)
     before = {host: ha.ssh(host, CONTENT) for host in APPS}
@@ -243,6 +244,7 @@ STEPS = (
 )
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("victim", ["controller", "connection"])
 def test_a_run_that_is_cut_off_is_simply_run_again(ha: HaCluster, victim: str, tmp_path: Path) -> None:
     """Killed in each step in turn; in the end the change is made, and nothing half-made was ever to be seen."""
