@@ -3,7 +3,7 @@
 # make test-unit the fast part
 # make test-matrix what `make test` leaves out, since it takes an hour: clusters in many versions, whole scenarios
 # make lint      ruff, mypy, yamllint, ansible-lint
-# make bench     what a run over an unchanged cluster costs, as ratios to `ansible -m ping`
+# make bench     what runs cost: over an unchanged cluster, for an audit, for a first deployment, with a large bundle
 # make cluster   a Mattermost cluster on three test hosts of this machine (Debian, root); MATTERMOST_RELEASE=<tarball>
 # make cluster-down  takes it away
 # make clean     removes what the other targets have made in this directory
@@ -42,6 +42,7 @@ lint: venv
 bench: system-packages venv
 	$(IN_TESTS) $(BIN)/python tests/benchmarks/noop.py
 	$(IN_TESTS) $(BIN)/python -m benchmarks.audit
+	$(IN_TESTS) $(BIN)/python -m benchmarks.delivery
 
 cluster: system-packages venv
 	@$(IN_TESTS) $(BIN)/python -m support.cluster_here up
