@@ -95,9 +95,7 @@ def measure_memory(cluster: TestCluster, place: Path) -> int:
     limit = f"""regexp='"MaxFileSize": [0-9]+' replace='"MaxFileSize": {2 * LARGE}'"""
     _on_all(cluster, "ansible.builtin.replace", f"path=/opt/mattermost/config/config.json {limit}")
     _on_all(cluster, "ansible.builtin.systemd", "name=mattermost state=restarted")
-    run_playbook(
-        SITE, cluster.inventory, {**_with(cluster, [bundle]), "ansible_python_interpreter": PYTHON}
-    )
+    run_playbook(SITE, cluster.inventory, {**_with(cluster, [bundle]), "ansible_python_interpreter": PYTHON})
     peaks = {name: max(int(line) for line in _ssh(cluster, name, "cat", PEAKS).split()) for name in NAMES}
     for name, peak in peaks.items():
         print(f"{name}: memory of the largest module, one bundle of 500 MB: {peak / 1000:.0f} MB (at most 100)")
