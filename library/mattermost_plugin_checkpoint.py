@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
   - plugops.mattermost.sources
+  - plugops.mattermost.sources.lock
 attributes:
   action:
     description: Has a half that runs on the controller.

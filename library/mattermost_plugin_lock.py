@@ -17,6 +17,7 @@ description:
   - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
+  - plugops.mattermost.sources
 attributes:
   action:
     description: Runs on the controller.
@@ -54,37 +55,6 @@ options:
         C(bundle_digests=true).
     type: dict
     default: {}
-  bundle_directory:
-    description:
-      - Directory on the controller, absolute or relative as for M(ansible.builtin.copy). Every C(*.tar.gz) in it is the
-        bundle of a wanted plugin; an entry of O(plugins) with its C(id) says more of it, for example
-        C(enabled=false).
-      - Where it holds several bundles of one plugin, an entry with C(id) and C(version) has to choose one.
-    type: path
-  keyring:
-    description:
-      - File on the controller with the public keys that are trusted to sign bundles, as C(gpg --export) writes it,
-        binary or ASCII-armoured.
-      - Every signature is then verified on the controller with C(gpgv), else C(gpg), before anything is sent.
-      - Without it signatures are delivered as they are, and only the server verifies them.
-    type: path
-  signatures_required:
-    description: Whether every wanted bundle must have a valid signature. Needs O(keyring).
-    type: bool
-    default: false
-  download_limit:
-    description: Size that a downloaded bundle may have, for example V(500M).
-    type: str
-    default: 1G
-  download_timeout:
-    description: Seconds for which a download server may be silent.
-    type: int
-    default: 30
-  download_ca_path:
-    description:
-      - File or directory with the CA certificates that download servers are verified with, on the controller.
-      - The default is the system's.
-    type: path
 seealso:
   - module: plugops.mattermost.mattermost_plugin
   - module: plugops.mattermost.mattermost_plugin_parity

@@ -14,15 +14,7 @@ options:
       - Directory on the controller, absolute or relative as for M(ansible.builtin.copy). Every C(*.tar.gz) in it is the
         bundle of a wanted plugin; an entry of O(plugins) with its C(id) says more of it, for example
         C(enabled=false).
-      - Where it holds several bundles of one plugin, O(lock) or an entry with C(id) and C(version) has to choose one.
-    type: path
-  lock:
-    description:
-      - Lock file on the controller, as M(plugops.mattermost.mattermost_plugin_lock) writes it. All that it pins is
-        wanted; O(plugins) need not repeat it.
-      - What O(plugins) or O(bundle_directory) say otherwise than the lock file is an error.
-      - Relative to the directory in which Ansible was started; write V({{ inventory_dir }}/plugins.lock.yml) to be
-        independent of it.
+      - Where it holds several bundles of one plugin, a lock file or an entry with C(id) and C(version) chooses one.
     type: path
   keyring:
     description:
@@ -47,5 +39,18 @@ options:
     description:
       - File or directory with the CA certificates that download servers are verified with, on the controller.
       - The default is the system's.
+    type: path
+"""
+
+    # For modules that deploy from a lock file.
+    LOCK = r"""
+options:
+  lock:
+    description:
+      - Lock file on the controller, as M(plugops.mattermost.mattermost_plugin_lock) writes it. All that it pins is
+        wanted; O(plugins) need not repeat it.
+      - What O(plugins) or O(bundle_directory) say otherwise than the lock file is an error.
+      - Relative to the directory in which Ansible was started; write V({{ inventory_dir }}/plugins.lock.yml) to be
+        independent of it.
     type: path
 """
