@@ -22,8 +22,9 @@ help:
 demo: $(VENV)/.run-time
 	@$(IN_TESTS) $(BIN)/python -m sandbox.demo
 
+# Two at a time, a file always by one; those with the longest tests come first.
 test: system-packages venv lint
-	$(BIN)/pytest tests
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 
 test-unit: venv
 	$(BIN)/pytest tests/unit

@@ -6,10 +6,16 @@ import os
 from typing import List
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more of the machine's other work than of the code.
+settings.register_profile("plugops", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plugops")
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
-    """Tests that take many minutes each run on request only, and say so."""
+    """What takes longest begins first; tests that take many minutes each run on request only, and say so."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
     if os.environ.get("PLUGOPS_MATRIX"):
         return
     skip = pytest.mark.skip(reason="takes many minutes; `make test-matrix` runs it")

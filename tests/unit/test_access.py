@@ -43,7 +43,7 @@ def _try_by_hand(path: str) -> bool:
 
 
 @given(st.lists(st.tuples(OWNERS, MODES), min_size=1, max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_prediction_is_what_a_real_attempt_shows(chain: List[Tuple[Tuple[int, int], int]]) -> None:
     top = tempfile.mkdtemp(prefix="plugops-access-")
     try:
@@ -75,7 +75,7 @@ def test_prediction_is_what_a_real_attempt_shows(chain: List[Tuple[Tuple[int, in
 
 
 @given(OWNERS, MODES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_added_bits_are_the_ones_that_count(owner: Tuple[int, int], mode: int) -> None:
     with tempfile.TemporaryDirectory(prefix="plugops-access-") as top:
         os.chmod(top, 0o755)

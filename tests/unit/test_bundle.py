@@ -233,7 +233,7 @@ def without_conflicts(files: Files) -> Files:
 file_maps = st.dictionaries(st.lists(part, min_size=1, max_size=3).map("/".join), contents, max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     file_maps.map(without_conflicts),
     st.sampled_from(["", "./", "top/", "./top/"]),
@@ -261,7 +261,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, bytes]:
     return directory, make_bundle(directory, "demo", "1.0.0", server=True, file_count=3).read_bytes()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 100_000), st.integers(0, 255))
 def test_corruption_raises_only_operator_errors(packed: Tuple[Path, bytes], at: int, byte: int) -> None:
     directory, data = packed

@@ -575,7 +575,7 @@ def test_mode_for_other_accounts_needs_no_restart(host: Host, monkeypatch: pytes
         max_size=4,
     )
 )
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_prediction_and_outcome(tmp_path_factory: pytest.TempPathFactory, drawn: List[Tuple[int, int, int]]) -> None:
     host = Host(tmp_path_factory.mktemp("host"))
     places = [

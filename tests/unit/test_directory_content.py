@@ -137,7 +137,7 @@ def test_special_files_need_no_rights(tree: Path) -> None:
 @given(
     st.dictionaries(st.integers(0, 8), st.tuples(st.sampled_from([0, 4123, 4999]), st.integers(0, 0o777)), max_size=6)
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_mended_is_what_find_says_is_whole(
     tmp_path_factory: pytest.TempPathFactory, drawn: Dict[int, Tuple[int, int]]
 ) -> None:

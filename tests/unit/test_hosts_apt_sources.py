@@ -78,7 +78,7 @@ def test_deb822_lists_make_one_source_for_each_uri_and_suite() -> None:
 
 
 @needs_apt
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(SOURCES, min_size=1, max_size=4, unique_by=lambda source: (source.uri, source.suite)), st.data())
 def test_apt_reads_the_same_sources(
     tmp_path_factory: pytest.TempPathFactory, sources: list[Source], data: st.DataObject

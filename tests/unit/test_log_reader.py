@@ -37,7 +37,7 @@ def test_only_lines_since_the_moment_count(tmp_path: Path) -> None:
     assert messages(log, None) == [ERROR, "Unable to activate plugin"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(before=st.integers(0, 3000), after=st.integers(0, 3000))
 def test_a_start_in_the_middle_of_a_long_log_is_found(
     tmp_path_factory: pytest.TempPathFactory, before: int, after: int

@@ -45,7 +45,7 @@ def packed(tree: Path) -> bytes:
     return out.getvalue()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FILES)
 def test_packed_and_unpacked_it_is_the_same(files: Dict[bytes, Tuple[bytes, bool]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for chroot(2)")
@@ -76,7 +76,7 @@ def _unslashed(path: str) -> str:
 
 
 @needs_root
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(tree=TREES, paths=st.lists(ABSOLUTE, min_size=1, max_size=12))
 def test_as_the_kernel_sees_it_from_inside(
     tmp_path_factory: pytest.TempPathFactory, tree: List[Tuple[List[str], str]], paths: List[str]

@@ -517,7 +517,7 @@ DROP_INS = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(own=st.sampled_from(["X=", f"WorkingDirectory={WANTED}", "WorkingDirectory=/b"]), drop_ins=DROP_INS)
 def test_systemd_agrees_or_nothing_was_changed(live: Path, own: str, drop_ins: Dict[Tuple[str, str], str]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -294,7 +294,7 @@ SETTINGS = st.sampled_from(
 FILES = st.lists(st.lists(SETTINGS, max_size=5), max_size=4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES)
 def test_any_drop_ins_merge_as_systemd_merges_them(oracle: None, files: List[List[Tuple[str, str]]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

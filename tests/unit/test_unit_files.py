@@ -214,7 +214,7 @@ TREES = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREES)
 def test_any_tree_is_read_as_systemd_reads_it(oracle: None, tree: Tree) -> None:
     fragments, drop_ins = tree

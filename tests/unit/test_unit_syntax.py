@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from support import systemd_oracle
 
 UNIT = "etc/systemd/system/mm-one@a-b.service"
-ASKING = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKING = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def test_link_in_an_image_does_not_leave_it(host: Path) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=5), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ends_where_the_kernel_ends(
     tmp_path_factory: pytest.TempPathFactory, parts: List[str], data: st.DataObject
 ) -> None:
