@@ -52,6 +52,8 @@ def failure(node: str, rollouts: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _what_happened(rollout: Mapping[str, Any]) -> str:
+    if "msg" not in rollout:
+        return f"Another app server failed, and this one was to be put back, too. {_afterwards(rollout)}"
     why = f"{_sentence(rollout.get('msg', ''))} (task: {rollout.get('task', '')})"
     if rollout["stage"] == REFUSED:
         return f"No app server was changed: {why}."

@@ -1,17 +1,65 @@
-"""How many app servers site.yml changes at a time."""
+"""site.yml over app servers that are plain directories: in which batches, and what it does where a hook fails."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, remove_sandbox
-from support.playbooks import run_playbook
+from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
+from support.playbooks import Run, run_playbook
 
 PLAY = "PLAY [Make it so, one app server after another]"
+PUT_BACK = "PLAY [Put back those that have the change already, where one has failed and all shall be put back]"
+SUMS = "find . -type f -path '*/plugins/*' -printf '%p %m ' -exec sha256sum {} ';' | sort"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Three app servers that are not as wanted."""
+
+    place: Path
+    servers: List[AppServer]
+
+    def site(self, in_inventory: Dict[str, Any], *options: str, may_fail: bool = False) -> Run:
+        group = {
+            "hosts": {server.name: {"mattermost_root": str(server.root)} for server in self.servers},
+            "vars": {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+                "ansible_remote_tmp": str(self.place / "tmp"),
+                "mattermost_become": False,
+                "mattermost_server_version": VERSION,
+                "mattermost_plugins": [{"src": str(self.place / f"sandbox/bundles/{PLUGIN_ID}-{NEW}.tar.gz")}],
+                **in_inventory,
+            },
+        }
+        inventory = self.place / "inventory.json"
+        inventory.write_text(json.dumps({"mattermost_app_servers": group}))
+        return run_playbook("playbooks/site.yml", inventory, {}, options, may_fail)
+
+    def sums(self) -> Dict[str, str]:
+        """Path, mode and SHA-256 of every file of every plugin, by app server, as other programs see them."""
+        return {
+            server.name: subprocess.run(
+                SUMS, shell=True, cwd=server.install_dir, capture_output=True, text=True, check=True
+            ).stdout
+            for server in self.servers
+        }
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    tmp_path.chmod(0o755)
+    sandbox = tmp_path / "sandbox"
+    try:
+        yield Cluster(tmp_path, make_sandbox(sandbox))
+    finally:
+        remove_sandbox(sandbox)
 
 
 @pytest.mark.parametrize(
@@ -24,26 +72,24 @@ PLAY = "PLAY [Make it so, one app server after another]"
         ({"mattermost_rolling_batch": 3}, ["--limit", "app2"], 1),
     ],
 )
-def test_the_inventory_says_it(tmp_path: Path, in_inventory: Dict[str, Any], options: List[str], batches: int) -> None:
-    tmp_path.chmod(0o755)
-    sandbox = tmp_path / "sandbox"
-    try:
-        servers = make_sandbox(sandbox)
-        group = {
-            "hosts": {server.name: {"mattermost_root": str(server.root)} for server in servers},
-            "vars": {
-                "ansible_connection": "local",
-                "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-                "ansible_remote_tmp": str(tmp_path / "tmp"),
-                "mattermost_become": False,
-                "mattermost_server_version": VERSION,
-                "mattermost_plugins": [{"src": str(sandbox / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
-                **in_inventory,
-            },
-        }
-        inventory = tmp_path / "inventory.json"
-        inventory.write_text(json.dumps({"mattermost_app_servers": group}))
-        run = run_playbook("playbooks/site.yml", inventory, {}, ["--check", *options])
-    finally:
-        remove_sandbox(sandbox)
+def test_the_inventory_says_how_many_at_a_time(
+    cluster: Cluster, in_inventory: Dict[str, Any], options: List[str], batches: int
+) -> None:
+    run = cluster.site(in_inventory, "--check", *options)
     assert run.output.count(PLAY) == batches
+
+
+def test_all_are_put_back_where_the_operator_says_so(cluster: Cluster) -> None:
+    before = cluster.sums()
+    drain = cluster.place / "drain.yml"
+    fails = {"name": "Not this one", "ansible.builtin.assert": {"that": "inventory_hostname != 'app3'"}}
+    drain.write_text(json.dumps([fails]))
+    run = cluster.site({"mattermost_drain_tasks": str(drain), "mattermost_rollback_on_failure": "all"}, may_fail=True)
+    assert run.returncode == 2
+    assert run.output.count(PUT_BACK) == 2
+    last = run.tasks[-1]
+    assert last["host"] == "app3"
+    for words in ("(task: Not this one)", "Nothing was changed", "Had the change and were put back: app1, app2."):
+        assert words in last["result"]["msg"]
+    assert cluster.sums() == before
+    assert list(cluster.place.rglob("run-lock.json")) == []

@@ -61,3 +61,11 @@ def test_nodes_that_were_put_back_or_lost_are_named() -> None:
     text = failure("app2", rollouts)
     assert "Had the change and were put back: app1." in text
     assert "Lost while being changed, and not put back: app3." in text
+
+
+def test_one_with_the_change_that_could_not_be_put_back() -> None:
+    rollouts = {"app1": {"stage": "failed", "restored": False, "restore_msg": "no space."}}
+    assert failure("app1", rollouts).startswith(
+        "Another app server failed, and this one was to be put back, too. "
+        "This app server COULD NOT be put back: no space."
+    )
