@@ -85,7 +85,19 @@ def _start(stack: contextlib.ExitStack, root: Root, path: str) -> Tuple[Optional
 
 
 def _write_and_remove(base: Optional[int], way: str) -> Any:
+    _clear_probes(base, way)
     probe = os.path.join(way, PROBE_PREFIX + secrets.token_hex(8))
     handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=base)
     os.close(handle)
-    os.unlink(probe, dir_fd=base)
+    with contextlib.suppress(FileNotFoundError):  # another run has cleared it
+        os.unlink(probe, dir_fd=base)
+
+
+def _clear_probes(base: Optional[int], way: str) -> None:
+    """Remove what killed runs have left, where the account can see it."""
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+        directory = os.open(way, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=base)
+        stack.callback(os.close, directory)
+        for name in os.listdir(directory):
+            if name.startswith(PROBE_PREFIX):
+                os.unlink(name, dir_fd=directory)

@@ -41,6 +41,9 @@ class Concern(Generic[Found]):
         """Mend the differences, each atomically, in their order."""
         raise NotImplementedError
 
+    def tidy(self) -> None:
+        """Remove what killed runs have left, where no other change would come by it."""
+
     def restart_reasons(self, found: Found, differences: Tracker) -> List[str]:
         """Why a server that runs now must be restarted once the differences are mended: what it does not notice."""
         return []
@@ -121,4 +124,5 @@ def ensure(concern: Concern[Found], check_mode: bool) -> Outcome:
                 wanted=str(first.shown(first.wanted)),
                 remedy="something else on the host sets it back; look for another tool that manages the same thing",
             )
+    concern.tidy()
     return Outcome(differences, concern.facts(found), concern.pending(found), concern.warnings(found))

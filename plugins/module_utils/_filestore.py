@@ -22,12 +22,13 @@ from typing import Collection, Dict, List, Optional
 from ._errors import OperatorError
 from ._files import create_in_place_of, fsync_directory, sha256_of
 from ._node import Node
-from ._tree import DigestCache
+from ._tree import DigestCache, remove_tree
 
 _SUFFIX = ".tar.gz"
 _SIGNATURE = ".sig"
 # As the server's own local driver makes them.
 _FILE_MODE, _DIRECTORY_MODE = 0o600, 0o750
+_NEW = ".plugops-new"
 _CHUNK = 1024 * 1024
 
 
@@ -159,10 +160,15 @@ class Filestore:
         while not os.path.isdir(path):
             missing.insert(0, path)
             path = os.path.dirname(path)
-        for made in missing:
+        for wanted in missing:
+            # Under another name until it is the service user's: a killed run must not leave one that the server cannot
+            # write.
+            made = os.path.join(os.path.dirname(wanted), _NEW)
+            remove_tree(made)
             os.mkdir(made, _DIRECTORY_MODE)
             os.chmod(made, _DIRECTORY_MODE)
             os.chown(made, account.uid, account.gid, follow_symlinks=False)
+            os.rename(made, wanted)
 
     def _unlink(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -33,6 +33,7 @@ from ._settings import expected_plugin_settings, read_plugin_settings, refuses_t
 from ._store import Store
 from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
+from ._unpacker import clear_staging
 from ._uploader import Uploader, active_versions, takes_uploads
 from ._wanted_plugin import WantedPlugin
 
@@ -339,6 +340,11 @@ class PluginSet(Concern[PluginsFound]):
         self._mend_filestore(differences)
         self._remove_client_leftovers()
         self._node.forget()
+
+    def tidy(self) -> None:
+        real = self._node.root.real(self._node.root.resolve(self._directory))
+        if os.path.isdir(real):
+            clear_staging(real)
 
     def _mend_filestore(self, differences: Tracker) -> None:
         """What no installer does: a bundle that would bring a removed plugin back, a signature that came later."""

@@ -71,10 +71,16 @@ class Store:
         _compare(sha256, bundle.sha256, source)
         try:
             self._make()
-            create_atomic(target, lambda out: _copy(source, out, sha256), mode=_FILE_MODE)
+            # The index first: a run that is killed in between stores the bundle again, and so leaves nothing behind.
             self._write_index(bundle)
-        except OSError as error:
-            raise _cannot_store(target, error) from error
+            create_atomic(target, lambda out: _copy(source, out, sha256), mode=_FILE_MODE)
+        except BaseException as error:
+            if not os.path.exists(target):
+                with contextlib.suppress(OSError):
+                    os.unlink(self._index_path(sha256))
+            if isinstance(error, OSError):
+                raise _cannot_store(target, error) from error
+            raise
         return target
 
     def pack(self, plugin_id: str, tree: str, fill: Callable[[BinaryIO], None]) -> str:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
+from typing import Iterator, Tuple
 
 from ._account import Account
 from ._bundle import unpack_bundle
@@ -17,6 +20,35 @@ from ._tree import read_tree, remove_tree, swap_in
 
 # One fixed name, so that the next run finds and clears what a killed run has left.
 _STAGING = ".plugops-staging"
+
+
+def clear_staging(directory: str) -> None:
+    """Remove what a killed run has left of its unpacking into this plugin directory; most often that is nothing.
+
+    :raises OSError: it cannot be removed
+    """
+    places = _staging_places(os.path.realpath(directory))
+    if any(os.path.lexists(place) for place in places):
+        with _alone(directory):
+            for place in places:
+                remove_tree(place)
+
+
+def _staging_places(directory: str) -> Tuple[str, str]:
+    """Outside the plugin directory, where a rename can still reach it; and inside, under a name that servers skip."""
+    return os.path.join(os.path.dirname(directory), _STAGING), os.path.join(directory, _STAGING)
+
+
+@contextlib.contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    """Wait until no other run unpacks into this directory, and let none begin."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class Unpacker:
@@ -29,10 +61,9 @@ class Unpacker:
     def __init__(self, directory: str, account: Account) -> None:
         self._directory = os.path.realpath(directory)
         self._account = account
-        # Outside the plugin directory where a rename can still reach it; else inside, under a name servers skip.
-        self._outside = os.path.join(os.path.dirname(self._directory), _STAGING)
-        self._inside = os.path.join(self._directory, _STAGING)
+        self._outside, self._inside = _staging_places(self._directory)
         self._staging = self._outside
+        self._locked = contextlib.ExitStack()
 
     def __enter__(self) -> Unpacker:
         if not os.path.isdir(self._directory):
@@ -41,11 +72,19 @@ class Unpacker:
                 where=self._directory,
                 remedy="let mattermost_plugin_directories make it before",
             )
+        self._locked.enter_context(_alone(self._directory))
+        try:
+            self._begin()
+        except BaseException:
+            self._locked.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._clear()
         self._staging = self._outside if self._outside_will_do() else self._inside
         if self._staging == self._inside:
             os.mkdir(self._inside, 0o700)
-        return self
 
     def _outside_will_do(self) -> bool:
         """Tried, not guessed: a bind mount has the device number of its surroundings and yet no rename leads there."""
@@ -64,7 +103,8 @@ class Unpacker:
         return True
 
     def __exit__(self, *_: object) -> None:
-        self._clear()
+        with self._locked:
+            self._clear()
 
     def install(self, plugin_id: str, bundle: str, tree: str) -> None:
         """Unpack ``bundle`` beside the plugin directory, check it, swap it in.

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import signal
 import subprocess
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import pytest
 
 from sandbox.app_server import NEW, PLUGIN_ID, VERSION
+from support.killing import killed_at
 from support.module_place import STATE, Place, broken_place, mend_directories
 
 CHECKPOINT = "mattermost_plugin_checkpoint"
-COMMITS = ("rename", "replace", "unlink", "rmdir")
 SUMS = "find . -type f -printf '%p %m ' -exec sha256sum {} ';' | sort"
-
-
-def killed_at(number: int, work: Callable[[], Any]) -> bool:
-    """Run the work in a process that is killed before its n-th commit point; whether it came that far."""
-    child = os.fork()
-    if child == 0:
-        left = [number]
-
-        def deadly(real: Callable[..., Any]) -> Callable[..., Any]:
-            def call(*arguments: Any, **more: Any) -> Any:
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*arguments, **more)
-
-            return call
-
-        for name in COMMITS:
-            setattr(os, name, deadly(getattr(os, name)))
-        with contextlib.redirect_stdout(io.StringIO()):
-            work()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def sums(place: Place) -> str:

@@ -1,0 +1,34 @@
+"""kill -9 of a piece of work at each point where it changes what others see of the file system."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from typing import Any, Callable, Tuple
+
+# Audit events of the interpreter: they are raised before the call, also where it comes from the standard library.
+COMMITS = ("os.rename", "os.remove", "os.rmdir")
+CHANGES = (*COMMITS, "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink", "ctypes.dlsym")
+
+
+def killed_at(number: int, work: Callable[[], Any], events: Tuple[str, ...] = COMMITS) -> bool:
+    """Run the work in a process that is killed before its n-th commit point; whether it came that far."""
+    child = os.fork()
+    if child == 0:
+        left = [number]
+
+        def deadly(event: str, arguments: Tuple[Any, ...]) -> None:
+            # By descriptor: a file that has no name yet, or one of its own.
+            if event in events and not isinstance(arguments[0], int):
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(deadly)
+        with contextlib.redirect_stdout(io.StringIO()):
+            work()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
