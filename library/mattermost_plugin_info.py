@@ -248,6 +248,12 @@ checkpoints:
   returned: success
   type: list
   elements: dict
+unfinished:
+  description:
+    - The run that holds or held the run lock (M(plugops.mattermost.mattermost_run_lock)) and has not ended its change;
+      the app server is then not healthy. Null where there is none, or where it is this run itself.
+  returned: success
+  type: dict
 running_plugins:
   description: Whether the server runs each wanted and enabled plugin in the wanted version; empty where none runs.
   returned: success
@@ -294,6 +300,7 @@ from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._node_report import NodeReport
 from ..module_utils._plugin_set import STRATEGIES, PluginSet
 from ..module_utils._plugin_settings import wanted_value
+from ..module_utils._run_lock import FILE_NAME, RunLock
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
 from ..module_utils._settings_way import VIA
@@ -368,7 +375,13 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         **result,
         "strategy": chosen and {"name": chosen.name, "reason": chosen.reason},
         "checkpoints": known_checkpoints(node),
+        "unfinished": _unfinished(node),
     }
+
+
+def _unfinished(node: Node) -> Optional[Dict[str, Any]]:
+    found = RunLock(node.state_path(FILE_NAME)).noted()
+    return None if found is None else found.to_dict()
 
 
 def known_checkpoints(node: Node) -> Optional[List[Dict[str, Any]]]:

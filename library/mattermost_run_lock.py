@@ -44,6 +44,13 @@ options:
     description: Take or release it whoever holds it. Only for a run that you know to have ended.
     type: bool
     default: false
+  unfinished:
+    description:
+      - With O(state=released), that the change is not ended, for example since the app server is still out of service.
+        Nobody is kept from the app server, but M(plugops.mattermost.mattermost_plugin_info) does not call it healthy
+        until a later run has taken and released the lock.
+    type: bool
+    default: false
   run:
     description: Set by the controller half of the module; do not set it.
     type: dict
@@ -123,17 +130,30 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         )
     lock = RunLock(build_node(module).state_path(FILE_NAME))
     mine = Holder.from_dict(params["run"])
-    before = lock.holder()
+    work = _hold if params["state"] == "held" else _release
+    return work(lock, mine, params, module.check_mode)
+
+
+def _hold(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     differences = Tracker()
-    if params["state"] == "held":
-        differences.add("run_lock", before and before.run, mine.run, "take it")
-        other = _take(lock, mine, params, module.check_mode)
-        if other is not None:
-            return {"changed": False, "refused": other.to_dict()}
-    elif before is not None and (before.run == mine.run or params["force"]):
-        differences.add("run_lock", before.run, None, "give it back")
-    if params["state"] == "released" and not module.check_mode:
-        lock.release(mine.run, params["force"])
+    before = lock.holder()
+    differences.add("run_lock", before and before.run, mine.run, "take it")
+    other = _take(lock, mine, params, check_mode)
+    return _answer(differences) if other is None else {"changed": False, "refused": other.to_dict()}
+
+
+def _release(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
+    differences = Tracker()
+    noted = lock.noted()
+    if noted is not None and (noted.run == mine.run or params["force"]):
+        wanted = f"{noted.run}, not ended" if params["unfinished"] else None
+        differences.add("run_lock", noted.run if noted.expires else f"{noted.run}, not ended", wanted, "give it back")
+    if not check_mode:
+        lock.release(mine.run, params["force"], params["unfinished"])
+    return _answer(differences)
+
+
+def _answer(differences: Tracker) -> Dict[str, Any]:
     return {"changed": len(differences) > 0, "differences": differences.as_list(), "diff": differences.diff()}
 
 
@@ -156,6 +176,7 @@ def main() -> None:
             "timeout": {"type": "int", "default": 0},
             "lease": {"type": "int", "default": 3600},
             "force": {"type": "bool", "default": False},
+            "unfinished": {"type": "bool", "default": False},
             "run": {"type": "dict"},
             "gone": {"type": "str"},
             "patience": {"type": "int", "default": 0},

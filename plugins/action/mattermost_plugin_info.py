@@ -10,6 +10,8 @@ from typing import Any, Dict, Optional
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
+from ..module_utils._run_lock import Holder
+from ..plugin_utils._this_run import this_run
 from ..plugin_utils._wanted_bundles import take_plugins
 
 
@@ -28,4 +30,15 @@ class ActionModule(ActionBase):
         answer = self._execute_module(
             module_name="plugops.mattermost.mattermost_plugin_info", module_args=args, task_vars=task_vars
         )
-        return {**result, **answer}
+        return {**result, **_told(answer)}
+
+
+def _told(answer: Dict[str, Any]) -> Dict[str, Any]:
+    """The report, not healthy where another run has begun a change and not ended it: cut off, or at work still."""
+    if not answer.get("unfinished"):
+        return answer
+    begun = Holder.from_dict(answer["unfinished"])
+    if begun.run == this_run().run:
+        return {**answer, "unfinished": None}
+    why = f"a change was begun here and not ended: {begun.in_words()}"
+    return {**answer, "healthy": False, "unhealthy": [*answer["unhealthy"], why]}

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict
 
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._report import plan_lines, rollback_lines
-from ..module_utils._rollout import failure, stopped
+from ..module_utils._rollout import failure, stopped, unfinished
 
 
 class FilterModule:
@@ -22,6 +22,7 @@ class FilterModule:
             "wanted_value": wanted_value,
             "rollout_failure": _failure,
             "rollout_stopped": stopped,
+            "rollout_unfinished": unfinished,
         }
 
 

@@ -28,7 +28,8 @@ def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
     differences = report["differences"] or []
     errors = report.get("errors") or []
     if not differences and not errors:
-        return [f"{node}: nothing to do" + _restart(report)]
+        begun = "a change was begun and not ended, to be ended" if report.get("unfinished") else "nothing to do"
+        return [f"{node}: {begun}" + _restart(report)]
     lines = [f"{node}: {len(differences)} to change" + _restart(report)]
     for difference in differences:
         lines.append(f"  {difference['name']}: {_value(difference['found'])} -> {_value(difference['wanted'])}")

@@ -29,6 +29,16 @@ def stopped(rollouts: Mapping[str, Mapping[str, Any]]) -> List[str]:
     return sorted(node for node, rollout in rollouts.items() if rollout.get("stage") in _STOPPING)
 
 
+def unfinished(rollout: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
+    """Whether a later run has something to end at this node, although nothing may differ there any more.
+
+    :param report: of mattermost_plugin_info, the last one of this run
+    """
+    if rollout.get("stage") in (DONE, FAILED, TAKEN_BACK):
+        return bool(rollout.get("drained")) or rollout.get("restored") is False
+    return bool(report.get("unfinished"))  # not touched, so what another run has left is left still
+
+
 def failure(node: str, rollouts: Mapping[str, Mapping[str, Any]]) -> str:
     """Why the roll-out stopped at this node, and how all nodes stand; empty where it did not stop there.
 

@@ -69,7 +69,8 @@ class Holder:
 
     def in_words(self) -> str:
         """Who, since when, until when, for the operator of another run."""
-        return f"the run of {self}, since {_clock(self.since)}, its lease ends {_clock(self.expires)}"
+        lease = f"its lease ends {_clock(self.expires)}" if self.expires else "it gave its lock back"
+        return f"the run of {self}, since {_clock(self.since)}, {lease}"
 
 
 class RunLock:
@@ -83,14 +84,18 @@ class RunLock:
         self._path = path
         self._clock = clock
 
-    def holder(self) -> Optional[Holder]:
-        """Who holds it now; None where nobody does: no record, a damaged one, or a lease that is over."""
+    def noted(self) -> Optional[Holder]:
+        """Who took it last and did not end its change, also where its lease is over; None without a sound record."""
         try:
             with open(self._path, "rb") as source:
-                found = Holder.from_dict(json.loads(source.read().decode("utf-8")))
+                return Holder.from_dict(json.loads(source.read().decode("utf-8")))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
-        return found if found.expires > self._clock() else None
+
+    def holder(self) -> Optional[Holder]:
+        """Who holds it now; None where nobody does: no record, a damaged one, or a lease that is over."""
+        found = self.noted()
+        return found if found is not None and found.expires > self._clock() else None
 
     def in_the_way(self, run: str, gone: str = "", force: bool = False) -> Optional[Holder]:
         """The holder that keeps ``run`` from taking the lock, None if nobody does.
@@ -112,18 +117,28 @@ class RunLock:
                 return other
             found, now = self.holder(), self._clock()
             since = found.since if found is not None and found.run == mine.run else now
-            record = Holder(**{**mine.to_dict(), "since": since, "expires": now + lease})
-            write_atomic(self._path, json.dumps(record.to_dict(), indent=2).encode("utf-8"))
+            self._write(Holder(**{**mine.to_dict(), "since": since, "expires": now + lease}))
         return None
 
-    def release(self, run: str, force: bool = False) -> None:
-        """Give it back; somebody else's stays unless forced."""
+    def release(self, run: str, force: bool = False, unfinished: bool = False) -> None:
+        """Give it back; somebody else's stays unless forced.
+
+        :param unfinished: the record stays, without a lease: the next run shall end what was begun
+        """
         if not os.path.isdir(os.path.dirname(self._path)):
             return
         with self._alone():
-            if self.in_the_way(run, force=force) is None and os.path.lexists(self._path):
+            found = self.noted()
+            if not os.path.lexists(self._path) or (found is not None and not force and found.run != run):
+                return
+            if not unfinished or found is None:
                 os.unlink(self._path)
                 fsync_directory(os.path.dirname(self._path))
+            elif found.expires:
+                self._write(Holder(**{**found.to_dict(), "expires": 0.0}))
+
+    def _write(self, record: Holder) -> None:
+        write_atomic(self._path, json.dumps(record.to_dict(), indent=2).encode("utf-8"))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -342,6 +342,7 @@ CASES: Dict[str, Dict[str, Case]] = {
     LOCK: {
         "state=held": Case({"state": "held"}, instead={"state": "released"}),
         "state=released": Case({"state": "released"}, held(RUN), instead={"state": "held"}),
+        "unfinished": Case({"state": "released", "unfinished": True}, held(RUN), instead={"state": "released"}),
         "lease": Case({"lease": 60}, shows=lease_of_a_minute),
         "force": Case({"force": True}, held(OTHER_RUN)),
     },

@@ -42,6 +42,10 @@ class Cluster:
         inventory.write_text(json.dumps({"mattermost_app_servers": group}))
         return run_playbook("playbooks/site.yml", inventory, {}, options, may_fail)
 
+    def locks(self) -> List[Path]:
+        """The records of run locks on the app servers."""
+        return [path for server in self.servers for path in server.root.rglob("run-lock.json")]
+
     def sums(self) -> Dict[str, str]:
         """Path, mode and SHA-256 of every file of every plugin, by app server, as other programs see them."""
         return {
@@ -92,4 +96,25 @@ def test_all_are_put_back_where_the_operator_says_so(cluster: Cluster) -> None:
     for words in ("(task: Not this one)", "Nothing was changed", "Had the change and were put back: app1, app2."):
         assert words in last["result"]["msg"]
     assert cluster.sums() == before
-    assert list(cluster.place.rglob("run-lock.json")) == []
+    assert cluster.locks() == []
+
+
+def test_one_that_stayed_out_of_service_is_put_into_it_by_the_next_run(cluster: Cluster) -> None:
+    undrain, seen = cluster.place / "undrain.yml", cluster.place / "seen"
+    place = f"{seen}-{{{{ inventory_hostname }}}}"
+    note = {"name": "It is used", "ansible.builtin.file": {"path": place, "state": "directory", "mode": "0755"}}
+    undrain.write_text(json.dumps([{"name": "The load balancer is away", "ansible.builtin.fail": {}}]))
+    hook = {"mattermost_undrain_tasks": str(undrain)}
+    run = cluster.site(hook, may_fail=True)
+    assert run.returncode == 2
+    assert "It is still out of service." in run.tasks[-1]["result"]["msg"]
+    assert len(cluster.locks()) == 1
+    undrain.write_text(json.dumps([note]))
+    refused = cluster.site({**hook, "mattermost_drain_tasks": "/no/such/file"}, may_fail=True)
+    assert refused.returncode == 2
+    assert len(cluster.locks()) == 1, "what the first run has left to do is forgotten"
+    again = cluster.site(hook)
+    assert sorted(path.name for path in cluster.place.glob("seen-*")) == ["seen-app1", "seen-app2", "seen-app3"]
+    assert cluster.locks() == []
+    assert not [line for line in again.changed() if "app1" in line and "plugins are as wanted" in line]
+    assert cluster.site(hook).changed() == []

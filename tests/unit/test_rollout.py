@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._rollout import failure, stopped
+from ansible_collections.plugops.mattermost.plugins.module_utils._rollout import failure, stopped, unfinished
 
 WHY = {"task": "The app server is healthy", "msg": "It did not become healthy within 60 s: com.example.a does not run."}
 
@@ -69,3 +69,20 @@ def test_one_with_the_change_that_could_not_be_put_back() -> None:
         "Another app server failed, and this one was to be put back, too. "
         "This app server COULD NOT be put back: no space."
     )
+
+
+@pytest.mark.parametrize(
+    ("rollout", "begun", "expected"),
+    [
+        ({"stage": "done"}, {"run": "other"}, False),
+        ({"stage": "failed", "restored": True}, None, False),
+        ({"stage": "failed", "restored": False}, None, True),
+        ({"stage": "failed", "restored": True, "drained": True}, None, True),
+        ({"stage": "taken back", "restored": True}, None, False),
+        ({"stage": "ready"}, {"run": "other"}, True),
+        ({"stage": "refused"}, {"run": "other"}, True),
+        ({"stage": "untouched"}, None, False),
+    ],
+)
+def test_what_a_later_run_has_to_end(rollout: Dict[str, Any], begun: Any, expected: bool) -> None:
+    assert unfinished(rollout, {"unfinished": begun}) is expected

@@ -164,3 +164,24 @@ def test_without_proc_the_number_alone_counts(monkeypatch: pytest.MonkeyPatch) -
     assert this_run().process == ""
     assert not is_gone(this_run())
     assert is_gone(replace(this_run(), pid=ended.pid))
+
+
+def test_what_was_begun_and_not_ended_is_noted_and_keeps_nobody_out(lock: RunLock, clock: Clock) -> None:
+    lock.take(MINE, 60)
+    lock.release("mine", unfinished=True)
+    found = lock.noted()
+    assert found is not None
+    assert (found.run, lock.holder()) == ("mine", None)
+    assert "it gave its lock back" in found.in_words()
+    lock.release("other")
+    assert lock.noted() == found, "what another run is to end is lost"
+    assert lock.take(OTHER, 60) is None
+    lock.release("other")
+    assert lock.noted() is None
+
+
+def test_a_run_that_was_cut_off_is_noted_after_its_lease(lock: RunLock, clock: Clock) -> None:
+    lock.take(MINE, 60)
+    clock.now += 61
+    assert lock.holder() is None
+    assert lock.noted() is not None
