@@ -230,10 +230,13 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._delivery import clear_deliveries
 from ..module_utils._ensure import ensure
-from ..module_utils._module import answer, build_node, warn
+from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._plugin_set import STRATEGIES, PluginSet
+from ..module_utils._run_lock import FILE_NAME as LOCK
+from ..module_utils._run_lock import RunLock
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._staging import Staging
 from ..module_utils._wanted_plugin import wanted_of
@@ -241,9 +244,14 @@ from ..module_utils._wanted_plugin import wanted_of
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Ensure the list, or say which bundles the controller half has to send first."""
-    with build_node(module) as node:
+    with node_to_change(module) as node:
         warn(module, node.warnings)
-        return ensure_plugins(module, node)
+        try:
+            return ensure_plugins(module, node)
+        finally:
+            if module.params["delivery"]:
+                holder = RunLock(node.state_path(LOCK)).holder()
+                clear_deliveries(module.params["delivery"], holder and holder.run)
 
 
 def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:

@@ -188,7 +188,7 @@ from ..module_utils._checkpoint_restore import Restored
 from ..module_utils._checkpoint_take import KEEP, KEEP_BUNDLES, Dropped, Taken
 from ..module_utils._ensure import Concern, ensure
 from ..module_utils._errors import OperatorError
-from ..module_utils._module import answer, build_node, warn
+from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._source_options import SOURCE_ARGUMENTS
@@ -231,7 +231,7 @@ def newest(checkpoints: List[Checkpoint], name: str) -> Optional[Checkpoint]:
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Ensure the state."""
-    with build_node(module) as node:
+    with node_to_change(module) as node:
         warn(module, node.warnings)
         return ensure_state(module, node)
 

@@ -191,7 +191,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._directories import DEFAULT_MODE, Directories
 from ..module_utils._ensure import ensure
-from ..module_utils._module import answer, build_node
+from ..module_utils._module import answer, node_to_change
 from ..module_utils._node import NODE_ARGUMENTS
 
 
@@ -210,10 +210,11 @@ def main() -> None:
 
 def _work(module: AnsibleModule) -> Dict[str, Any]:
     params = module.params
-    concern = Directories(build_node(module), params["directory"], params["client_directory"], params["mode"])
-    outcome = ensure(concern, module.check_mode)
-    if not module.check_mode and not len(outcome.differences):
-        concern.prove()  # after a change this has been done
+    with node_to_change(module) as node:
+        concern = Directories(node, params["directory"], params["client_directory"], params["mode"])
+        outcome = ensure(concern, module.check_mode)
+        if not module.check_mode and not len(outcome.differences):
+            concern.prove()  # after a change this has been done
     for warning in outcome.warnings:
         module.warn(warning)
     return {**outcome.result(), concern.name: outcome.facts}

@@ -14,10 +14,11 @@ from typing import Any, Dict, Optional
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._delivery import delivery_name
 from ..module_utils._errors import OperatorError
+from ..plugin_utils._this_run import this_run
 from ..plugin_utils._wanted_bundles import take_plugins
 
-_DELIVERY = "bundles.tar"
 _MAY_STAND_ALONE = ("bundle_directory", "lock")
 
 
@@ -58,7 +59,7 @@ class ActionModule(ActionBase):
 
     def _deliver(self, bundles: Dict[str, str]) -> str:
         """Send bundles (SHA-256 -> path) as one file: the round trips do not grow with their number."""
-        remote = self._connection._shell.join_path(self._make_tmp_path(), _DELIVERY)
+        remote = self._connection._shell.join_path(self._make_tmp_path(), delivery_name(this_run().run))
         with _packed(bundles) as local:
             self._transfer_file(local, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))

@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
-from typing import BinaryIO, Callable, Optional, Tuple, Union
+from typing import BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
 _CHUNK = 1024 * 1024
 _PREFIX = ".plugops-"
@@ -75,6 +75,21 @@ def fsync_directory(path: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(directory: str) -> Iterator[None]:
+    """Only one process at a time is in such a block for a directory; one that is killed leaves it."""
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # whoever needs it will say what is wrong with it
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)
 

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ._ensure import Concern, ensure
 from ._errors import OperatorError
+from ._files import alone
 from ._node import SECRET_NODE_OPTIONS, Node, NodeOptions
 
 # Ansible replaces every value of a no_log option anywhere in a result. A plugin setting such as 1 would so turn
@@ -25,6 +27,20 @@ def build_node(module: AnsibleModule) -> Node:
     return Node(NodeOptions.from_params(module.params), lambda argv: module.run_command(list(argv)))
 
 
+@contextlib.contextmanager
+def node_to_change(module: AnsibleModule) -> Iterator[Node]:
+    """As :func:`build_node`, when nothing else is changing the node.
+
+    Where a controller was killed, the module that it had started works on; the next run's must not meet it.
+    """
+    with build_node(module) as node:
+        turn: ContextManager[None] = (
+            contextlib.nullcontext() if module.check_mode else alone(node.root.real(node.install_dir))
+        )
+        with turn:
+            yield node
+
+
 def run_concern(
     module: AnsibleModule, build: Callable[[Node], Concern[Any]], secret_options: Sequence[str] = ()
 ) -> None:
@@ -34,7 +50,7 @@ def run_concern(
     """
 
     def work() -> Dict[str, Any]:
-        with build_node(module) as node:
+        with node_to_change(module) as node:
             concern = build(node)
             outcome = ensure(concern, module.check_mode)
         warn(module, [*node.warnings, *outcome.warnings])

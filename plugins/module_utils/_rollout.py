@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, List, Mapping
 
 # Stages of a node, as the role's tasks note them in app_server_rollout.
-READY, UNTOUCHED, REFUSED, CHANGING, DONE, FAILED, TAKEN_BACK = (
+PREPARING, READY, UNTOUCHED, REFUSED, CHANGING, DONE, FAILED, TAKEN_BACK = (
+    "preparing",
     "ready",
     "untouched",
     "refused",
@@ -18,7 +19,7 @@ READY, UNTOUCHED, REFUSED, CHANGING, DONE, FAILED, TAKEN_BACK = (
     "failed",
     "taken back",
 )
-_STOPPING = (REFUSED, CHANGING, FAILED)
+_STOPPING = (PREPARING, REFUSED, CHANGING, FAILED)
 
 
 def stopped(rollouts: Mapping[str, Mapping[str, Any]]) -> List[str]:

@@ -9,15 +9,13 @@ The record has an end (the lease): a run that was killed does not lock a node fo
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import time
 from dataclasses import asdict, dataclass
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
-from ._files import fsync_directory, write_atomic
+from ._files import alone, fsync_directory, write_atomic
 
 FILE_NAME = "run-lock.json"
 
@@ -111,7 +109,7 @@ class RunLock:
         :raises OSError: the record cannot be written
         """
         os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
-        with self._alone():
+        with alone(os.path.dirname(self._path)):
             other = self.in_the_way(mine.run, gone, force)
             if other is not None:
                 return other
@@ -127,7 +125,7 @@ class RunLock:
         """
         if not os.path.isdir(os.path.dirname(self._path)):
             return
-        with self._alone():
+        with alone(os.path.dirname(self._path)):
             found = self.noted()
             if not os.path.lexists(self._path) or (found is not None and not force and found.run != run):
                 return
@@ -139,16 +137,6 @@ class RunLock:
 
     def _write(self, record: Holder) -> None:
         write_atomic(self._path, json.dumps(record.to_dict(), indent=2).encode("utf-8"))
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Reading and writing the record is one step; the kernel ends the wait of others when this process ends."""
-        handle = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
 
 def _clock(seconds: float) -> str:

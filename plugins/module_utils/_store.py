@@ -17,8 +17,7 @@ import os
 import re
 import shutil
 import tarfile
-import tempfile
-from typing import Any, BinaryIO, Callable, Dict, List, Optional
+from typing import IO, Any, BinaryIO, Callable, Dict, List, Optional
 
 from ._bundle import Bundle, read_bundle
 from ._errors import OperatorError
@@ -32,7 +31,8 @@ _CHUNK = 1024 * 1024
 _FORMAT = 1  # of the index; another one is made anew
 _DIRECTORY_MODE = 0o750
 _FILE_MODE = 0o640
-_PACKING = "packing.tar.gz"  # one fixed name: what a killed run has left is written over by the next
+# Fixed names: what a killed run has left is written over by the next.
+_PACKING, _RECEIVING = "packing.tar.gz", "receiving.tar.gz"
 
 
 class Store:
@@ -130,28 +130,41 @@ class Store:
     def receive(self, delivery: str) -> None:
         """Keep every bundle of a delivery: a tar with members ``<sha256>.tar.gz``.
 
-        :param delivery: real path
+        :param delivery: real path of the file, which is gone afterwards
         :raises OperatorError: a bundle is not the one that its name says, or not a sound one
         """
         try:
-            with tempfile.TemporaryDirectory(prefix="plugops-") as directory, tarfile.open(delivery) as archive:
+            with open(delivery, "rb") as source, tarfile.open(fileobj=source) as archive:
+                os.unlink(delivery)  # read on all the same; a run that is killed leaves nothing of it
+                self._make()
                 for member in archive:
                     sha256 = member.name[: -len(_SUFFIX)]
-                    unpacked = os.path.join(directory, os.path.basename(self.path(sha256)))
+                    self.path(sha256)
                     packed = archive.extractfile(member) if member.isreg() else None
                     if packed is None:
                         raise OperatorError("a delivered bundle is no file", where=member.name)
-                    with packed, open(unpacked, "wb") as out:
-                        shutil.copyfileobj(packed, out)
-                    self.add(sha256, unpacked)
-                    os.unlink(unpacked)
+                    with packed:
+                        self._receive(sha256, packed)
         except (OSError, tarfile.TarError) as error:
             raise OperatorError(
                 "the delivered bundles cannot be read",
                 where=delivery,
                 found=str(error),
-                remedy="see to it that there is space in the temporary directory, and run again",
+                remedy="see to it that there is space, and run again",
             ) from error
+
+    def _receive(self, sha256: str, packed: IO[bytes]) -> None:
+        receiving = os.path.join(self._directory, _RECEIVING)
+        create_atomic(receiving, lambda out: shutil.copyfileobj(packed, out, _CHUNK), mode=_FILE_MODE)
+        try:
+            bundle = read_bundle(receiving)
+            _compare(sha256, bundle.sha256, f"{sha256}{_SUFFIX}")
+        except OperatorError:
+            os.unlink(receiving)
+            raise
+        self._write_index(bundle)
+        os.rename(receiving, self.path(sha256))
+        fsync_directory(self._directory)
 
     def bundle(self, sha256: str) -> Optional[Bundle]:
         """What is in a bundle, from its index where there is one; None if it is not in the store.

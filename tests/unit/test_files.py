@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import random
+import re
 import signal
 import stat
 import struct
@@ -19,6 +20,7 @@ from typing import Any, Callable, ContextManager, Iterator, List, Set, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _files
 from ansible_collections.plugops.mattermost.plugins.module_utils._files import (
+    alone,
     backup,
     create_atomic,
     fsync_directory,
@@ -438,3 +440,32 @@ def test_sha256_of_more_than_one_chunk(tmp_path: Path) -> None:
     data = random.Random(1).randbytes(2_500_000)
     (tmp_path / "big").write_bytes(data)
     assert sha256_of(str(tmp_path / "big")) == hashlib.sha256(data).hexdigest()
+
+
+def test_only_one_process_at_a_time_is_alone(tmp_path: Path) -> None:
+    """The second one comes in when the first is killed, and not before: the kernel says that it waits."""
+    read, write = os.pipe()
+    first = os.fork()
+    if first == 0:
+        with alone(str(tmp_path)):
+            os.write(write, b"1")
+            time.sleep(3600)
+    assert os.read(read, 1) == b"1"
+    second = os.fork()
+    if second == 0:
+        with alone(str(tmp_path)):
+            os._exit(0)
+    try:
+        deadline = time.monotonic() + 30
+        while not re.search(rf"-> FLOCK +ADVISORY +WRITE {second} ", Path("/proc/locks").read_text()):
+            assert os.waitpid(second, os.WNOHANG) == (0, 0), "both were in at the same time"
+            assert time.monotonic() < deadline
+    finally:
+        os.kill(first, signal.SIGKILL)
+        os.waitpid(first, 0)
+    assert os.waitpid(second, 0) == (second, 0)
+
+
+def test_a_directory_that_is_not_there_keeps_nobody_out(tmp_path: Path) -> None:
+    with alone(str(tmp_path / "none")):
+        pass

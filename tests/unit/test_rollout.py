@@ -20,7 +20,7 @@ def test_it_goes_on(stage: str) -> None:
     assert failure("app2", of(stage=stage)) == ""
 
 
-@pytest.mark.parametrize("stage", ["refused", "changing", "failed"])
+@pytest.mark.parametrize("stage", ["preparing", "refused", "changing", "failed"])
 def test_it_stops(stage: str) -> None:
     assert stopped(of(stage=stage)) == ["app2"]
 

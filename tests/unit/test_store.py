@@ -214,15 +214,15 @@ def deliver(path: Path, members: Dict[str, bytes]) -> str:
     return str(path)
 
 
-def test_receives_every_bundle(store: Store, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(_store.tempfile, "tempdir", str(scratch))
+def test_receives_every_bundle(store: Store, bundle: Path, tmp_path: Path) -> None:
     other = make_bundle(tmp_path / "other.tar.gz", "other", "2.0.0")
     both = {f"{sha256(path)}.tar.gz": path.read_bytes() for path in (bundle, other)}
-    store.receive(deliver(tmp_path / "delivery", both))
+    delivery = deliver(tmp_path / "delivery", both)
+    store.receive(delivery)
     assert store.list() == sorted([sha256(bundle), sha256(other)])
-    assert os.listdir(scratch) == []
+    assert not os.path.exists(delivery)
+    names = [f"{sha256(path)}{suffix}" for path in (bundle, other) for suffix in (".json", ".tar.gz")]
+    assert sorted(os.listdir(os.path.dirname(store.path("0" * 64)))) == sorted(names)
 
 
 @pytest.mark.parametrize(
