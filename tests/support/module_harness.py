@@ -128,8 +128,10 @@ def documented_options(module: str) -> Dict[str, Dict[str, Any]]:
     own = yaml.safe_load(importlib.import_module(f"{COLLECTION}.modules.{module}").DOCUMENTATION)
     options = dict(own.get("options") or {})
     for name in own.get("extends_documentation_fragment", []):
-        fragment = importlib.import_module(f"{COLLECTION}.doc_fragments.{name.rpartition('.')[2]}")
-        options.update(yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION).get("options") or {})
+        file_name, _, part = name.split(".", 2)[2].partition(".")
+        fragment = importlib.import_module(f"{COLLECTION}.doc_fragments.{file_name}").ModuleDocFragment
+        text = getattr(fragment, part.upper() if part else "DOCUMENTATION")
+        options.update(yaml.safe_load(text).get("options") or {})
     for outer, option in list(options.items()):
         options.update({f"{outer}.{inner}": value for inner, value in option.get("suboptions", {}).items()})
     return options
