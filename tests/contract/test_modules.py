@@ -20,6 +20,7 @@ from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles
 from contract.deployment import PASSWORD, USER, Deployment
 from support.bundles import make_bundle
 from support.server_process import unprivileged_user
+from support.signing import signers
 
 pytestmark = pytest.mark.contract
 
@@ -163,6 +164,59 @@ def test_unpack_is_refused_where_the_server_manages_the_plugin(
         modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.0.0"))}])
     with pytest.raises(OperatorError, match="manages the plugin"):
         modules.plugins([{"src": str(make_bundle(tmp_path, ID, "1.1.0"))}], strategy="unpack")
+
+
+@pytest.mark.since(5, 24)
+@pytest.mark.parametrize("rule", ["uploads on", "uploads off", "signatures required"])
+def test_whatever_the_server_allows_the_plugins_run_after_a_restart(
+    deployment: Deployment, modules: Modules, tmp_path: Path, rule: str
+) -> None:
+    """A first version, then another one; servers since 11.0 start with nothing but what their filestore holds."""
+    ids = (ID, "mod.ules.second")
+    settings: Dict[str, object] = {"EnableUploads": rule == "uploads on"}
+    with contextlib.ExitStack() as stack:
+        if rule == "signatures required":
+            signer = stack.enter_context(signers("contract"))["contract"].make()
+            (deployment.config_path.parent / "contract.gpg").write_bytes(signer.public_key())
+            deployment.own(deployment.config_path.parent)
+            settings.update(RequirePluginSignature=True, SignaturePublicKeyFiles=["contract.gpg"])
+        deployment.edit_plugin_settings(**settings)
+        for number in ("1.0.0", "1.1.0"):
+            bundles = [make_bundle(tmp_path, plugin_id, number) for plugin_id in ids]
+            if rule == "signatures required":
+                for bundle in bundles:
+                    signer.sign(bundle, Path(f"{bundle}.sig"))
+            entries: List[Dict[str, object]] = [{"src": str(bundle)} for bundle in bundles]
+            with deployment.running():
+                modules.plugins(entries)
+            with deployment.running() as server:
+                for plugin_id in ids:
+                    server.wait_active(plugin_id)
+                assert server.plugins() == {"active": dict.fromkeys(ids, number), "inactive": {}}
+                assert names(modules.plugins(entries)) == []
+
+
+@pytest.mark.parametrize("way", ["socket", "rest"])
+def test_states_where_the_server_may_not_save_them(
+    deployment: Deployment, modules: Modules, tmp_path: Path, version: Tuple[int, ...], way: str
+) -> None:
+    """ReadOnlyConfig, the default of a cluster: the states go into the file, and the server is made to read it."""
+    if way == "socket" and version < (5, 24):
+        pytest.skip("for servers since 5.24")
+    deployment.write_config({"ClusterSettings": {"Enable": True, "ReadOnlyConfig": True}})
+    bundle = make_bundle(tmp_path, ID, "1.0.0")
+    with deployment.running() as server:
+        server.token()
+        if way == "rest":
+            modules.by_api()
+        for enabled in (True, False, True):
+            entry = {"src": str(bundle), "enabled": enabled}
+            assert f"plugins.{ID}.enabled" in names(modules.plugins([entry]))
+            assert (ID in server.plugins()["active"]) is enabled
+            assert names(modules.plugins([entry])) == []
+        with pytest.raises(OperatorError, match="read-only over the API"):
+            modules.plugins([{"id": ID, "state": "absent"}])
+    assert deployment.read_config()["PluginSettings"]["PluginStates"][ID]["Enable"] is True
 
 
 @pytest.mark.since(6, 0)
