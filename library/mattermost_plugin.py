@@ -229,17 +229,22 @@ delivered:
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ..module_utils._delivery import clear_deliveries
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
+from ..module_utils._node_downloads import NodeDownloads
 from ..module_utils._plugin_set import STRATEGIES, PluginSet
 from ..module_utils._run_lock import FILE_NAME as LOCK
 from ..module_utils._run_lock import RunLock
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._staging import Staging
+from ..module_utils._transfer import Transfer
 from ..module_utils._wanted_plugin import wanted_of
+
+DOWNLOADS = "downloads"  # in the state directory
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -263,10 +268,15 @@ def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         directory=params["directory"],
         client_directory=params["client_directory"],
         delivery=params["delivery"],
+        downloads=NodeDownloads(
+            node.state_path(DOWNLOADS),
+            Transfer(params["download_timeout"], params["download_ca_path"]),
+            human_to_bytes(params["download_limit"]),
+        ),
         full=params["verify"] == "full",
     )
     if not module.check_mode and not params["delivery"]:
-        lacking = plugin_set.lacking(plugin_set.compare(plugin_set.observe()))
+        lacking = plugin_set.to_send(plugin_set.compare(plugin_set.observe()))
         if lacking:
             return {"changed": False, "lacking": lacking}
     outcome = ensure(Staging(plugin_set) if params["stage_only"] else plugin_set, module.check_mode)

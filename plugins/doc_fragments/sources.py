@@ -53,4 +53,15 @@ options:
       - Relative to the directory in which Ansible was started; write V({{ inventory_dir }}/plugins.lock.yml) to be
         independent of it.
     type: path
+  fetch:
+    description:
+      - Who downloads the bundles of entries with a C(url).
+      - V(controller) downloads each once, for all nodes.
+      - V(node) lets each node that lacks a bundle download it, for controllers with a slow line. The lock file must pin
+        the plugin; the URL may have neither password nor query (C(~/.netrc) of the node's user is read), and O(keyring)
+        cannot be used, since the controller does not see the bundle. A C(file) URL then names a file of the node.
+        Proxies are taken from the environment of the task.
+    type: str
+    choices: [controller, node]
+    default: controller
 """

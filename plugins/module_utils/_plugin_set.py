@@ -26,6 +26,7 @@ from ._installed import Installed, PluginDirectory, scan_plugins
 from ._installer import Installer, Work, save_state_in_file
 from ._manifest import check_id
 from ._node import Node
+from ._node_downloads import NodeDownloads
 from ._plugin_refusals import refuse_doubtful_place, refuse_older_server
 from ._plugin_settings import SECTION, enabled_ids
 from ._server_errors import ServerError
@@ -68,6 +69,7 @@ class PluginSet(Concern[PluginsFound]):
     :param client_directory: likewise PluginSettings.ClientDirectory
     :param settings: PluginSettings that the server gets before its plugins change; None: not known
     :param delivery: path of a tar with the bundles that the node lacked, ``<sha256>.tar.gz`` each
+    :param downloads: for bundles that the node gets itself
     :param full: read every file again instead of trusting the digests of unchanged files
     :param list_files: let the facts name every file, so that nodes can be compared file by file
     :ivar chosen: the way that bundles take, once one had to be chosen
@@ -85,6 +87,7 @@ class PluginSet(Concern[PluginsFound]):
         client_directory: Optional[str] = None,
         settings: Optional[Mapping[str, Any]] = None,
         delivery: Optional[str] = None,
+        downloads: Optional[NodeDownloads] = None,
         full: bool = False,
         list_files: bool = False,
     ) -> None:
@@ -92,6 +95,7 @@ class PluginSet(Concern[PluginsFound]):
         self._wanted = list(wanted)
         self._asked = strategy
         self._delivery = delivery
+        self._downloads = downloads
         self._given = {"Directory": directory, "ClientDirectory": client_directory}
         self._settings = settings
         self._store = Store(node.state_path(STORE))
@@ -308,25 +312,29 @@ class PluginSet(Concern[PluginsFound]):
 
     # apply
 
-    def lacking(self, differences: Tracker) -> List[str]:
-        """SHA-256 of the bundles that are needed to mend the differences and are not in the node's store."""
-        return [plugin.sha256 for plugin in self.lacking_plugins(differences)]
+    def to_send(self, differences: Tracker) -> List[str]:
+        """SHA-256 of the bundles that must be sent to the node to mend the differences."""
+        return [plugin.sha256 for plugin in self.lacking(differences) if not plugin.url]
 
-    def lacking_plugins(self, differences: Tracker) -> List[WantedPlugin]:
+    def lacking(self, differences: Tracker) -> List[WantedPlugin]:
+        """Those that need a bundle which is not in the node's store."""
         return [plugin for plugin in self._to_install(differences) if not self._store.has(plugin.sha256)]
 
     def receive(self, differences: Tracker) -> None:
-        """Take what was delivered into the node's store.
+        """Take what was delivered, and what the node gets itself, into its store.
 
-        :raises OperatorError: something that is needed to mend the differences was not
+        :raises OperatorError: something that is needed to mend the differences is not there
         """
         if self._delivery:
             self._store.receive(self._delivery)
+        for plugin in self.lacking(differences):
+            if plugin.url and self._downloads:
+                self._downloads.bring(plugin.url, plugin.sha256, self._store)
         lacking = self.lacking(differences)
         if lacking:
             raise OperatorError(
                 "bundles were not delivered to this node",
-                wanted=", ".join(lacking),
+                wanted=", ".join(plugin.sha256 for plugin in lacking),
                 remedy="call the module as plugops.mattermost.mattermost_plugin, so that its controller half runs",
             )
         for plugin in self._wanted:

@@ -26,9 +26,9 @@ class Staging(Concern[PluginsFound]):
 
     def compare(self, found: PluginsFound) -> Tracker:
         differences = Tracker()
-        for plugin in self._plugins.lacking_plugins(self._plugins.compare(found)):
+        for plugin in self._plugins.lacking(self._plugins.compare(found)):
             wanted = f"bundle with sha256 {plugin.sha256}"
-            differences.add(f"plugins.{plugin.id}.staged", None, wanted, "send it to the node's store")
+            differences.add(f"plugins.{plugin.id}.staged", None, wanted, "bring it into the node's store")
         return differences
 
     def apply(self, found: PluginsFound, differences: Tracker) -> None:

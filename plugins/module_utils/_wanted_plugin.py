@@ -25,6 +25,7 @@ class WantedPlugin:
     :param min_server_version: as in the manifest; the server checks it (from 5.6) when it starts the plugin
     :param executables: server binaries that the manifest names, relative
     :param unexecutable: those of them that have no exec bit in the bundle; no server grants it
+    :param url: where the node itself gets the bundle; empty where it is sent
     :param signature: detached OpenPGP signature of the bundle (the ``.sig`` file) in base64; empty where there is none
     """
 
@@ -40,6 +41,7 @@ class WantedPlugin:
     executables: Tuple[str, ...] = ()
     unexecutable: Tuple[str, ...] = ()
     signature: str = ""
+    url: str = ""
 
     def to_dict(self) -> Dict[str, Any]:
         """For the way from the controller to the node."""

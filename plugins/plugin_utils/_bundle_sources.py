@@ -10,19 +10,20 @@ import base64
 import os
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, Tuple
+from urllib.parse import urlsplit
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
+from ..module_utils._downloads import Downloads, is_url, shown_url
 from ..module_utils._errors import OperatorError
 from ..module_utils._files import sha256_of
 from ..module_utils._source_options import SOURCE_ARGUMENTS
+from ..module_utils._transfer import Transfer
 from ..module_utils._wanted_plugin import WantedPlugin
 from ._bundle_facts import BundleFacts, cache_directory
-from ._downloads import Downloads, is_url
 from ._entry import Entry
 from ._signature import Verifier, read_signature
-from ._transfer import Transfer
 
 Find = Callable[[str], str]
 
@@ -33,6 +34,7 @@ class SourceOptions:
 
     bundle_directory: str = ""
     lock: str = ""
+    fetch: str = "controller"
     keyring: str = ""
     signatures_required: bool = False
     download_limit: int = 1024**3
@@ -41,7 +43,7 @@ class SourceOptions:
 
     @classmethod
     def take(cls, args: Dict[str, Any]) -> SourceOptions:
-        """Out of a module's arguments, so that no host gets them.
+        """Out of a module's arguments, so that no host gets them; a node that downloads gets what is said of that.
 
         :raises OperatorError: a value is wrong
         """
@@ -59,7 +61,15 @@ class SourceOptions:
                 remedy="name a file with the public keys that you trust, as gpg --export writes it",
             )
         values["download_limit"] = _bytes(values["download_limit"] or "1G")
-        return cls(**values)
+        options = cls(**values)
+        if options.by_node:
+            args.update({name: value for name, value in given.items() if name.startswith("download_")})
+        return options
+
+    @property
+    def by_node(self) -> bool:
+        """Whether nodes download bundles themselves."""
+        return self.fetch == "node"
 
 
 def _bytes(text: str) -> int:
@@ -74,7 +84,7 @@ class Resolved:
     """One plugin of the list and what was found for it.
 
     :param entry: where it comes from
-    :param path: its bundle on this controller; empty where only the nodes' stores may have it
+    :param path: its bundle on this controller; empty where only the nodes' stores may have it, or nodes download it
     :param signature: where its signature came from, a path or a URL; empty where it has none
     """
 
@@ -105,6 +115,8 @@ class BundleSources:
             return Resolved(WantedPlugin(id=entry.id, present=False, enabled=False), entry)
         if not entry.has_source:
             return self._from_stores(entry)
+        if entry.url and self._options.by_node:
+            return self._by_node(entry)
         path = self._path(entry)
         fields = self._facts_at(path, entry)
         signature, content = self._signature(entry, path, fields["sha256"])
@@ -140,6 +152,40 @@ class BundleSources:
             )
         fields = {**entry.said(), "tree": entry.tree, "enabled": entry.enabled is not False}
         return Resolved(WantedPlugin.from_dict(fields), entry)
+
+    def _by_node(self, entry: Entry) -> Resolved:
+        """What only the lock file tells of the bundle: this controller does not read it."""
+        if not (entry.is_pinned and entry.tree):
+            raise OperatorError(
+                "a bundle that the nodes download must be pinned by the lock file",
+                where=entry.where,
+                wanted="a pin with its sha256, in the entry too if that says more than the id",
+                remedy="run the lock playbook, which downloads the bundle once, and name the lock file; or let the "
+                "controller fetch it",
+            )
+        parts = urlsplit(entry.url)
+        if "@" in parts.netloc or parts.query:
+            raise OperatorError(
+                "a URL that may hold a secret goes to no node",
+                where=entry.where,
+                found=shown_url(entry.url),
+                wanted="a URL without password and query",
+                remedy="keep the password in ~/.netrc on the nodes, or let the controller fetch the bundle",
+            )
+        if self._options.keyring:
+            raise OperatorError(
+                "the signature of a bundle that the nodes download cannot be verified on the controller",
+                where=entry.where,
+                remedy="leave keyring out: the lock file pins what was verified when it was written; or let the "
+                "controller fetch the bundle",
+            )
+        signature = ""
+        if entry.signature:
+            url = is_url(entry.signature)
+            local = self._downloads.signature(entry.signature, entry.sha256) if url else self._find(entry.signature)
+            signature = base64.b64encode(read_signature(local)).decode("ascii")
+        fields = {**entry.said(), "tree": entry.tree, "enabled": entry.enabled is not False, "url": entry.url}
+        return Resolved(WantedPlugin.from_dict({**fields, "signature": signature}), entry, signature=entry.signature)
 
     def _path(self, entry: Entry) -> str:
         if entry.src:

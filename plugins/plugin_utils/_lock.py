@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from ..module_utils._downloads import is_url
 from ..module_utils._errors import OperatorError
 from ..module_utils._wanted_plugin import WantedPlugin
 from ..module_utils._yaml import YamlError, read_yaml
-from ._downloads import is_url
 from ._entry import Entry, parse_entry
 
 FORMAT = 1

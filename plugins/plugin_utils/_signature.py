@@ -16,9 +16,9 @@ import subprocess
 import tempfile
 from typing import Dict, List, Tuple
 
+from ..module_utils._downloads import SIGNATURE_LIMIT
 from ..module_utils._errors import OperatorError
 from ._bundle_facts import BundleFacts, stamp_of
-from ._downloads import SIGNATURE_LIMIT
 
 _ARMOUR = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
 _REMEDY = (

@@ -131,6 +131,8 @@ class Wanted:
     def _completed(self, entry: Entry) -> Entry:
         """An entry that does not say where its bundle is, with what the directory or the lock file says."""
         pin = self._pin(entry.id)
+        if entry.has_source and pin is not None and pin.sha256 == entry.sha256:
+            return replace(entry, tree=pin.tree, version=entry.version or pin.version)
         if entry.has_source or not entry.present:
             return entry
         offered = self._choose(entry, pin)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
 from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import Holder, RunLock
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
 
@@ -530,9 +531,28 @@ def downloaded(**more: Any) -> Callable[[Place], Dict[str, Any]]:
     return lambda place: {**place.publisher.offer(place), **more}
 
 
+def fetched(by: str, tree: bool) -> Callable[[Place], Dict[str, Any]]:
+    """
+    :param tree: whether the lock file says what the bundle unpacks to; a node that downloads it itself needs that
+    """
+
+    def values(place: Place) -> Dict[str, Any]:
+        path = place.directory / f"{by}-{tree}.lock.yml"
+        offered = place.publisher.offer(place)
+        pin: Dict[str, Any] = {**offered.pop("plugins")[0], "version": NEW, "enabled": True}
+        if tree:
+            pin["tree"] = read_bundle(place.bundle()).tree
+        path.write_text(json.dumps({"format": 1, "plugins": {PLUGIN_ID: pin}}), encoding="utf-8")
+        return {"plugins": [], "lock": str(path), "fetch": by, **offered}
+
+    return values
+
+
 SOURCE_CASES: Dict[str, Case] = {
     "bundle_directory": Case(in_directory(NEW), instead=in_directory(OLD)),
     "lock": Case(locked, instead={"plugins": []}),
+    "fetch=controller": Case(fetched("controller", tree=False), instead=fetched("node", tree=False)),
+    "fetch=node": Case(fetched("node", tree=True), instead=fetched("node", tree=False)),
     "keyring": Case(signed, instead=lambda place: {**signed(place), "keyring": str(place.publisher.keys["foreign"])}),
     "signatures_required": Case(
         lambda place: signed(place, signatures_required=True),
@@ -797,7 +817,14 @@ def test_the_report_of_an_audit_writes_what_is_asked_for_and_nothing_in_check_mo
         assert sorted(result["files"].values()) == [str(place / name) for name in wanted]
 
 
-PINS_CASES = ("path", "plugins", "purge", "adopt", "reports", *(option for option in SOURCE_CASES if option != "lock"))
+PINS_CASES = (
+    "path",
+    "plugins",
+    "purge",
+    "adopt",
+    "reports",
+    *(option for option in SOURCE_CASES if option not in ("lock", "fetch=controller", "fetch=node")),
+)
 
 
 @pytest.mark.slow

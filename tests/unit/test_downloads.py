@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._downloads import SIGNATURE_LIMIT, Downloads
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._downloads import SIGNATURE_LIMIT, Downloads
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._transfer import Transfer, shown_url
+from ansible_collections.plugops.mattermost.plugins.module_utils._transfer import Transfer, shown_url
 
 from support.download_server import DownloadServer, download_server, make_ca
 
@@ -239,7 +239,7 @@ def test_no_url_of_a_file(cache: Path, url: str) -> None:
 def test_a_file_url_names_the_file_itself(cache: Path) -> None:
     assert downloads(cache).bundle("file:///srv/a%20b.tar.gz", SHA256) == "/srv/a b.tar.gz"
     assert downloads(cache).bundle("file://localhost/srv/b.tar.gz", SHA256) == "/srv/b.tar.gz"
-    with pytest.raises(OperatorError, match="a file of the controller"):
+    with pytest.raises(OperatorError, match="a file of the machine"):
         downloads(cache).bundle("file://example.com/srv/b.tar.gz", SHA256)
     assert not cache.exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
@@ -426,3 +427,54 @@ def test_wrong_options(tmp_path: Path, options: Dict[str, Any], problem: str) ->
 def test_empty_options_are_none(tmp_path: Path, bundle: Path) -> None:
     nothing = dict.fromkeys(("bundle_directory", "lock", "keyring", "download_ca_path"), "")
     assert _read(tmp_path, [{"src": bundle.name}], **nothing) == _read(tmp_path, [{"src": bundle.name}])
+
+
+URL = "https://bundles.example.com/plugin.tar.gz"
+
+
+def _pinned(tmp_path: Path, bundle: Path, url: str = URL, **more: Any) -> Tuple[str, WantedPlugin]:
+    """A lock file that pins the bundle, and what the bundle holds."""
+    (read,), _ = _read(tmp_path, [{"src": bundle.name}])
+    pin = {"version": read.version, "sha256": read.sha256, "url": url, "tree": read.tree, **more}
+    path = tmp_path / "plugins.lock.yml"
+    path.write_text(json.dumps({"format": 1, "plugins": {ID: pin}}))
+    return str(path), read
+
+
+@pytest.mark.parametrize("entries", [[], [{"id": ID}], [{"id": ID, "url": URL, "sha256": "its"}]])
+def test_the_node_downloads_what_the_lock_file_pins(tmp_path: Path, bundle: Path, entries: List[Any]) -> None:
+    lock, read = _pinned(tmp_path, bundle)
+    entries = [{**entry, "sha256": read.sha256} if "sha256" in entry else entry for entry in entries]
+    args = {"plugins": entries, "lock": lock, "fetch": "node", "download_limit": "5M", "download_timeout": None}
+    assert take_plugins(args, str) == {}, "nothing is sent"
+    assert args.pop("download_limit") == "5M"
+    (wanted,) = args.pop("bundles")
+    assert args == {}
+    assert (wanted["url"], wanted["sha256"], wanted["tree"]) == (URL, read.sha256, read.tree)
+
+
+@pytest.mark.parametrize(
+    ("pin", "options", "problem"),
+    [
+        ({"tree": ""}, {}, "must be pinned"),
+        ({"url": "https://me:secret@bundles.example.com/b"}, {}, "may hold a secret"),
+        ({"url": "https://bundles.example.com/b?token=secret"}, {}, "may hold a secret"),
+        ({}, {"keyring": "keys.gpg"}, "cannot be verified on the controller"),
+    ],
+)
+def test_what_a_node_cannot_download(
+    tmp_path: Path, bundle: Path, pin: Dict[str, str], options: Dict[str, str], problem: str
+) -> None:
+    lock, _ = _pinned(tmp_path, bundle, **pin)
+    with pytest.raises(OperatorError, match=problem) as raised:
+        _read(tmp_path, [], lock=lock, fetch="node", **options)
+    assert "secret@" not in str(raised.value)
+    assert "token" not in str(raised.value)
+
+
+def test_its_signature_goes_along(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "b.sig").write_bytes(b"\x88signature")
+    lock, _ = _pinned(tmp_path, bundle, signature="b.sig")
+    args: Dict[str, Any] = {"lock": lock, "fetch": "node"}
+    take_plugins(args, str)
+    assert base64.b64decode(args["bundles"][0]["signature"]) == b"\x88signature"

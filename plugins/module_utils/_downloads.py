@@ -2,8 +2,8 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: may change between minor releases without notice.
-"""Bundles and signatures from URLs: each downloaded once into the cache of the controller's user, under its name there
-by content, whatever the number of app servers and of runs at once."""
+"""Bundles and signatures from URLs: each downloaded once into a cache, under its name there by content, whatever the
+number of runs at once. The cache is that of the controller's user, or of a node that downloads itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import re
 from typing import BinaryIO, Callable, Iterator, Optional
 from urllib.parse import unquote, urlsplit
 
-from ..module_utils._errors import OperatorError
-from ..module_utils._files import fsync_directory, sha256_of
+from ._errors import OperatorError
+from ._files import fsync_directory, sha256_of
 from ._transfer import Transfer, shown_url
 
 SIGNATURE_LIMIT = 64 * 1024
@@ -141,5 +141,5 @@ def local_path(url: str) -> str:
     """Of a file URL."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise OperatorError("a file URL names a file of the controller", found=url, wanted="file:///path")
+        raise OperatorError("a file URL names a file of the machine that reads it", found=url, wanted="file:///path")
     return unquote(parts.path)

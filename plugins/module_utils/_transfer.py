@@ -17,7 +17,7 @@ import urllib.request
 from typing import Any, BinaryIO, Optional
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from ..module_utils._errors import OperatorError
+from ._errors import OperatorError
 
 _CHUNK = 256 * 1024
 _FRUITLESS_ATTEMPTS = 3
@@ -92,7 +92,7 @@ class Transfer:
                 "the download was refused",
                 where=shown_url(url),
                 found=f"HTTP {error.code} {error.reason}",
-                remedy="see to it that the URL is right and that the controller may read it",
+                remedy="see to it that the URL is right and that it may be read from here",
             ) from error
         except urllib.error.URLError as error:
             tls = isinstance(error.reason, ssl.SSLError)
@@ -102,7 +102,7 @@ class Transfer:
                 found=str(error.reason),
                 remedy=_TLS_REMEDY
                 if tls
-                else "see to it that the controller reaches it, by a proxy if need be (https_proxy, no_proxy)",
+                else "see to it that it can be reached from here, by a proxy if need be (https_proxy, no_proxy)",
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise _Cut(str(error) or type(error).__name__) from error
