@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
-from typing import Iterator, Tuple
+from typing import Tuple
 
 from ._account import Account
 from ._bundle import unpack_bundle
@@ -27,28 +25,13 @@ def clear_staging(directory: str) -> None:
 
     :raises OSError: it cannot be removed
     """
-    places = _staging_places(os.path.realpath(directory))
-    if any(os.path.lexists(place) for place in places):
-        with _alone(directory):
-            for place in places:
-                remove_tree(place)
+    for place in _staging_places(os.path.realpath(directory)):
+        remove_tree(place)
 
 
 def _staging_places(directory: str) -> Tuple[str, str]:
     """Outside the plugin directory, where a rename can still reach it; and inside, under a name that servers skip."""
     return os.path.join(os.path.dirname(directory), _STAGING), os.path.join(directory, _STAGING)
-
-
-@contextlib.contextmanager
-def _alone(directory: str) -> Iterator[None]:
-    """Wait until no other run unpacks into this directory, and let none begin."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 class Unpacker:
@@ -63,7 +46,6 @@ class Unpacker:
         self._account = account
         self._outside, self._inside = _staging_places(self._directory)
         self._staging = self._outside
-        self._locked = contextlib.ExitStack()
 
     def __enter__(self) -> Unpacker:
         if not os.path.isdir(self._directory):
@@ -72,19 +54,11 @@ class Unpacker:
                 where=self._directory,
                 remedy="let mattermost_plugin_directories make it before",
             )
-        self._locked.enter_context(_alone(self._directory))
-        try:
-            self._begin()
-        except BaseException:
-            self._locked.close()
-            raise
-        return self
-
-    def _begin(self) -> None:
         self._clear()
         self._staging = self._outside if self._outside_will_do() else self._inside
         if self._staging == self._inside:
             os.mkdir(self._inside, 0o700)
+        return self
 
     def _outside_will_do(self) -> bool:
         """Tried, not guessed: a bind mount has the device number of its surroundings and yet no rename leads there."""
@@ -103,8 +77,7 @@ class Unpacker:
         return True
 
     def __exit__(self, *_: object) -> None:
-        with self._locked:
-            self._clear()
+        self._clear()
 
     def install(self, plugin_id: str, bundle: str, tree: str) -> None:
         """Unpack ``bundle`` beside the plugin directory, check it, swap it in.
@@ -132,5 +105,4 @@ class Unpacker:
         fsync_directory(self._directory)
 
     def _clear(self) -> None:
-        for place in (self._outside, self._inside):
-            remove_tree(place)
+        clear_staging(self._directory)
