@@ -42,7 +42,9 @@ class ActionModule(ActionBase):
             lacking = answer.get("lacking") or []
             if lacking and not answer.get("failed"):
                 delivery = {sha256: sources[sha256] for sha256 in lacking if sha256 in sources}
-                args["delivery"] = self._deliver(delivery)
+                host = (task_vars or {}).get("inventory_hostname")
+                node = [str(part or "") for part in (host, args.get("root"), args.get("state_dir"))]
+                args["delivery"] = self._deliver(delivery, delivery_name(node, this_run().run))
                 answer = self._call(args, task_vars)
                 answer["delivered"] = sorted(delivery)
         finally:
@@ -57,9 +59,9 @@ class ActionModule(ActionBase):
             module_name="plugops.mattermost.mattermost_plugin", module_args=args, task_vars=task_vars
         )
 
-    def _deliver(self, bundles: Dict[str, str]) -> str:
+    def _deliver(self, bundles: Dict[str, str], name: str) -> str:
         """Send bundles (SHA-256 -> path) as one file: the round trips do not grow with their number."""
-        remote = self._connection._shell.join_path(self._make_tmp_path(), delivery_name(this_run().run))
+        remote = self._connection._shell.join_path(self._make_tmp_path(), name)
         with _packed(bundles) as local:
             self._transfer_file(local, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))

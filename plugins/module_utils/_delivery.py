@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import os
-from typing import Optional
+from typing import Optional, Sequence
 
+_PREFIX, _SUFFIX = "plugops-", ".tar"
 # Ansible's name for the directories that it makes on hosts.
 _DIRECTORIES = "ansible-tmp-*"
 
 
-def delivery_name(run: str) -> str:
+def delivery_name(node: Sequence[str], run: str) -> str:
     """
+    :param node: what tells nodes apart: several may lie on one machine
     :param run: tells runs apart, as in the run lock
     """
-    return f"plugops-{run}.tar"
+    digest = hashlib.sha256("\n".join(node).encode("utf-8")).hexdigest()
+    return f"{_PREFIX}{digest[:16]}-{run}{_SUFFIX}"
 
 
 def clear_deliveries(delivery: str, holder: Optional[str]) -> None:
-    """Remove a delivery that was taken in, and those that other runs have left beside it.
+    """Remove a delivery that was taken in, and those for the same node that other runs have left beside it.
 
     :param holder: the run that holds the node's lock; the others' are removed only if it is the one that delivered:
         then nobody else is at work here
     """
     _remove(delivery)
-    if holder is None or os.path.basename(delivery) != delivery_name(holder):
+    name = os.path.basename(delivery)
+    node, _, run = name[: -len(_SUFFIX)].rpartition("-")
+    if not name.startswith(_PREFIX) or run != holder:
         return
     place = os.path.dirname(os.path.dirname(delivery))
-    for other in glob.glob(os.path.join(glob.escape(place), _DIRECTORIES, delivery_name("*"))):
+    for other in glob.glob(os.path.join(glob.escape(place), _DIRECTORIES, f"{node}-*{_SUFFIX}")):
         _remove(other)
 
 
