@@ -29,14 +29,20 @@ def look_at_unit(scene: Scene) -> None:
     """Whether systemd can start the service, and does."""
     node, service = scene.node, scene.node.service
     named = {"service": node.service_name}
-    try:
-        concern = ServiceDirectory(node, node.wanted_working_directory)
-        concern.observe()
-    except OperatorError as error:
-        missing = "working directory" in error.problem and "wanted" in error.problem
-        code = "working-directory-missing" if missing else "unit-unusable"
-        scene.findings.add(code, "", str(error), remedy=error.remedy, values=named)
-    if service.stale:
+    concern = ServiceDirectory(node, node.wanted_working_directory)
+    for refuse, code in (
+        (concern.refuse_unusable_unit, "unit-unusable"),
+        (concern.refuse_missing_directory, "working-directory-missing"),
+    ):
+        try:
+            refuse(service)
+        except OperatorError as error:
+            scene.findings.add(code, "", str(error), remedy=error.remedy, values=named)
+    ignored = declared_working_directory(service.files).ignored
+    for line in ignored:
+        text = f"{line.where}: WorkingDirectory={line.value} is no absolute path without quotes and .."
+        scene.findings.add("drop-in-ignored", line.path, text, values=named)
+    if service.stale and not ignored:  # a file that systemd cannot read counts as unread for ever
         scene.findings.add("unit-not-reloaded", "", f"systemctl show {service.name}: NeedDaemonReload=yes")
     if systemd_is_running(node.root) and service.load_state == "loaded" and service.process is None:
         text = f"systemctl show {service.name}: ActiveState={service.active_state}, no main process"
@@ -65,6 +71,13 @@ def look_at_working_directory(scene: Scene) -> None:
         return
     concern = ServiceDirectory(node, wanted)
     differences = concern.compare(service)
+    if len(differences):
+        try:
+            concern.refuse_unwritable(service)
+        except OperatorError as error:  # what is wrong and site.yml cannot mend
+            scene.findings.add(
+                "working-directory-wrong", "", str(error), remedy=error.remedy, mends=False, values=values
+            )
     for difference in differences:
         said = declared_working_directory(service.files).decided_by
         where = f" ({said.where})" if said else f" ({service.fragment} and its drop-ins set none)"
@@ -186,5 +199,5 @@ def _relative_paths(scene: Scene, base: str) -> List[str]:
     return [
         f"{key} {path} leads to {scene.join(base, path)}, not to {node.resolve(path)}"
         for key, path in paths.items()
-        if not path.startswith("/")
+        if not path.startswith("/") and scene.join(base, path) != node.resolve(path)
     ]

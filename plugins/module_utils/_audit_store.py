@@ -6,21 +6,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import posixpath
 import tarfile
 import zlib
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Sequence, Set
 
+from ._access import mode_grants
+from ._account import owner_name
 from ._audit_plugins import Unpacked
 from ._audit_scene import Scene
+from ._directory_plan import octal
 from ._errors import OperatorError
 from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
 from ._plugin_settings import STATES, enabled_ids
 from ._strategy import FILESTORE_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
 from ._tree import MARKER
 from ._version import ServerVersion
+from ._way import Step
 
 _SUFFIX = ".tar.gz"
 _SIGNATURES_SINCE = ServerVersion(5, 18)
@@ -44,6 +49,7 @@ def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
             _look_at_stored(scene, plugin, scene.join(folder, stored[plugin.id]), version)
         elif plugin.id not in prepackaged:
             _look_at_unstored(scene, plugin, version)
+    _look_at_reading(scene, [scene.join(folder, name) for name in stored.values()])
     _look_at_signatures(scene, folder, stored, version)
 
 
@@ -96,6 +102,19 @@ def _look_at_unstored(scene: Scene, plugin: Unpacked, version: ServerVersion) ->
         scene.findings.add("unpacked-unsupported", plugin.id, f"{plugin.path}, the server is {version}")
     else:
         scene.findings.add("unmanaged-plugin", plugin.id, f"{plugin.path} has no {MARKER}")
+
+
+def _look_at_reading(scene: Scene, bundles: Sequence[str]) -> None:
+    account = scene.node.account
+    for path in bundles:
+        with contextlib.suppress(OSError):
+            found = os.stat(scene.real(path))
+            step = Step(path, found.st_uid, found.st_gid, found.st_mode & 0o7777, found.st_dev, found.st_ino)
+            if not mode_grants(step, account, os.R_OK):
+                owner = owner_name(step.uid, step.gid, scene.node.root)
+                text = f"{path}: {account.name} may not read it (owner {owner}, mode {octal(step.mode)})"
+                remedy = f"Give it to {account.name} (chown {account.owner} {path}), then restart the service."
+                scene.findings.add("filestore-sync-failed", path, text, remedy=remedy)
 
 
 def _look_at_signatures(scene: Scene, folder: str, stored: Dict[str, str], version: ServerVersion) -> None:

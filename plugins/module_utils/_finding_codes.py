@@ -421,6 +421,17 @@ _SERVICE = (
         "systemctl daemon-reload",
     ),
     FindingCode(
+        "drop-in-ignored",
+        WARNING,
+        SERVICE,
+        "systemd ignores a part of a drop-in",
+        "A WorkingDirectory= in it is no absolute path: systemd reads no further in that file, and goes on without it.",
+        "What stands there from that line on has no effect, and systemctl says after every daemon-reload that the unit "
+        "changed on disk.",
+        "Correct the line, or remove it, then let systemd read the file (systemctl daemon-reload).",
+        "systemd-analyze verify {service}",
+    ),
+    FindingCode(
         "account-missing",
         ERROR,
         SERVICE,

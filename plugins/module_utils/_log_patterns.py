@@ -88,6 +88,11 @@ _KNOWN: Tuple[_Known, ...] = (
     _known(r"must at least have a web app or server component|invalid webapp bundle path", "manifest-unreadable"),
     _known(r"unable to read webapp bundle: " + _ID, "webapp-missing", "misnamed-directory"),
     _known(r"webapp bundle.*?: \w+ " + _PATH + r": no such file", "webapp-missing", "misnamed-directory", *_NO_SUCH),
+    _known(
+        rf"plugin bundle from file store.*?open {_PATH}: permission denied",
+        "filestore-sync-failed",
+        *_DENIED,
+    ),
     # what the kernel says
     _known(rf"(?:{_CALL} {_PATH}: )?no space left on device|disk quota exceeded", "disk-full", *_FULL),
     _known(rf"{_CALL} {_PATH}: read-only file system", "mount-read-only", *_READ_ONLY),

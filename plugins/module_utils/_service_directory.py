@@ -69,11 +69,9 @@ class ServiceDirectory(Concern[Service]):
             needed that another file would overrule, or that we may not make
         """
         service = self._node.service
-        self._refuse_unusable_unit(service)
-        self._refuse_missing_directory(service)
-        if self._must_write(service):
-            self._refuse_stronger_drop_in(service)
-            self._refuse_bad_place(service)
+        self.refuse_unusable_unit(service)
+        self.refuse_missing_directory(service)
+        self.refuse_unwritable(service)
         return service
 
     def compare(self, found: Service) -> Tracker:
@@ -163,7 +161,10 @@ class ServiceDirectory(Concern[Service]):
 
     # what forbids a change
 
-    def _refuse_unusable_unit(self, service: Service) -> None:
+    def refuse_unusable_unit(self, service: Service) -> None:
+        """
+        :raises OperatorError: systemd has no such unit, or does not load it
+        """
         reread = "; systemd has not read the files since they changed: systemctl daemon-reload" if service.stale else ""
         if service.load_state == "not-found":
             similar = similar_units(service.name, self._node.root)
@@ -196,7 +197,10 @@ class ServiceDirectory(Concern[Service]):
                 remedy=f"see what systemd-analyze verify {service.name} says{reread}",
             )
 
-    def _refuse_missing_directory(self, service: Service) -> None:
+    def refuse_missing_directory(self, service: Service) -> None:
+        """
+        :raises OperatorError: the wanted directory is none
+        """
         hidden = [key for key in ("RootImage", "BindPaths", "BindReadOnlyPaths") if service.sandbox.get(key)]
         inside = self._seen_inside(service)
         if hidden and (inside is not self._node.root or "RootImage" in hidden):
@@ -214,14 +218,24 @@ class ServiceDirectory(Concern[Service]):
             "is missing does not start, or with WorkingDirectory=- starts in / and finds no plugins",
         )
 
+    def refuse_unwritable(self, service: Service) -> None:
+        """
+        :raises OperatorError: a drop-in is needed, and would have no effect or cannot be written
+        """
+        if self._must_write(service):
+            self._refuse_stronger_drop_in(service)
+            self._refuse_bad_place(service)
+
     def _refuse_stronger_drop_in(self, service: Service) -> None:
         ours = drop_in_path(service)
+        unread = declared_working_directory(service.files).ignored
         stronger = [
             assignment
             for assignment in service.files.assignments
             if (assignment.section, assignment.key) == ("Service", "WorkingDirectory")
             and assignment.path in service.files.drop_ins
             and _comes_after(assignment.path, ours)
+            and not any(line.path == assignment.path and line.line <= assignment.line for line in unread)
         ]
         hiding = [path for path in service.files.drop_ins if _hides(path, ours)]
         if stronger:

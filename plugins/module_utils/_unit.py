@@ -109,12 +109,14 @@ class WorkingDirectory(NamedTuple):
     :param path: as in :class:`Service`
     :param decided_by: the line that counts, also where it resets; None where there is none
     :param refused: a line because of which systemd refuses the whole unit
+    :param ignored: lines because of which systemd reads no further in their drop-ins
     """
 
     path: str = ""
     optional: bool = False
     decided_by: Optional[Assignment] = None
     refused: Optional[Assignment] = None
+    ignored: Tuple[Assignment, ...] = ()
 
 
 def systemd_is_running(root: Root) -> bool:
@@ -134,11 +136,15 @@ def observe_service(name: str, root: Root, run: Run, live: bool) -> Service:
 def declared_working_directory(files: UnitFiles) -> WorkingDirectory:
     """What the files set as the working directory, read as systemd reads it.
 
-    A path not absolute or not normalized makes systemd refuse the unit; with ``-`` in front it ignores the line.
+    A path not absolute or not normalized makes systemd refuse the unit, or, in a drop-in, go on without the rest of
+    that file; with ``-`` in front it ignores the line.
     """
     found = WorkingDirectory()
+    ignored: List[Assignment] = []
     for assignment in files.assignments:
         if (assignment.section, assignment.key) != ("Service", "WorkingDirectory"):
+            continue
+        if any(line.path == assignment.path for line in ignored):
             continue
         optional = assignment.value.startswith("-")
         text = assignment.value[1:] if optional else assignment.value
@@ -147,9 +153,11 @@ def declared_working_directory(files: UnitFiles) -> WorkingDirectory:
             found = WorkingDirectory(decided_by=assignment)
         elif path:
             found = WorkingDirectory(path, optional, assignment)
-        elif not optional:
+        elif not optional and assignment.path not in files.drop_ins:
             return WorkingDirectory(refused=assignment)
-    return found
+        elif not optional:
+            ignored.append(assignment)
+    return found._replace(ignored=tuple(ignored))
 
 
 def _absolute(text: str, unit: str) -> str:

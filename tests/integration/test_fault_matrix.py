@@ -1,122 +1,40 @@
 """Faults on a real host, alone and in pairs: an audit names what was broken, all of it, and nothing else.
 
-All of it is one play on one host, since a start of Ansible for each fault would take longer than the faults.
+All on one host, which is put back after each.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterator
+from typing import Dict, Iterator
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
 
-from hosts import cluster as hosts
 from support import cluster
-from support.artifacts import make_artifacts
-from support.faults import BY_NAME, FAULTS, FUNCTIONS, MENDED_TOGETHER, PAIRS, Fault
-from support.playbooks import Run, run_playbook
+from support.fault_host import HEALTHY, FaultHost, Found, fault_host
+from support.faults import BY_NAME, FAULTS, MENDED_TOGETHER, PAIRS, Fault
+from support.playbooks import run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 
-INFO = "plugops.mattermost.mattermost_plugin_info"
-PLUGINS = 4
-HEALTHY = "healthy"
-
-
-@dataclass(frozen=True)
-class Host:
-    """One host with a healthy app server."""
-
-    inventory: Path
-    wanted: Dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What an audit found, and what it said of it."""
-
-    codes: FrozenSet[str]
-    notes: FrozenSet[str]
-    text: str
-
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
+def host() -> Iterator[FaultHost]:
     missing = cluster.missing()
     if missing:
         pytest.skip(f"no test hosts on this machine: {'; '.join(missing)}")
-    with tempfile.TemporaryDirectory(prefix="plugops-faults-") as place:
-        artifacts, state_dir = Path(place) / "artifacts", Path(place) / "cluster"
-        make_artifacts(artifacts, cluster.VERSION, PLUGINS, 3)
-        try:
-            hosts.up(state_dir, hosts.Wanted(("app1",), "bookworm", "mattermost_app_servers", "deploy", ()))
-            inventory = state_dir / "inventory.yml"
-            release = str(artifacts / f"mattermost-{cluster.VERSION}.tar.gz")
-            broken = {
-                "broken_release": release,
-                "broken_bundles": str(artifacts),
-                "broken_working_directory": "",
-                "broken_drop_in": "",
-                "broken_local_mode": True,
-                "broken_plugins": [],
-            }
-            run_playbook("molecule/resources/break.yml", inventory, broken)
-            found = cluster.TestCluster(artifacts, inventory, state_dir / "ssh_config", PLUGINS)
-            run_playbook("playbooks/site.yml", inventory, found.wanted(PLUGINS))
-            yield Host(inventory, found.wanted(PLUGINS))
-        finally:
-            hosts.down(state_dir)
-
-
-def audit_task(host: Host, name: str) -> Dict[str, Any]:
-    arguments = {
-        "settings": host.wanted["mattermost_plugin_settings"],
-        "plugins": host.wanted["mattermost_plugins"],
-        "findings": True,
-    }
-    return {"name": name, INFO: arguments, "check_mode": True}
-
-
-def shell_task(name: str, script: str) -> Dict[str, Any]:
-    text = f"{FUNCTIONS.read_text(encoding='utf-8')}\n{script}"
-    return {"name": name, "ansible.builtin.shell": {"cmd": text, "executable": "/bin/bash"}, "check_mode": False}
-
-
-def injected(host: Host, cases: Dict[str, str]) -> Run:
-    """Each script in turn, an audit after each, all put back before the next."""
-    tasks = [shell_task("keep", "keep"), audit_task(host, HEALTHY)]
-    for name, script in cases.items():
-        tasks += [shell_task(f"make {name}", f"{script}"), audit_task(host, name), shell_task(f"mend {name}", "reset")]
-    tasks.append(audit_task(host, f"{HEALTHY} again"))
-    play = {"hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}
-    with tempfile.TemporaryDirectory() as place:
-        playbook = Path(place) / "faults.json"
-        playbook.write_text(json.dumps([play]), encoding="utf-8")
-        return run_playbook(str(playbook), host.inventory, {})
-
-
-def found_by(run: Run) -> Dict[str, Found]:
-    found = {}
-    for task in run.tasks:
-        if task["action"] == INFO:
-            findings = task["result"]["findings"]
-            codes = frozenset(item["code"] for item in findings if item["severity"] != "note")
-            notes = frozenset(item["code"] for item in findings if item["severity"] == "note")
-            text = "\n".join(f"{item['code']} {item['subject']}: {item['evidence']}" for item in findings)
-            found[task["task"]] = Found(codes, notes, text)
-    return found
+    with fault_host() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def matrix(host: Host) -> Dict[str, Found]:
+def matrix(host: FaultHost) -> Dict[str, Found]:
     """What was found for each fault, and each pair."""
+    found = {HEALTHY: host.keep()}
     cases = {fault.name: fault.script for fault in FAULTS}
     cases.update({f"{one}+{other}": f"{BY_NAME[one].script}\n{BY_NAME[other].script}" for one, other in PAIRS})
-    return found_by(injected(host, cases))
+    found.update(host.audits({**cases, f"{HEALTHY} again": ":"}))
+    return found
 
 
 def test_nothing_is_found_on_a_healthy_node(matrix: Dict[str, Found]) -> None:
@@ -136,18 +54,13 @@ def test_two_faults_are_both_named(one: str, other: str, matrix: Dict[str, Found
     assert found.codes == BY_NAME[one].codes | BY_NAME[other].codes, found.text
 
 
-def test_site_mends_what_it_says_it_mends(host: Host, matrix: Dict[str, Found]) -> None:
+def test_site_mends_what_it_says_it_mends(host: FaultHost, matrix: Dict[str, Found]) -> None:
     """As many at once as fit on one host; then the audit is clean."""
     faults = [BY_NAME[name] for name in MENDED_TOGETHER]
     assert all(CODES[code].mends for fault in faults for code in fault.codes)
-    script = "\n".join(["keep", *(fault.script for fault in faults)])
-    play = {"hosts": "all", "gather_facts": False, "become": True}
-    with tempfile.TemporaryDirectory() as place:
-        playbook = Path(place) / "break.json"
-        playbook.write_text(json.dumps([{**play, "tasks": [shell_task("break", script), audit_task(host, "broken")]}]))
-        broken = found_by(run_playbook(str(playbook), host.inventory, {}))["broken"]
-        assert broken.codes == frozenset().union(*(fault.codes for fault in faults)), broken.text
-        run_playbook("playbooks/site.yml", host.inventory, host.wanted)
-        playbook.write_text(json.dumps([{**play, "tasks": [audit_task(host, "mended")]}]))
-        mended = found_by(run_playbook(str(playbook), host.inventory, {}))["mended"]
+    everything = "\n".join(fault.script for fault in faults)
+    broken = host.audits({"broken": everything}, reset=False)["broken"]
+    assert broken.codes == frozenset().union(*(fault.codes for fault in faults)), broken.text
+    run_playbook("playbooks/site.yml", host.cluster.inventory, host.wanted)
+    mended = host.audits({"mended": ":"}, reset=False)["mended"]
     assert mended.codes == frozenset(), mended.text

@@ -423,7 +423,13 @@ REFUSED = [
     Situation(SERVICE, "no unit", {}, "does not exist", no_unit),
     Situation(SERVICE, "masked", {}, "is masked", masked),
     Situation(SERVICE, "a stronger drop-in", {}, "read after ours", drop_in("zzz.conf", "WorkingDirectory=/srv")),
-    Situation(SERVICE, "refused by systemd", {}, "refuses the whole unit", drop_in("a.conf", "WorkingDirectory=srv")),
+    Situation(
+        SERVICE,
+        "refused by systemd",
+        {},
+        "refuses the whole unit",
+        lambda place: place.replace(UNIT, "User=", "WorkingDirectory=srv\nUser="),
+    ),
     Situation(SERVICE, "a link in our place", {}, "something else has its place", link_for_our_drop_in),
 ]
 

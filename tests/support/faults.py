@@ -9,6 +9,7 @@ from typing import FrozenSet, List, Tuple
 from support.bundles import SERVER_EXECUTABLE
 
 FUNCTIONS = Path(__file__).with_name("faults.sh")
+_SERVER_SCRIPT = f"server_part $A {SERVER_EXECUTABLE}"
 SERVER_PART = f"$PL/$A/{SERVER_EXECUTABLE}"
 # A header for a processor that the tests do not run on, and one with a loader that no machine has.
 _ELF = """python3 -c "
@@ -81,6 +82,7 @@ FAULTS: List[Fault] = [
     _fault("foreign-owner", "chown -R root $PL/$B"),
     _fault("content-closed", "chmod u-w $PL/$B"),
     _fault("parent-not-searchable", "chmod o-x /opt"),
+    _fault("acl", "setfacl -m u:mattermost:--- /opt"),
     _fault("parent-missing", "conf PluginSettings ClientDirectory '\"/srv/none/plugins\"'; again"),
     _fault("not-a-directory", "rm -rf $CL; touch $CL"),
     _fault("mount-read-only", "mount --bind $PL $PL; mount -o remount,bind,ro $PL"),
@@ -100,7 +102,17 @@ FAULTS: List[Fault] = [
     _fault("inodes-full", "small $PL size=100M,nr_inodes=200"),
     # service
     _fault("service-not-running", "systemctl stop mattermost; touch $KEPT/restarted"),
-    _fault("unit-unusable", "drop_in WorkingDirectory=opt/mattermost; systemctl daemon-reload"),
+    _fault(
+        "unit-unusable",
+        "cp -p $UNIT $KEPT/unit; sed -i '/^User=/i WorkingDirectory=opt/mattermost' $UNIT; systemctl daemon-reload",
+    ),
+    _fault("drop-in-ignored", "drop_in WorkingDirectory=opt/mattermost; systemctl daemon-reload"),
+    _fault(
+        "sandbox-other-root",
+        "drop_in RootDirectory=/srv; systemctl daemon-reload",
+        "working-directory-missing",
+        notes=("sandbox-other-root",),
+    ),
     _fault("unit-not-reloaded", "drop_in Environment=A=b"),
     _fault("account-missing", "drop_in User=nobody-there; systemctl daemon-reload"),
     _fault(
@@ -116,6 +128,13 @@ FAULTS: List[Fault] = [
         "service-not-running",
     ),
     _fault("process-elsewhere", "drop_in WorkingDirectory=/srv; again; rm $DROP_IN; systemctl daemon-reload"),
+    _fault(
+        "process-user",
+        "drop_in User=root; again; rm $DROP_IN; systemctl daemon-reload",
+        "process-user",
+        "foreign-owner",
+    ),
+    _fault("restart-owed", "owe_restart"),
     _fault("leftovers-in-bin", "mkdir $P/bin/data; echo a >$P/bin/data/file"),
     _fault("socket-hidden", "drop_in PrivateTmp=yes; again"),
     _fault(
@@ -134,6 +153,13 @@ FAULTS: List[Fault] = [
     ),
     _fault("executable-not-executable", f"chmod a-x {SERVER_PART}"),
     _fault("loader-missing", f"{_ELF.format(machine=62, length=16)} >{SERVER_PART}"),
+    _fault("plugin-died-at-start", f"{_SERVER_SCRIPT} 'exit 1'", "plugin-died-at-start", notes=("unmanaged-plugin",)),
+    _fault(
+        "plugin-start-timeout",
+        f"{_SERVER_SCRIPT} 'exec sleep 60'",
+        "plugin-start-timeout",
+        notes=("unmanaged-plugin",),
+    ),
     _fault("webapp-missing", "rm $PL/$B/webapp/*.js"),
     _fault("min-server-version", "manifest $B \"m['min_server_version'] = '99.0.0'\""),
     _fault("duplicate-plugin", "cp -a $PL/$B $PL/$B.bak"),
@@ -142,7 +168,20 @@ FAULTS: List[Fault] = [
     _fault("linked-plugin", "ln -s /srv $PL/linked; chown -h mattermost: $PL/linked"),
     _fault("manifest-unreadable", "mkdir $PL/half; echo '{' >$PL/half/plugin.json; chown -R mattermost: $PL/half"),
     _fault("plugin-missing", 'conf PluginSettings PluginStates \'{"com.example.gone": {"Enable": true}}\''),
+    _fault(
+        "plugin-not-running",
+        "enabled com.example.copy; again; cp -a $PL/$B $PL/com.example.copy; rm $PL/com.example.copy/.filestore; "
+        "manifest com.example.copy \"m['id'] = 'com.example.copy'\"",
+        "plugin-not-running",
+        notes=("unmanaged-plugin",),
+    ),
     # the file store
+    _fault("unmanaged-plugin", "unmanaged $B", notes=("unmanaged-plugin",)),
+    _fault("bundle-damaged", "echo x >$P/data/plugins/$B.tar.gz; again"),
+    _fault(
+        "filestore-sync-failed",
+        "chown root $P/data/plugins/$B.tar.gz; chmod 0600 $P/data/plugins/$B.tar.gz; again",
+    ),
     _fault(
         "marker-on-copy",
         "cp -a $PL/$B $PL/com.example.copy; manifest com.example.copy \"m['id'] = 'com.example.copy'\"",
@@ -150,6 +189,8 @@ FAULTS: List[Fault] = [
     _fault("store-copy-wins", "manifest $B \"m['version'] = '9.9.9'\""),
     _fault("signature-missing", "conf PluginSettings RequirePluginSignature true; again", notes=("uploads-disabled",)),
     _fault("signature-key-missing", "conf PluginSettings SignaturePublicKeyFiles '[\"gone.gpg\"]'; again"),
+    # what keeps the audit from looking
+    _fault("not-audited", "rm $P/logs/mattermost.log; mkdir $P/logs/mattermost.log; touch $KEPT/restarted"),
 ]
 BY_NAME = {fault.name: fault for fault in FAULTS}
 # Two at once: on different parts, and on the same.

@@ -4,7 +4,8 @@ P=/opt/mattermost
 PL=$P/plugins
 CL=$P/client/plugins
 KEPT=/root/kept
-DROP_IN=/etc/systemd/system/mattermost.service.d/zzz-fault.conf
+UNIT=/etc/systemd/system/mattermost.service
+DROP_IN=$UNIT.d/zzz-fault.conf
 A=com.example.plugin01   # has a server part
 B=com.example.plugin02   # has none
 
@@ -72,6 +73,45 @@ with open(sys.argv[1], "w") as out:
 PY
 }
 
+# unmanaged PLUGIN: the server leaves it as it is, also at its start
+unmanaged() {
+  rm -f "$PL/$1/.filestore" "$P/data/plugins/$1.tar.gz"
+}
+
+# server_part PLUGIN LINE: its server part is a shell script of this one line, and the server starts with it
+server_part() {
+  unmanaged "$1"
+  printf '#!/bin/sh\n%s\n' "$3" >"$PL/$1/$2"
+  again
+}
+
+# enabled PLUGIN: in config.json, besides those that are
+enabled() {
+  python3 - "$1" <<'PY'
+import json, sys
+path = "/opt/mattermost/config/config.json"
+with open(path) as source:
+    document = json.load(source)
+document["PluginSettings"]["PluginStates"][sys.argv[1]] = {"Enable": True}
+with open(path, "w") as out:
+    json.dump(document, out, indent=4)
+PY
+}
+
+# owe_restart: as a run of this collection leaves it that was cut off between a change and the restart
+owe_restart() {
+  python3 - "$(systemctl show -P MainPID mattermost)" <<'PY'
+import json, sys
+with open("/proc/sys/kernel/random/boot_id") as source:
+    boot = source.read().strip()
+with open(f"/proc/{sys.argv[1]}/stat") as source:
+    started = source.read().rpartition(")")[2].split()[19]
+note = [{"process": f"{boot} {sys.argv[1]} {started}", "reason": "PluginSettings.Directory was changed"}]
+with open("/var/lib/plugops/restart-required.json", "w") as out:
+    json.dump(note, out)
+PY
+}
+
 # small DIRECTORY OPTIONS: a small file system of the service user in the place of the directory, with what was in it
 small() {
   mount -t tmpfs -o "uid=$(id -u mattermost),gid=$(id -g mattermost),mode=0755,$2" small "$1"
@@ -79,13 +119,16 @@ small() {
 }
 
 reset() {
-  systemctl unmask --runtime mattermost >/dev/null 2>&1 || true
   for mounted in $(findmnt -rno TARGET | grep "^$P/" | tac); do umount -l "$mounted"; done
   chattr -R -i -a $PL $CL 2>/dev/null || true
   chmod 0755 /opt $P
+  setfacl -b /opt
+  if [ -d $P/logs/mattermost.log ]; then rmdir $P/logs/mattermost.log; fi
+  rm -f /var/lib/plugops/restart-required.json
   rm -rf $P/bin/data $P/bin/logs $P/bin/plugins /etc/nginx/sites-enabled/fault /etc/mattermost-fault.json
   if [ -e $KEPT/restarted ]; then systemctl stop mattermost; fi
   if [ -S /var/tmp/mattermost_local.socket ] && [ -e $KEPT/restarted ]; then rm /var/tmp/mattermost_local.socket; fi
+  if [ -e $KEPT/unit ]; then mv $KEPT/unit $UNIT; systemctl daemon-reload; fi
   if [ -e $DROP_IN ]; then rm -f $DROP_IN; systemctl daemon-reload; fi
   rm -rf $PL $CL $P/data/plugins
   tar -C $P -xpf $KEPT/files.tar

@@ -57,11 +57,13 @@ def run_playbook(
     may_fail: bool = False,
     exit_by_audit: bool = False,
     cache: Optional[Path] = None,
+    keep_modules: bool = False,
 ) -> Run:
     """Run a playbook from the repository's root.
 
     :param options: more options of ansible-playbook, e.g. ``--check``
     :param cache: where the controller keeps what it read and downloaded; default: where it always does
+    :param keep_modules: leave on the hosts what Ansible ran there
     :param exit_by_audit: with the callback that ends it by what an audit found
     :raises AssertionError: it failed, unless it may
     """
@@ -78,6 +80,8 @@ def run_playbook(
         )
         if cache is not None:
             environment["XDG_CACHE_HOME"] = str(cache)
+        if keep_modules:
+            environment["ANSIBLE_KEEP_REMOTE_FILES"] = "1"
         done = subprocess.run(
             command,
             cwd=REPOSITORY,

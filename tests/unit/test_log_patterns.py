@@ -178,6 +178,12 @@ SAID: List[Tuple[str, Dict[str, str], str, str]] = [
     ),
     (
         "Failed to open plugin bundle from file store.",
+        {"bundle": f"plugins/{A}.tar.gz", "error": f"open data/plugins/{A}.tar.gz: permission denied"},
+        "filestore-sync-failed",
+        "",
+    ),
+    (
+        "Failed to open plugin bundle from file store.",
         {"bundle": f"{A}.tar.gz", "error": "eof"},
         "filestore-sync-failed",
         "",

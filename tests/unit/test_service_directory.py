@@ -355,6 +355,12 @@ def test_line_that_systemd_refuses(root: Path, value: str) -> None:
         inspect(concern(root))
 
 
+def test_a_drop_in_that_systemd_cannot_read_is_no_stronger_one(root: Path) -> None:
+    unit(root, "WorkingDirectory=/srv")
+    write(root, f"{ETC}/{NAME}.d/zzz.conf", "WorkingDirectory=srv", "WorkingDirectory=/elsewhere")
+    assert ensure(concern(root), check_mode=False).facts["working_directory"] == WANTED
+
+
 def test_directory_that_is_missing_or_none(root: Path) -> None:
     unit(root, "WorkingDirectory=-/opt/gone")
     (root / "opt/file").write_text("")

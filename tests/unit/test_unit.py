@@ -218,6 +218,19 @@ def test_working_directory_as_systemd_reads_it(root: Path, oracle: None, lines: 
         assert (found.load_state, found.working_directory or "/") == ("loaded", theirs.unit.one("WorkingDirectory"))
 
 
+@pytest.mark.parametrize("lines", [["b"], ["/c", "b"], ["b", "/c"], ["/a/../b", "/c"], ["-b", "/c"], ['"/b"', "-/c"]])
+def test_a_drop_in_of_which_systemd_reads_no_further(root: Path, oracle: None, lines: List[str]) -> None:
+    unit(root, "WorkingDirectory=/a")
+    write(root, f"{ETC}/{NAME}.d/a.conf", "[Service]", *[f"WorkingDirectory={line}" for line in lines])
+    theirs = systemd_oracle.load(root, NAME)
+    assert theirs.unit is not None, "the unit stays usable"
+    found = from_files(root)
+    assert (found.load_state, found.working_directory) == ("loaded", theirs.unit.one("WorkingDirectory"))
+    ignored = declared_working_directory(found.files).ignored
+    assert len(ignored) == (0 if lines[0].startswith("-") else 1)
+    assert all(f"{line.where}: " in theirs.log for line in ignored)
+
+
 def test_home_of_the_user(root: Path) -> None:
     unit(root, "User=mattermost", "WorkingDirectory=-~")
     found = from_files(root)
