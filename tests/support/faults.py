@@ -55,7 +55,7 @@ FAULTS: List[Fault] = [
         "drop_in Environment=MM_CONFIG=/etc/mattermost-fault.json; again",
         notes=("config-file-ignored",),
     ),
-    _fault("config-unreadable", "echo '{' >$P/config/config.json"),
+    _fault("config-unreadable", "touch $KEPT/restarted; echo '{' >$P/config/config.json"),
     _fault(
         "relative-directory",
         "conf PluginSettings Directory '\"../mattermost/plugins\"'; again",
@@ -170,8 +170,7 @@ FAULTS: List[Fault] = [
     _fault("plugin-missing", 'conf PluginSettings PluginStates \'{"com.example.gone": {"Enable": true}}\''),
     _fault(
         "plugin-not-running",
-        "enabled com.example.copy; again; cp -a $PL/$B $PL/com.example.copy; rm $PL/com.example.copy/.filestore; "
-        "manifest com.example.copy \"m['id'] = 'com.example.copy'\"",
+        "enabled com.example.copy; again; copy $B com.example.copy; rm $PL/com.example.copy/.filestore",
         "plugin-not-running",
         notes=("unmanaged-plugin",),
     ),
@@ -184,7 +183,7 @@ FAULTS: List[Fault] = [
     ),
     _fault(
         "marker-on-copy",
-        "cp -a $PL/$B $PL/com.example.copy; manifest com.example.copy \"m['id'] = 'com.example.copy'\"",
+        "copy $B com.example.copy",
     ),
     _fault("store-copy-wins", "manifest $B \"m['version'] = '9.9.9'\""),
     _fault("signature-missing", "conf PluginSettings RequirePluginSignature true; again", notes=("uploads-disabled",)),

@@ -48,8 +48,9 @@ drop_in() {
   printf '%s\n' "$@" >>$DROP_IN
 }
 
-# conf SECTION KEY JSON: in config.json
+# conf SECTION KEY JSON: in config.json, which the server watches: what it says then ends with a restart
 conf() {
+  touch $KEPT/restarted
   python3 - "$@" <<'PY'
 import json, sys
 path = "/opt/mattermost/config/config.json"
@@ -73,6 +74,14 @@ with open(sys.argv[1], "w") as out:
 PY
 }
 
+# copy PLUGIN ID: a copy under another id, there at once and whole
+copy() {
+  cp -a "$PL/$1" $KEPT/copy
+  sed -i "s/\"$1\"/\"$2\"/" $KEPT/copy/plugin.json
+  cp -a $KEPT/copy "$PL/.copy" && mv "$PL/.copy" "$PL/$2"
+  rm -r $KEPT/copy
+}
+
 # unmanaged PLUGIN: the server leaves it as it is, also at its start
 unmanaged() {
   rm -f "$PL/$1/.filestore" "$P/data/plugins/$1.tar.gz"
@@ -87,6 +96,7 @@ server_part() {
 
 # enabled PLUGIN: in config.json, besides those that are
 enabled() {
+  touch $KEPT/restarted
   python3 - "$1" <<'PY'
 import json, sys
 path = "/opt/mattermost/config/config.json"
@@ -131,7 +141,8 @@ reset() {
   if [ -e $KEPT/unit ]; then mv $KEPT/unit $UNIT; systemctl daemon-reload; fi
   if [ -e $DROP_IN ]; then rm -f $DROP_IN; systemctl daemon-reload; fi
   rm -rf $PL $CL $P/data/plugins
-  tar -C $P -xpf $KEPT/files.tar
+  # The server watches its configuration: that is put back only while it does not run.
+  tar -C $P -xpf $KEPT/files.tar $(if [ ! -e $KEPT/restarted ]; then echo plugins client/plugins data; fi)
   if [ -e $KEPT/restarted ]; then
     rm -f $KEPT/restarted
     systemctl reset-failed mattermost 2>/dev/null || true
