@@ -1,0 +1,178 @@
+"""Audit of an image: what depends on the server's version, what only a log or the report tells, and what obstacles are.
+
+Faults of a running host are made on one: tests/integration/test_fault_matrix.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Set, Tuple
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils import _directories, _obstacle
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit import Audit
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit_directories import look_at_directories
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit_scene import Scene
+from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._obstacle import HIDDEN, NEEDS_ROOT, Obstacle
+
+from support.bundles import make_bundle
+
+ID = "com.example.audit"
+KINDS = {value for name, value in vars(_obstacle).items() if name.isupper() and not name.startswith("_")}
+UNIT = """\
+[Service]
+User=mattermost
+WorkingDirectory=/opt/mattermost
+ExecStart=/opt/mattermost/bin/mattermost
+"""
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A root with a healthy app server below /opt/mattermost."""
+    install = tmp_path / "opt/mattermost"
+    for name in ("config", "logs", "plugins", "client/plugins", "data/plugins", "prepackaged_plugins"):
+        (install / name).mkdir(parents=True)
+    settings = {"Directory": "./plugins", "ClientDirectory": "./client/plugins", "EnableUploads": True}
+    (install / "config/config.json").write_text(json.dumps({"PluginSettings": settings}))
+    write(tmp_path / "etc/systemd/system/mattermost.service", UNIT)
+    write(tmp_path / "etc/passwd", f"mattermost:x:{os.geteuid()}:{os.getegid()}::/opt/mattermost:/bin/sh\n")
+    write(tmp_path / "etc/group", f"mattermost:x:{os.getegid()}:\n")
+    return tmp_path
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def enable(image: Path, plugin_id: str) -> None:
+    path = image / "opt/mattermost/config/config.json"
+    document = json.loads(path.read_text())
+    document["PluginSettings"]["PluginStates"] = {plugin_id: {"Enable": True}}
+    path.write_text(json.dumps(document))
+
+
+def unpack(image: Path, bundle: Path) -> None:
+    with tarfile.open(bundle) as archive:
+        archive.extractall(image / "opt/mattermost/plugins", filter="fully_trusted")
+
+
+def log(image: Path, message: str, level: str = "error", **fields: str) -> None:
+    line = {"level": level, "ts": 1515075635.25, "caller": "app/plugin.go:1", "msg": message, **fields}
+    write(image / "opt/mattermost/logs/mattermost.log", json.dumps(line) + "\n")
+
+
+def node(image: Path, version: Optional[str]) -> Node:
+    def run(argv: Sequence[str]) -> Tuple[int, str, str]:
+        raise AssertionError(f"an image runs nothing: {argv}")
+
+    return Node(NodeOptions(root=str(image), server_version=version), run)
+
+
+def codes(image: Path, version: Optional[str] = "9.10.0", report: Optional[Mapping[str, Any]] = None) -> Set[str]:
+    return set(findings(image, version, report or {}))
+
+
+def findings(image: Path, version: Optional[str], report: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+    return {finding["code"]: finding for finding in Audit(node(image, version), []).findings(report)}
+
+
+@pytest.mark.parametrize("version", [None, "4.6.0", "5.36.1", "9.10.0", "11.6.0"])
+def test_nothing_is_found_on_a_healthy_one(image: Path, version: Optional[str]) -> None:
+    assert codes(image, version) == set()
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        ("5.13.0", None),
+        ("5.14.0", "unmanaged-plugin"),
+        ("10.4.0", "unmanaged-plugin"),
+        ("10.5.0", "unpacked-unsupported"),
+        ("10.12.0", "unpacked-unsupported"),
+        ("11.0.0", "unpacked-will-be-deleted"),
+    ],
+)
+def test_an_unpacked_plugin(image: Path, tmp_path: Path, version: str, code: Optional[str]) -> None:
+    unpack(image, make_bundle(tmp_path, ID, "1.0.0"))
+    assert codes(image, version) == ({code} if code else set())
+
+
+@pytest.mark.parametrize(("version", "told"), [("10.10.0", False), ("10.11.0", True)])
+@pytest.mark.parametrize("beside", ["", ".asc"])
+def test_a_prepackaged_bundle_without_a_signature(
+    image: Path, tmp_path: Path, version: str, told: bool, beside: str
+) -> None:
+    bundle = make_bundle(tmp_path, ID, "1.0.0")
+    shutil.copy(bundle, image / "opt/mattermost/prepackaged_plugins")
+    enable(image, ID)
+    if beside:
+        write(image / f"opt/mattermost/prepackaged_plugins/{bundle.name}{beside}", "a signature")
+    assert ("prepackaged-unsigned" in codes(image, version)) == told
+    write(image / f"opt/mattermost/prepackaged_plugins/{bundle.name}.sig", "a signature")
+    assert "prepackaged-unsigned" not in codes(image, version)
+
+
+def test_a_plugin_that_the_server_deleted(image: Path, tmp_path: Path) -> None:
+    log(image, "Removing local installation of managed plugin before sync", "info", plugin_id=ID)
+    assert codes(image, "11.6.0") == {"plugin-deleted-at-start"}
+    shutil.copy(make_bundle(tmp_path, ID, "1.0.0"), image / f"opt/mattermost/data/plugins/{ID}.tar.gz")
+    unpack(image, make_bundle(tmp_path, ID, "1.0.0"))
+    assert codes(image, "11.6.0") == set(), "it came back"
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "code"),
+    [
+        ("Deactivating plugin due to multiple crashes", {"plugin_id": ID}, "plugin-crashes"),
+        ("Plugin failed to ServeHTTP, muxBroker couldn't accept connection", {"plugin_id": ID}, "plugin-hangs"),
+        ("Unable to activate plugin", {"plugin_id": ID, "error": "of another kind"}, "plugin-start-failed"),
+        ("Failed to update config", {}, "config-read-only-cluster"),
+        (
+            "Changing PluginSettings.EnableUploads is not allowed due to security reasons.",
+            {},
+            "uploads-change-refused",
+        ),
+    ],
+)
+def test_what_only_the_log_tells(image: Path, message: str, fields: Mapping[str, str], code: str) -> None:
+    log(image, message, **fields)
+    (found,) = findings(image, "9.10.0", {}).values()
+    assert (found["code"], found["source"]) == (code, "log")
+    assert message in found["evidence"][0]
+
+
+def test_a_plugin_system_that_is_off_for_no_known_reason(image: Path) -> None:
+    assert codes(image, report={"plugin_system": "off"}) == {"plugin-system-off"}
+    shutil.rmtree(image / "opt/mattermost/client")
+    assert "plugin-system-off" not in codes(image, report={"plugin_system": "off"}), "its cause is found"
+
+
+def test_what_keeps_site_yml_from_its_work(image: Path) -> None:
+    report = {"errors": [{"concern": "plugins", "msg": "upload is refused"}]}
+    found = findings(image, "9.10.0", report)
+    assert set(found) == {"not-ensurable"}
+    assert found["not-ensurable"]["evidence"] == ["upload is refused"]
+    enable(image, ID)
+    shutil.copy(__file__, image / f"opt/mattermost/plugins/{ID}")
+    write(image / "opt/mattermost/plugins/broken/plugin.json", "{")
+    assert "not-ensurable" not in codes(image, report=report), "the plugins' own findings explain it"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_obstacle_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    obstacle = Obstacle(kind, "/opt/mattermost/plugins", "seen: it lies on /opt (ext4)", "mend it")
+    monkeypatch.setattr(_directories, "find_obstacles", lambda *_, **__: [obstacle])
+    scene = Scene(node(image, "9.10.0"))
+    look_at_directories(scene)
+    (found,) = {item["code"]: item for item in scene.findings.as_list()}.values()
+    assert found["code"] == ("not-audited" if kind in (HIDDEN, NEEDS_ROOT) else kind)
+    assert found["code"] in CODES
+    assert any("seen: it lies on /opt" in text for text in found["evidence"])
