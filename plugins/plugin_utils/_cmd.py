@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import codecs
 import re
+import zlib
 from typing import Iterable, List, Tuple
 
 # What cmd.exe gives a meaning to, the caret first: it is also what takes the meaning away.
@@ -25,7 +26,9 @@ _HAND_OVER = """\
 $ErrorActionPreference = 'Stop'
 $start = New-Object System.Diagnostics.ProcessStartInfo
 $start.FileName = 'cmd.exe'
-$start.Arguments = '/d /s /c "' + [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('{line}')) + '"'
+$packed = New-Object IO.MemoryStream(,[Convert]::FromBase64String('{line}'))
+$stream = New-Object IO.Compression.DeflateStream($packed, [IO.Compression.CompressionMode]::Decompress)
+$start.Arguments = '/d /s /c "' + (New-Object IO.StreamReader($stream, [Text.Encoding]::UTF8)).ReadToEnd() + '"'
 $start.UseShellExecute = $false
 $start.RedirectStandardOutput = $true
 $process = [System.Diagnostics.Process]::Start($start)
@@ -110,7 +113,9 @@ def _codec(page: bytes) -> str:
 
 def through_powershell(line: str) -> str:
     """A command for any shell: PowerShell that gives the line to cmd.exe and prints its output in base 64."""
-    script = _HAND_OVER.format(line=base64.b64encode(line.encode("utf-8")).decode())
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)  # WinRM takes no more than 8191 characters
+    packed = deflate.compress(line.encode("utf-8")) + deflate.flush()
+    script = _HAND_OVER.format(line=base64.b64encode(packed).decode())
     return _POWERSHELL + base64.b64encode(script.encode("utf-16-le")).decode()
 
 

@@ -18,6 +18,7 @@ from ._cmd import command
 # NSSM's own record of a start: program, arguments, service, directory.
 _STARTED = 1008
 _OWED = r"HKLM\SOFTWARE\plugops\mattermost"
+_DIRECTORIES = r"\directories"  # a backslash is in no service's name
 _STATE = re.compile(r":\s*\d+\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b")
 _PID = re.compile(r"^\s*PID\s*:\s*(\d+)", re.MULTILINE)
 _ELEVATED = re.compile(r"^HKEY_USERS\\S-1-5-19\\", re.MULTILINE | re.IGNORECASE)
@@ -37,6 +38,7 @@ class NssmService:
     :param pid: of nssm.exe, 0 where it does not run or that is not known
     :param running_directory: in which NSSM has last started the program; empty where its record is gone
     :param owed: the pid that was noted when a restart was owed, ``unknown``, or empty
+    :param directories_owed: likewise, for a change of the plugin directories
     :param elevated: whether the connection's account may change services
     """
 
@@ -49,6 +51,7 @@ class NssmService:
     pid: int
     running_directory: str
     owed: str
+    directories_owed: str
     elevated: bool
 
     @property
@@ -58,7 +61,14 @@ class NssmService:
     @property
     def restart_is_owed(self) -> bool:
         """By the note alone: it is about the process that runs now."""
-        return self.running and self.owed in (str(self.pid), "unknown")
+        return self._is_about_now(self.owed)
+
+    @property
+    def directories_restart_is_owed(self) -> bool:
+        return self._is_about_now(self.directories_owed)
+
+    def _is_about_now(self, note: str) -> bool:
+        return self.running and note in (str(self.pid), "unknown")
 
 
 def check_service_name(name: str) -> None:
@@ -80,6 +90,7 @@ def questions(name: str) -> List[Tuple[str, str]]:
         ("application", command("reg", "query", rf"{key}\Parameters", "/v", "Application")),
         ("directory", command("reg", "query", rf"{key}\Parameters", "/v", "AppDirectory")),
         ("owed", command("reg", "query", _OWED, "/v", name)),
+        ("directories-owed", command("reg", "query", _OWED, "/v", name + _DIRECTORIES)),
         # The first one alone tells the pid, and not every system has it.
         ("state", command("sc", "queryex", name) + "& " + command("sc", "query", name)),
     ]
@@ -117,24 +128,34 @@ def service_of(name: str, answers: Dict[str, str]) -> NssmService:
         pid=int(pid[1]) if pid else 0,
         running_directory=_directory_of_start(answers.get("started", ""), name),
         owed=_value(answers["owed"], name) or "",
+        directories_owed=_value(answers["directories-owed"], name + _DIRECTORIES) or "",
         elevated=_ELEVATED.search(answers["elevated"]) is not None,
     )
 
 
 def note_owed(service: NssmService) -> str:
     """A line that notes a restart of the process that runs now."""
-    pid = str(service.pid) if service.pid else "unknown"
-    return command("reg", "add", _OWED, "/v", service.name, "/d", pid, "/f")
+    return _note(service, service.name)
+
+
+def note_directories_owed(service: NssmService) -> str:
+    """Likewise, for a change of the plugin directories."""
+    return _note(service, service.name + _DIRECTORIES)
 
 
 def forget_owed(name: str) -> str:
-    """A line that takes the note away."""
-    return command("reg", "delete", _OWED, "/v", name, "/f")
+    """A line that takes both notes away."""
+    return "& ".join(command("reg", "delete", _OWED, "/v", value, "/f") for value in (name, name + _DIRECTORIES))
 
 
 def nssm_on_path() -> str:
     """A line that prints where PATH has NSSM. To be the last one: its percent signs must not meet others."""
     return '(for %i in (nssm.exe) do @echo "%~$PATH:i")'
+
+
+def _note(service: NssmService, value: str) -> str:
+    pid = str(service.pid) if service.pid else "unknown"
+    return command("reg", "add", _OWED, "/v", value, "/d", pid, "/f")
 
 
 def _refuse_missing(name: str, answers: Dict[str, str]) -> None:

@@ -100,6 +100,14 @@ def base_name(path: str) -> str:
     return tidy(path).rpartition("\\")[2]
 
 
+def parent(path: str) -> str:
+    return tidy(tidy(path).rpartition("\\")[0])
+
+
+def is_below(path: str, directory: str) -> bool:
+    return _folded(tidy(path)).startswith(_folded(tidy(directory)).rstrip("\\") + "\\")
+
+
 def join(directory: str, path: str) -> str:
     """``path`` as seen from ``directory``, unless it is absolute itself."""
     text = path.strip().replace("/", "\\")

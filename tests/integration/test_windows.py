@@ -17,8 +17,9 @@ from typing import Any, Dict, Iterator, List
 import pytest
 import yaml
 
-from support.playbooks import REPOSITORY, Run, run_playbook
+from support.playbooks import REPOSITORY, run_playbook
 from support.windows_cases import CASES
+from support.windows_play import play
 from windows import machine as machines
 from windows.machine import INSTALL_DIR, MATTERMOST, NSSM, ODD, ODD_DIR, SECRET, Machine
 
@@ -37,15 +38,6 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         pytest.skip("the host's shell is not PowerShell in any test: this machine has no pwsh")
     with machines.running(machines.template(), request.param == "powershell") as found:
         yield found
-
-
-def play(machine: Machine, place: Path, tasks: List[Dict[str, Any]], hosts: List[str], *options: str) -> Run:
-    """Run tasks on the machine, under one or several names; a task may fail."""
-    inventory = place / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(hosts), "vars": machine.variables()}}))
-    path = place / "play.json"
-    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}]))
-    return run_playbook(str(path), inventory, {}, ["--diff", *options], may_fail=True)
 
 
 def essence(result: Dict[str, Any]) -> Dict[str, Any]:

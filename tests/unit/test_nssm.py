@@ -50,6 +50,7 @@ def answers(**more: str) -> Dict[str, str]:
         "application": value("Application", r"c:\mattermost\bin\mattermost.exe"),
         "directory": value("AppDirectory", r"c:\mattermost\bin"),
         "owed": "",
+        "directories-owed": "",
         "state": RUNNING,
         "started": "",
         **more,

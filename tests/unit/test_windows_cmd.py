@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zlib
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
@@ -117,7 +118,7 @@ def test_the_way_through_powershell_takes_every_line(line: str) -> None:
     script = base64.b64decode(command.rpartition(" ")[2]).decode("utf-16-le")
     quoted = re.search(r"FromBase64String\('([A-Za-z0-9+/=]*)'\)", script)
     assert quoted is not None
-    assert base64.b64decode(quoted[1]).decode() == line
+    assert zlib.decompress(base64.b64decode(quoted[1]), -zlib.MAX_WBITS).decode() == line
 
 
 def test_the_way_back() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,8 @@ FOREIGN = "Spooler"  # a service that NSSM has nothing to do with
 SRVANY = "legacy"
 SECRET = "p4ssword-of-the-database"
 NSSM = r"C:\nssm\nssm.exe"
+# What the template is made by; the rest serves a running machine.
+_RECIPE = ("machine.py", "wine.py", "nssm_release.py", "icacls.c")
 _SERVICES = r"HKLM\SYSTEM\CurrentControlSet\Services"
 
 
@@ -45,8 +48,8 @@ def missing() -> list[str]:
 def template(cache: Path = DEFAULT_CACHE) -> Wine:
     """A Windows with NSSM and services; made once for as long as what makes it stays the same."""
     recipe = hashlib.sha256(nssm_release.SHA256.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        recipe.update(path.read_bytes())
+    for name in _RECIPE:
+        recipe.update(Path(__file__).with_name(name).read_bytes())
     directory = cache / f"windows-{recipe.hexdigest()[:12]}"
     with locked(cache / "windows.lock"):
         if not directory.exists():
@@ -66,6 +69,7 @@ def _make_template(directory: Path) -> Wine:
     wine.real(NSSM).parent.mkdir()
     shutil.copy2(nssm_release.nssm_exe(DEFAULT_CACHE), wine.real(NSSM))
     (wine.drive_c / "lines").mkdir()
+    _install_icacls(wine)
     services = ((MATTERMOST, INSTALL_DIR), (ODD, ODD_DIR))
     for name, install_dir in services:
         _install(wine, name, install_dir)
@@ -80,6 +84,18 @@ def _make_template(directory: Path) -> Wine:
     (directory / "variables.json").write_text(json.dumps(variables), encoding="utf-8")
     wine.shut_down()
     return wine
+
+
+def _install_icacls(wine: Wine) -> None:
+    """In the place of wine's, which does nothing."""
+    place = wine.real(r"C:\windows\system32\icacls.exe")
+    place.unlink()
+    source, built = Path(__file__).with_name("icacls.c"), wine.directory / "icacls-built"
+    compiler = [requirements.program("winegcc-stable")]
+    subprocess.run([*compiler, "-o", str(built), str(source), "-lshell32"], check=True)
+    shutil.move(f"{built}.exe.so", place)
+    for rest in wine.directory.glob("icacls-built*"):
+        rest.unlink()
 
 
 def _install(wine: Wine, name: str, install_dir: str) -> None:
@@ -114,9 +130,19 @@ class Machine:
     def __init__(self, template: Wine, directory: Path) -> None:
         self.wine = template.clone(directory)
         shutil.copy2(template.directory / "variables.json", directory)
+        script = Path(__file__).with_name("icacls.py").read_text(encoding="utf-8")
+        (directory / "icacls").write_text(f"#!{sys.executable} -IS\n{script}", encoding="utf-8")
+        (directory / "icacls").chmod(0o755)
         (directory / "environment.json").write_text(json.dumps(self.wine.environment()), encoding="utf-8")
         self.directory = directory
         self._sshd: Optional[Sshd] = None
+
+    @classmethod
+    def attach(cls, directory: Path) -> Machine:
+        """One that another process runs, to look at it."""
+        found = cls.__new__(cls)
+        found.wine, found.directory, found._sshd = Wine(directory), directory, None
+        return found
 
     def start(self, powershell: bool = False) -> None:
         """Boot, services included, and answer to ssh."""
@@ -166,6 +192,28 @@ class Machine:
             self.wine.run("reg.exe", "delete", key, "/v", "AppDirectory", "/f")
         else:
             self.wine.run("reg.exe", "add", key, "/v", "AppDirectory", "/t", "REG_EXPAND_SZ", "/d", value, "/f")
+
+    def set_account(self, service: str, account: str) -> None:
+        """As the service manager has it; wine runs every service as the same user."""
+        self.wine.run("reg.exe", "add", rf"{_SERVICES}\{service}", "/v", "ObjectName", "/d", account, "/f")
+
+    def icacls(self, *words: str) -> None:
+        self.wine.run("icacls.exe", *words)
+
+    def entries(self, path: str) -> list[list[str]]:
+        """A path's own entries in the stand-in's store, none that it inherits: kind, flags, rights, account."""
+        store = self.directory / "acl.json"
+        lists = json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
+        return list(lists.get(path.upper(), {"entries": []})["entries"])
+
+    def may_modify(self, path: str, sid: str) -> bool:
+        """By an entry of the path, or by one that was given to all administrators' own system."""
+        short = {"S-1-5-18": "SY", "S-1-5-20": "NS"}.get(sid, sid)
+        return ["A", "OICI", "0x1301bf", short] in self.entries(path)
+
+    def temporary(self) -> str:
+        variables = json.loads((self.directory / "variables.json").read_text(encoding="utf-8"))
+        return str(variables["TEMP"])
 
     def server(self, install_dir: str = INSTALL_DIR) -> Optional[Process]:
         """The process of the program that NSSM runs, None if there is none."""

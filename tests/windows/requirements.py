@@ -8,15 +8,20 @@ from pathlib import Path
 
 WINE = Path("/usr/lib/wine/wine64")
 WINESERVER = Path("/usr/lib/wine/wineserver64")
+HEADERS = Path("/usr/include/wine/wine/windows/windows.h")
+LIBC = Path("/usr/include/stdio.h")
 LOCALE = Path("/usr/lib/locale/C.utf8")
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
+_FOR_GCC = ((HEADERS, "libwine-dev"), (LIBC, "libc6-dev"))
 
 
 def missing() -> list[str]:
     """One line for each thing that is missing; empty when nothing is."""
     found = [
         f"{path} (Debian package {package})"
-        for path, package in ((WINE, "wine64"), (WINESERVER, "wine64"), (LOCALE, "libc-bin"))
+        for path, package in ((WINE, "wine64"), (WINESERVER, "wine64"), (LOCALE, "libc-bin"), *_FOR_GCC)
         if not path.exists()
     ]
     found += [f"the program {name} (Debian package {package})" for name, package in _PROGRAMS if not program(name)]
@@ -30,4 +35,10 @@ def program(name: str) -> str:
     return shutil.which(name, path=_PATH) or ""
 
 
-_PROGRAMS = (("sshd", "openssh-server"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client"))
+_PROGRAMS = (
+    ("winegcc-stable", "wine64-tools"),
+    ("gcc", "gcc"),
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+)

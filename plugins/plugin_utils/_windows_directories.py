@@ -1,0 +1,298 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""The plugin directories of a Windows app server: they exist, and the service's account may write in them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ..module_utils._difference import Tracker
+from ..module_utils._directories import CLIENT_DIRECTORY, DEFAULTS, DIRECTORY
+from ..module_utils._ensure import Concern, Pending
+from ..module_utils._errors import OperatorError
+from . import _icacls as icacls
+from . import _sddl as sddl
+from . import _winpath as winpath
+from ._cmd import if_exists, literal
+from ._nssm import NssmService, check_service_name, note_directories_owed, questions, service_of
+from ._service_account import ServiceAccount, known_sid
+from ._windows_host import WindowsHost
+
+_NAMES = {DIRECTORY: "directory", CLIENT_DIRECTORY: "client"}
+_IN_IT = "what is in it"
+
+
+@dataclass(frozen=True)
+class WindowsDirectory:
+    """One of the two directories.
+
+    :param path: as wanted, variables kept
+    :param target: the same, variables replaced
+    :param rights: None where the directory is missing
+    :param needs_grant: the account may not write in it, or would not once it is made
+    :param closed: entries directly in it that the account may not change -> what it may do there
+    """
+
+    setting: str
+    path: str
+    target: str
+    rights: Optional[sddl.Dacl]
+    needs_grant: bool
+    closed: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class WindowsDirectories:
+    service: NssmService
+    account: ServiceAccount
+    directories: Tuple[WindowsDirectory, ...]
+
+
+class PluginDirectories(Concern[WindowsDirectories]):
+    """``Directory`` and ``ClientDirectory`` exist, and the service's account has Modify there and in what is in them.
+
+    The proof is the host's own list of rights, read by the rules of Windows. No file is written as the account: that
+    would take its password.
+
+    :param path: directory that the service runs in; what is relative is looked for there
+    :raises OperatorError: a name or a path that cannot be one
+    """
+
+    name = "directories"
+
+    def __init__(self, host: WindowsHost, service: str, path: str, directory: str = "", client: str = "") -> None:
+        check_service_name(service)
+        self._host = host
+        self._service = service
+        self._base = winpath.check_wanted(path, "path")
+        wanted = {DIRECTORY: directory, CLIENT_DIRECTORY: client}
+        self._paths = {
+            setting: winpath.check_wanted(winpath.join(self._base, wanted[setting] or DEFAULTS[setting]), setting)
+            for setting in wanted
+        }
+        self._icacls = icacls.Icacls(secrets.token_hex(4))
+        self._account: Optional[ServiceAccount] = None
+        self._said: Optional[Dict[str, str]] = None  # what the host said to the changes
+
+    def observe(self) -> WindowsDirectories:
+        """One round trip; the first time a second one, where only the host can tell who the account is.
+
+        :raises OperatorError: no such service, an account that nobody knows, or something that no grant can mend; after
+            a change: it was not made
+        """
+        asked = [("base", if_exists(self._base + "\\*")), *self._icacls.save("base-rights", self._base)]
+        for setting, path in self._paths.items():
+            asked += self._look(_NAMES[setting], path)
+        answers = self._host.ask([*questions(self._service), *asked])
+        service = service_of(self._service, answers)
+        if self._account is None:
+            self._account = self._identify(service.account)
+        account = self._account
+        found = tuple(self._directory(setting, answers, account) for setting in self._paths)
+        if winpath.same(found[0].target, found[1].target):
+            raise OperatorError(
+                "Directory and ClientDirectory are the same directory; the server would delete plugins there when it "
+                "renews their web parts",
+                where=found[0].target,
+                remedy=rf"set them apart, for example to {DEFAULTS[DIRECTORY]} and {DEFAULTS[CLIENT_DIRECTORY]}",
+            )
+        directories = WindowsDirectories(service, account, found)
+        differences = self.compare(directories)
+        if len(differences) and self._said is not None:
+            self._refuse_what_was_not_done(differences, self._said)
+        if len(differences):
+            _refuse_without_rights(service)
+        return directories
+
+    def compare(self, found: WindowsDirectories) -> Tracker:
+        tracker = Tracker()
+        who = found.account.grantee
+        for directory in found.directories:
+            name, path = f"{self.name}.{directory.target}", directory.path
+            rights = directory.rights
+            if rights is None:
+                tracker.add(name, None, "directory", f'mkdir "{path}"')
+            if directory.needs_grant:
+                may = None if rights is None else _may(rights, found.account)
+                tracker.add(f"{name}.rights", may, "M", icacls.told(path, who))
+            for entry, may in directory.closed.items():
+                within = rf"{path}\{entry}"
+                tracker.add(rf"{name}\{entry}.rights", may, "M", icacls.told(within, who, below=True))
+        return tracker
+
+    def apply(self, found: WindowsDirectories, differences: Tracker) -> None:
+        """All in one round trip; what it came to is seen by :meth:`observe`."""
+        who = found.account.grantee
+        # The note first: a run that is cut off must not leave a server that nobody restarts.
+        steps = [("note", note_directories_owed(found.service))] if found.service.running else []
+        for directory in found.directories:
+            name = _NAMES[directory.setting]
+            if directory.rights is None:
+                steps.append((f"{name}-made", icacls.make_directory(directory.path)))
+            if directory.needs_grant:
+                steps.append((f"{name}-granted", icacls.grant(directory.path, who)))
+            below = [icacls.grant(rf"{directory.path}\{entry}", who, below=True) for entry in directory.closed]
+            if below:
+                steps.append((f"{name}-below", "& ".join(below)))
+        self._said = self._host.ask(steps)
+
+    def restart_reasons(self, found: WindowsDirectories, differences: Tracker) -> List[str]:
+        """A server whose plugin start-up failed on the directories does not try again by itself."""
+        if not found.service.running or found.service.directories_restart_is_owed:
+            return []
+        return [_reason(found)]
+
+    def owe_restart(self, reason: str) -> None:
+        """:meth:`apply` does it, in the same round trip."""
+
+    def pending(self, found: WindowsDirectories) -> Pending:
+        return Pending(restart=[_reason(found)]) if found.service.directories_restart_is_owed else Pending()
+
+    def facts(self, found: WindowsDirectories) -> Dict[str, Any]:
+        return {directory.setting: _facts(directory, found.account) for directory in found.directories}
+
+    def warnings(self, found: WindowsDirectories) -> List[str]:
+        """Groups that the account may be in without anybody but Windows knowing."""
+        known = found.account.identities
+        return [
+            f"{directory.target} denies {entry.sid} to write; if the account {found.account.name} is in that group, it "
+            f'cannot. What to do: icacls "{directory.path}" /remove:d *{entry.sid}'
+            for directory in found.directories
+            for entry in (directory.rights.denials(sddl.MODIFY) if directory.rights else ())
+            if entry.sid not in known
+        ]
+
+    def _look(self, name: str, path: str) -> List[Tuple[str, str]]:
+        parent = winpath.parent(path)
+        return [
+            (f"{name}-path", f"echo {literal(path)}"),
+            (f"{name}-exists", if_exists(path)),
+            (f"{name}-is-directory", if_exists(path + "\\*")),
+            (f"{name}-parent", if_exists(parent + "\\*")),
+            *([] if winpath.same(parent, self._base) else self._icacls.save(f"{name}-above", parent)),
+            *self._icacls.save(f"{name}-rights", path),
+            *self._icacls.save(f"{name}-entries", path + "\\*"),
+        ]
+
+    def _refuse_what_was_not_done(self, left: Tracker, said: Dict[str, str]) -> None:
+        raise OperatorError(
+            "the host did not change what it was asked to",
+            where=", ".join(left.names()),
+            found="; ".join(icacls.complaint(text) for name, text in said.items() if text and name != "note"),
+            remedy="run the command on the host to see more: " + next(iter(left)).action,
+        )
+
+    def _identify(self, name: str) -> ServiceAccount:
+        sid = known_sid(name)
+        if sid is None:
+            answers = self._host.ask(self._icacls.look_up(name))
+            sid = icacls.looked_up(answers["account"])
+            if not sid:
+                raise OperatorError(
+                    f"the host does not know the account that the service {self._service} runs as",
+                    where=name,
+                    found=f"icacls said: {icacls.complaint(answers['account-granted'])}",
+                    remedy="where it is an account of a domain, see that the host reaches a domain controller; else "
+                    f"give the service one that exists: sc config {self._service} obj= <account> password= <...>",
+                )
+        return ServiceAccount(name or "LocalSystem", sid)
+
+    def _directory(self, setting: str, answers: Dict[str, str], account: ServiceAccount) -> WindowsDirectory:
+        name, path = _NAMES[setting], self._paths[setting]
+        target = winpath.tidy(answers[f"{name}-path"])
+        if answers[f"{name}-is-directory"] != "yes":
+            self._refuse_what_cannot_be_made(setting, target, answers)
+            above = icacls.saved(answers.get(f"{name}-above", "")) or icacls.saved(answers["base-rights"])
+            inherits = any(rights.gives_below(account.identities, sddl.MODIFY) for rights in above.values())
+            return WindowsDirectory(setting, path, target, None, not inherits, {})
+        own = list(icacls.saved(answers[f"{name}-rights"]).values())
+        if len(own) != 1:
+            raise OperatorError(
+                f"the access rights of {setting} cannot be read",
+                where=target,
+                found=f"icacls said: {icacls.complaint(answers[f'{name}-rights-said'])}",
+                remedy="connect as an account of the host's Administrators; if these were shut out, "
+                rf'take it over: takeown /f "{target}" /a',
+            )
+        _refuse_denials(setting, target, own[0], account)
+        entries = icacls.saved(answers[f"{name}-entries"])
+        closed = {
+            entry: sddl.letters(rights.mask(account.identities))
+            for entry, rights in entries.items()
+            if sddl.MODIFY & ~rights.mask(account.identities)
+        }
+        needs_grant = not own[0].gives(account.identities, sddl.MODIFY)
+        return WindowsDirectory(setting, path, target, own[0], needs_grant, closed)
+
+    def _refuse_what_cannot_be_made(self, setting: str, target: str, answers: Dict[str, str]) -> None:
+        name = _NAMES[setting]
+        if answers[f"{name}-exists"] == "yes":
+            raise OperatorError(
+                f"{setting} is not a directory",
+                where=target,
+                found="a file",
+                remedy="move it away, or name another directory",
+            )
+        if answers[f"{name}-parent"] == "yes" or (
+            winpath.is_below(self._paths[setting], self._base) and answers["base"] == "yes"
+        ):
+            return
+        raise OperatorError(
+            f"what should hold {setting} does not exist, and lies outside the directory of the service",
+            where=winpath.parent(target),
+            remedy=f"make it, or correct path (now {self._base}) or {setting}",
+        )
+
+
+def _may(rights: sddl.Dacl, account: ServiceAccount) -> str:
+    """What the account may do, as icacls writes it; what differs below is said."""
+    here = sddl.letters(rights.mask(account.identities))
+    below = [sddl.letters(rights.mask(account.identities, what)) for what in (sddl.FILES, sddl.DIRECTORIES)]
+    if sddl.MODIFY & ~rights.mask(account.identities) == 0 or set(below) != {here}:
+        return f"{here}, {'/'.join(dict.fromkeys(below))} for {_IN_IT}"
+    return here
+
+
+def _reason(found: WindowsDirectories) -> str:
+    service = found.service
+    pid = f" (pid {service.pid})" if service.pid else ""
+    return f"{service.name}{pid} was started before its account could write in the plugin directories: restart it"
+
+
+def _refuse_denials(setting: str, target: str, rights: sddl.Dacl, account: ServiceAccount) -> None:
+    """An entry that denies wins over every grant."""
+    for entry in rights.denials(sddl.MODIFY):
+        if entry.sid in account.identities:
+            raise OperatorError(
+                f"the account {account.name} is denied to write in {setting}, and no grant changes that",
+                where=target,
+                found=f"an entry that denies {sddl.letters(entry.mask)} to {entry.sid}"
+                + (", inherited from a directory above" if "ID" in entry.flags else ""),
+                remedy=f'take it away where it was made: icacls "{target}" /remove:d *{entry.sid}',
+            )
+
+
+def _refuse_without_rights(service: NssmService) -> None:
+    if not service.elevated:
+        raise OperatorError(
+            f"access denied: this account may not give rights to the account of the service {service.name}",
+            found="an account without administrator rights, or not elevated",
+            remedy="connect as an account of the host's Administrators (over ssh and WinRM these are elevated)",
+        )
+
+
+def _facts(directory: WindowsDirectory, account: ServiceAccount) -> Dict[str, Any]:
+    rights = directory.rights
+    writable = rights is not None and not directory.needs_grant and not directory.closed
+    return {
+        "path": directory.target,
+        "exists": rights is not None,
+        "account": account.name,
+        "sid": account.sid,
+        "rights": None if rights is None else sddl.letters(rights.mask(account.identities)),
+        "writable": writable,
+    }
