@@ -83,8 +83,8 @@ EXAMPLES = r"""
   plugops.mattermost.windows_plugin_directories:
     service: Team Chat
     path: '%ProgramFiles%\Team Chat'
-    directory: '%SystemDrive%\chat plugins\server'
-    client_directory: '.\client\plugins'
+    directory: '%SystemDrive%\chat plugins'
+    client_directory: .\client\plugins
 """
 
 RETURN = r"""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, Tuple
 
 from . import _sddl as sddl
@@ -25,8 +26,10 @@ class Icacls:
 
     def save(self, name: str, path: str) -> List[Part]:
         """The rights of a path, or of several by a pattern; :func:`saved` reads what the second part prints."""
+        # A backslash before the quote would take its meaning away, and a bare drive is another directory.
+        place = path.rstrip("\\") + "\\." if path.endswith("\\") or re.fullmatch("%[^%]+%", path) else path
         return [
-            (f"{name}-said", f"icacls {literal(path)} /save {literal(self._saved)} 2>&1"),
+            (f"{name}-said", f"icacls {literal(place)} /save {literal(self._saved)} 2>&1"),
             (name, f"type {literal(self._saved)} 2>nul& del /q {literal(self._saved)} 2>nul"),
         ]
 

@@ -206,7 +206,9 @@ class PluginDirectories(Concern[WindowsDirectories]):
         target = winpath.tidy(answers[f"{name}-path"])
         if answers[f"{name}-is-directory"] != "yes":
             self._refuse_what_cannot_be_made(setting, target, answers)
-            above = icacls.saved(answers.get(f"{name}-above", "")) or icacls.saved(answers["base-rights"])
+            above = icacls.saved(answers.get(f"{name}-above", ""))
+            if not above and winpath.is_below(path, self._base):  # its parents are made below the base, too
+                above = icacls.saved(answers["base-rights"])
             inherits = any(rights.gives_below(account.identities, sddl.MODIFY) for rights in above.values())
             return WindowsDirectory(setting, path, target, None, not inherits, {})
         own = list(icacls.saved(answers[f"{name}-rights"]).values())

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 COLLECTION = "plugops.mattermost"
 MODULES = sorted(path.stem for path in (REPOSITORY / "library").glob("*.py"))
 # Their examples and results need a Windows: test_windows.py.
-WINDOWS = sorted(module for module in MODULES if module.startswith("nssm_") or "_windows_" in module)
+WINDOWS = sorted(module for module in MODULES if module.startswith(("nssm_", "windows_")))
 ON_POSIX = [module for module in MODULES if module not in WINDOWS]
 CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity", "_report"))}
 # Those that are all controller half.

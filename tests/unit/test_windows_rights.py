@@ -280,3 +280,10 @@ def test_a_line_that_every_way_takes() -> None:
     line = sections(host.asked[0])
     assert len(line) < 7000
     assert len(through_powershell(line)) < 8000
+
+
+@pytest.mark.parametrize(
+    ("path", "named"), [("C:\\", '"C:\\."'), ("%SystemDrive%", '"%SystemDrive%\\."'), ("C:\\x", '"C:\\x"')]
+)
+def test_the_root_of_a_drive_is_named_so_that_its_quotes_count(path: str, named: str) -> None:
+    assert dict(icacls.Icacls("1").save("x", path))["x-said"].startswith(f"icacls {named} /save ")

@@ -85,7 +85,7 @@ def real(path: str) -> Path:
 
 
 def key(path: str) -> str:
-    text = path.replace("/", "\\").upper().rstrip("\\")
+    text = path.replace("/", "\\").upper().rstrip("\\").removesuffix("\\.")
     return text + "\\" if len(text) == 2 else text
 
 
