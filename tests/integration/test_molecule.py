@@ -11,6 +11,7 @@ import pytest
 
 from support import cluster
 from support.playbooks import REPOSITORY, clean_environment, program
+from windows import machine as machines
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
@@ -19,10 +20,11 @@ ON_REQUEST = pytest.mark.matrix
 
 
 @pytest.mark.parametrize(
-    "scenario", ["default", pytest.param("ha", marks=ON_REQUEST), pytest.param("test_cluster", marks=ON_REQUEST)]
+    "scenario",
+    ["default", *(pytest.param(name, marks=ON_REQUEST) for name in ("windows", "ha", "test_cluster"))],
 )
 def test_scenario(scenario: str, tmp_path: Path) -> None:
-    missing = cluster.missing()
+    missing = machines.missing() if scenario == "windows" else cluster.missing()
     if missing:
         pytest.skip(f"no test hosts on this machine: {'; '.join(missing)}")
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
