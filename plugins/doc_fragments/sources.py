@@ -22,6 +22,8 @@ options:
         binary or ASCII-armoured.
       - Every signature is then verified on the controller with C(gpgv), else C(gpg), before anything is sent.
       - Without it signatures are delivered as they are, and only the server verifies them.
+      - Servers verify signatures by RSA, DSA and ECDSA (NIST) keys, not by Ed25519 ones, which gpg makes unless told
+        otherwise; where C(RequirePluginSignature) is on these are refused.
     type: path
   signatures_required:
     description: Whether every wanted bundle must have a valid signature. Needs O(keyring).

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
 from typing import Optional
 
 from ._errors import OperatorError
 from ._installed import Installed, PluginDirectory
+from ._openpgp import unverifiable_by_servers
 from ._strategy import FILESTORE_SINCE
 from ._version import ServerVersion, parse_server_version
 from ._wanted_plugin import WantedPlugin
@@ -54,6 +56,20 @@ def refuse_older_server(plugin: WantedPlugin, version: Optional[ServerVersion]) 
             found=f"server version {version}",
             wanted=f"at least {plugin.min_server_version} (min_server_version in its manifest)",
             remedy="take an older plugin or a newer server",
+        )
+
+
+def refuse_unverifiable_signature(plugin: WantedPlugin, where: str) -> None:
+    """One that a server which insists on signatures cannot verify: the plugin would vanish at its next start."""
+    kind = unverifiable_by_servers(base64.b64decode(plugin.signature))
+    if kind:
+        raise OperatorError(
+            f"the server cannot verify the signature of {plugin.id} {plugin.version}, and takes no plugin without",
+            where=where,
+            found=f"a signature by an {kind} key, RequirePluginSignature on",
+            wanted="a signature by an RSA, DSA or ECDSA (NIST) key",
+            remedy="let the publisher sign with such a key (gpg --quick-generate-key NAME rsa3072 sign), and name its "
+            "public key in SignaturePublicKeyFiles",
         )
 
 

@@ -27,7 +27,7 @@ from ._installer import Installer, Work, save_state_in_file
 from ._manifest import check_id
 from ._node import Node
 from ._node_downloads import NodeDownloads
-from ._plugin_refusals import refuse_doubtful_place, refuse_older_server
+from ._plugin_refusals import refuse_doubtful_place, refuse_older_server, refuse_unverifiable_signature
 from ._plugin_settings import SECTION, enabled_ids
 from ._server_errors import ServerError
 from ._settings import expected_plugin_settings, read_plugin_settings, refuses_to_save
@@ -41,6 +41,7 @@ from ._wanted_plugin import WantedPlugin
 STORE = "bundles"
 CACHE = "trees.json"
 STRATEGIES = (AUTO, UPLOAD, FILESTORE, UNPACK)
+_REQUIRE_SIGNATURE = "RequirePluginSignature"
 _FILES_DIFFER = ("version", "files", "stored")
 ASPECTS = (*_FILES_DIFFER, "enabled", "active")
 
@@ -189,6 +190,8 @@ class PluginSet(Concern[PluginsFound]):
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         refuse_older_server(plugin, self._node.version)
         check_id(plugin.written_id or plugin.id, self._node.version)
+        if plugin.signature and (self._expected() or read_plugin_settings(self._node)).get(_REQUIRE_SIGNATURE):
+            refuse_unverifiable_signature(plugin, self._filestore.directory)
         name = f"plugins.{plugin.id}"
         before = len(differences)
         installed = found.directory.plugins.get(plugin.id)

@@ -196,6 +196,31 @@ def test_whatever_the_server_allows_the_plugins_run_after_a_restart(
                 assert names(modules.plugins(entries)) == []
 
 
+@pytest.mark.since(5, 24)
+def test_a_signature_that_the_server_cannot_verify(deployment: Deployment, modules: Modules, tmp_path: Path) -> None:
+    """By an Ed25519 key, which gpg makes unless told otherwise: nobody finds the plugin after the next start."""
+    bundle = make_bundle(tmp_path, ID, "1.0.0")
+    states = {ID: {"Enable": True}}
+    with signers("contract") as made:
+        signer = made["contract"].make(kind="ed25519")
+        signature = signer.sign(bundle, Path(f"{bundle}.sig"))
+        (deployment.config_path.parent / "contract.gpg").write_bytes(signer.public_key())
+        deployment.own(deployment.config_path.parent)
+    deployment.edit_plugin_settings(
+        RequirePluginSignature=True, SignaturePublicKeyFiles=["contract.gpg"], PluginStates=states
+    )
+    deployment.put_into_store(bundle, ID, signature)
+    with deployment.running() as server:
+        assert server.wait_log("Unable to verify plugin signature")
+        assert server.plugins() == {"active": {}, "inactive": {}}
+        with pytest.raises(OperatorError, match="cannot verify the signature of mod"):
+            modules.plugins([{"src": str(bundle), "signature": str(signature)}])
+    deployment.edit_plugin_settings(RequirePluginSignature=False)
+    with deployment.running() as server:
+        server.wait_active(ID)
+        assert names(modules.plugins([{"src": str(bundle), "signature": str(signature)}])) == []
+
+
 @pytest.mark.parametrize("way", ["socket", "rest"])
 def test_states_where_the_server_may_not_save_them(
     deployment: Deployment, modules: Modules, tmp_path: Path, version: Tuple[int, ...], way: str

@@ -36,10 +36,11 @@ class Signer:
             check=True,
         ).stdout
 
-    def make(self, *options: str, expires: str = "never") -> Signer:
+    def make(self, *options: str, expires: str = "never", kind: str = "rsa2048") -> Signer:
+        """kind: as gpg names it; not every kind is one that servers know."""
         user = f"{self.name} <{self.name}@example.com>"
         unprotected = ["--pinentry-mode", "loopback", "--passphrase", ""]
-        self._gpg(*unprotected, *options, "--quick-generate-key", user, "ed25519", "sign", expires)
+        self._gpg(*unprotected, *options, "--quick-generate-key", user, kind, "sign", expires)
         return self
 
     @property

@@ -1,4 +1,7 @@
-"""Detached OpenPGP signatures, checked with gpg where it is installed; without gpg no signature is good."""
+"""Detached OpenPGP signatures, checked with gpg where it is installed; without gpg no signature is good.
+
+Servers do not know the Edwards curves: a signature by such a key, gpg's default now, is never good.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import shutil
 import subprocess
 import tempfile
 from typing import List
+
+_EDDSA = b"signature packet: algo 22,"
 
 
 def is_good(content: bytes, signature: bytes, key_files: List[str], config_directory: str) -> bool:
@@ -24,4 +29,7 @@ def is_good(content: bytes, signature: bytes, key_files: List[str], config_direc
         for name in key_files:
             key = os.path.join(config_directory, name)
             subprocess.run([*base, "--import", key], check=False, capture_output=True)
+        listed = subprocess.run([*base, "--list-packets", detached], check=False, capture_output=True).stdout
+        if _EDDSA in listed:
+            return False
         return subprocess.run([*base, "--verify", detached, data], check=False, capture_output=True).returncode == 0
