@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
 from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
-from support.playbooks import Run, run_playbook
+from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
 PLAY = "PLAY [Make it so, one app server after another]"
 PUT_BACK = "PLAY [Put back those that have the change already, where one has failed and all shall be put back]"
@@ -26,6 +30,17 @@ class Cluster:
     servers: List[AppServer]
 
     def site(self, in_inventory: Dict[str, Any], *options: str, may_fail: bool = False) -> Run:
+        return run_playbook("playbooks/site.yml", self.inventory(in_inventory), {}, options, may_fail)
+
+    def start_site(self, in_inventory: Dict[str, Any], output: Path) -> subprocess.Popen[bytes]:
+        """As a process, for what is done meanwhile."""
+        command = [program("ansible-playbook"), "-i", str(self.inventory(in_inventory)), "playbooks/site.yml"]
+        with output.open("wb") as out:
+            return subprocess.Popen(
+                command, cwd=REPOSITORY, env=clean_environment(), stdout=out, stderr=out, start_new_session=True
+            )
+
+    def inventory(self, more: Dict[str, Any]) -> Path:
         group = {
             "hosts": {server.name: {"mattermost_root": str(server.root)} for server in self.servers},
             "vars": {
@@ -35,12 +50,12 @@ class Cluster:
                 "mattermost_become": False,
                 "mattermost_server_version": VERSION,
                 "mattermost_plugins": [{"src": str(self.place / f"sandbox/bundles/{PLUGIN_ID}-{NEW}.tar.gz")}],
-                **in_inventory,
+                **more,
             },
         }
-        inventory = self.place / "inventory.json"
+        inventory = self.place / f"inventory-{time.monotonic_ns()}.json"
         inventory.write_text(json.dumps({"mattermost_app_servers": group}))
-        return run_playbook("playbooks/site.yml", inventory, {}, options, may_fail)
+        return inventory
 
     def locks(self) -> List[Path]:
         """The records of run locks on the app servers."""
@@ -117,4 +132,48 @@ def test_one_that_stayed_out_of_service_is_put_into_it_by_the_next_run(cluster: 
     assert sorted(path.name for path in cluster.place.glob("seen-*")) == ["seen-app1", "seen-app2", "seen-app3"]
     assert cluster.locks() == []
     assert not [line for line in again.changed() if "app1" in line and "plugins are as wanted" in line]
+    assert cluster.site(hook).changed() == []
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.02)
+
+
+def test_two_runs_at_once(cluster: Cluster) -> None:
+    """The second is refused and told who is at work; or it waits, looks again and finds nothing left to do."""
+    end, begun, drain = cluster.place / "end", cluster.place / "begun", cluster.place / "drain.yml"
+    begin = {"name": "It has begun", "ansible.builtin.file": {"path": str(begun), "state": "directory", "mode": "0755"}}
+    wait = {"name": "Until the test says so", "ansible.builtin.wait_for": {"path": str(end), "sleep": 1}}
+    drain.write_text(json.dumps([begin, wait]))
+    hook = {"mattermost_drain_tasks": str(drain)}
+    outputs = [cluster.place / "first.log", cluster.place / "second.log"]
+    started = [cluster.start_site(hook, outputs[0])]
+    try:
+        wait_until(begun.exists, started[0], outputs[0])
+        refused = cluster.site(hook, may_fail=True)
+        assert refused.returncode == 2
+        message = refused.tasks[-1]["result"]["msg"]
+        for words in (
+            "No app server was changed",
+            f"(process {started[0].pid})",
+            "since 20",
+            "mattermost_lock_timeout",
+        ):
+            assert words in message, message
+        started.append(cluster.start_site({**hook, "mattermost_lock_timeout": 300}, outputs[1]))
+        task = "TASK [plugops.mattermost.app_server : No other run changes it from here on]"
+        wait_until(lambda: task in outputs[1].read_text(), started[1], outputs[1])
+        end.touch()
+        assert [process.wait(timeout=300) for process in started] == [0, 0], outputs[1].read_text()
+    finally:
+        for process in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    second = outputs[1].read_text()
+    assert "changed: [app1]" not in second.partition(PLAY)[2].partition("PLAY [Give the run lock back]")[0], second
+    assert cluster.locks() == []
     assert cluster.site(hook).changed() == []
