@@ -19,7 +19,6 @@ from ._manifest import Manifest
 from ._plugin_settings import STATES, enabled_ids
 from ._server import ServerError, ServerUnreachable
 from ._tree import MARKER
-from ._uploader import active_versions
 from ._version import ServerVersion, parse_server_version
 
 _MIN_VERSION_SINCE = ServerVersion(5, 6)
@@ -147,7 +146,7 @@ def _active(scene: Scene) -> Optional[Set[str]]:
     if server is None:
         return None
     try:
-        return set(active_versions(server.plugins()))
+        return set(server.running())
     except (ServerError, ServerUnreachable):
         return None
 

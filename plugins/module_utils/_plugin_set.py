@@ -35,7 +35,7 @@ from ._store import Store
 from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
 from ._unpacker import clear_staging
-from ._uploader import Uploader, active_versions, takes_uploads
+from ._uploader import Uploader, takes_uploads
 from ._wanted_plugin import WantedPlugin
 
 STORE = "bundles"
@@ -142,7 +142,7 @@ class PluginSet(Concern[PluginsFound]):
         if server is None:
             return None
         try:
-            return active_versions(server.plugins())
+            return server.running()
         except ServerError as error:
             if error.status == 501:  # off, or its start-up failed: the directories' and the settings' matter
                 return None

@@ -21,7 +21,6 @@ from ._process import fields_behind_name
 from ._server import Server, ServerError, ServerUnreachable
 from ._settings import read_plugin_settings
 from ._tree import DigestCache
-from ._uploader import active_versions
 from ._wanted_plugin import WantedPlugin
 
 SERVER, WEB_PART, PROCESS = "the server's list of plugins", "its web part as browsers get it", "its process"
@@ -116,7 +115,7 @@ def _told(found: Optional[str], version: str) -> Evidence:
 
 def _active(server: Server) -> Dict[str, str]:
     try:
-        return active_versions(server.plugins())
+        return server.running()
     except ServerError as error:
         if error.status != 501:
             raise

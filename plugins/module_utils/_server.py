@@ -33,6 +33,8 @@ _MAX_ERROR_BODY = 64 * 1024
 _ADDRESS = re.compile(r"(.*):([0-9]{1,5})")
 _LAST_PORT = 65535
 _PATCHES_SINCE = ServerVersion(5, 20)  # before, the whole configuration is sent
+_LISTS_FAILED_SINCE, _LISTS_FAILED_UNTIL = ServerVersion(5, 2), ServerVersion(5, 14)
+_RUNS = 2  # as a state of a plugin
 _ENABLES_SINCE = ServerVersion(5, 2)  # before, the words were activate and deactivate
 STATUSES_SINCE = ServerVersion(5, 0)
 
@@ -121,9 +123,21 @@ class Server:
         self._json("POST", "/config/reload")
 
     def plugins(self) -> Dict[str, List[Dict[str, Any]]]:
-        """Manifests under ``active`` (running now) and ``inactive``."""
+        """Manifests under ``active`` and ``inactive``; what runs is told by :meth:`running`."""
         answer = self._json("GET", "/plugins")
         return {"active": answer.get("active") or [], "inactive": answer.get("inactive") or []}
+
+    def running(self) -> Dict[str, str]:
+        """Id (lower case) -> version of the plugins that run now.
+
+        5.2 to 5.13 list a plugin that failed to start as active, too; their states tell.
+        """
+        active = self.plugins()["active"]
+        found = {str(item.get("id", "")).lower(): str(item.get("version", "")) for item in active}
+        if not found or not _LISTS_FAILED_SINCE <= self.version() < _LISTS_FAILED_UNTIL:
+            return found
+        failed = {str(item.get("plugin_id")).lower() for item in self.statuses() if item.get("state") != _RUNS}
+        return {plugin_id: version for plugin_id, version in found.items() if plugin_id not in failed}
 
     def plugin_system(self) -> str:
         """``on`` or ``off``, asked for without a session (so not on the socket): an off one answers 501."""
@@ -162,7 +176,7 @@ class Server:
             return self._json("POST", "/plugins", body=_stream(head, source, tail), headers=headers, timeout=_SLOW)
 
     def enable(self, plugin_id: str) -> None:
-        """Save the state "enabled". Success says nothing about whether the plugin runs: look at :meth:`plugins`."""
+        """Save the state "enabled". Success says nothing about whether the plugin runs: look at :meth:`running`."""
         word = "enable" if self.version() >= _ENABLES_SINCE else "activate"
         self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", timeout=_SLOW)
 

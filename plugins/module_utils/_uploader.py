@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, List, Mapping, Optional
 
 from ._errors import OperatorError
 from ._plugin_settings import enabled_ids
@@ -185,7 +185,7 @@ class Uploader:
         """
         deadline = self._clock() + timeout
         while True:
-            active = active_versions(self._server.plugins())
+            active = self._server.running()
             missing = [plugin for plugin in plugins if active.get(plugin.id) != plugin.version]
             if not missing:
                 return
@@ -217,8 +217,3 @@ def refuse_unexecutable(plugin: WantedPlugin) -> None:
 
 def _spell(settings: Mapping[str, bool]) -> str:
     return ", ".join(f"{key}={value}" for key, value in settings.items())
-
-
-def active_versions(plugins: Mapping[str, List[Dict[str, Any]]]) -> Dict[str, str]:
-    """Id (lower case) -> version of the plugins that the server runs now."""
-    return {str(item.get("id", "")).lower(): str(item.get("version", "")) for item in plugins.get("active", [])}

@@ -17,12 +17,13 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors 
 
 from contract.deployment import PASSWORD, USER, Deployment
 from contract.deployment import Server as RunningServer
-from support.bundles import make_bundle
+from support.bundles import SERVER_EXECUTABLE, make_bundle
 
 pytestmark = pytest.mark.contract
 
 ID = "cli.ent"
-REQUESTS = {name for name, _ in inspect.getmembers(Server, inspect.isfunction) if not name.startswith("_")}
+DERIVED = {"running"}  # from the answers to other requests
+REQUESTS = {name for name, _ in inspect.getmembers(Server, inspect.isfunction) if name[0] != "_"} - DERIVED
 # What the socket does not serve; a session begins and ends over TCP only.
 NOT_ON_THE_SOCKET = {"plugin_system", "webapps", "statuses", "login", "logout"}
 
@@ -98,6 +99,25 @@ def test_over_tcp_without_a_session(deployment: Deployment, version: Tuple[int, 
         off = server_at_address(deployment.read_config()["ServiceSettings"]["ListenAddress"], tls=False)
         assert off is not None
         assert (off.plugin_system(), off.webapps()) == ("off", None)
+
+
+def test_what_failed_to_start_does_not_run(deployment: Deployment) -> None:
+    """Whatever the server lists it as."""
+    fails, runs = "fails.to-start", "does.run"
+    broken = {SERVER_EXECUTABLE: b"#!/bin/sh\nexit 1\n"}
+    with deployment.running() as server:
+        server.token()
+        access = ApiAccess(f"http://{server.address()}", username=USER, password=PASSWORD)
+        try:
+            server.upload(make_bundle(deployment.bundles, fails, "1.0.0", server=True, files=broken))
+            server.upload(make_bundle(deployment.bundles, runs, "1.0.0"))
+            for plugin_id in (fails, runs):
+                server.enable(plugin_id)
+            server.wait_active(runs)
+            server.wait_for(lambda: access.server.running().get(runs) == "1.0.0", "the sound one to run")
+            assert fails not in access.server.running()
+        finally:
+            access.close()
 
 
 def _own(version: Tuple[int, ...], shown: str) -> str:

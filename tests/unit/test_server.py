@@ -512,3 +512,33 @@ def test_tls_with_a_certificate_of_another_name(tmp_path: Path) -> None:
         finally:
             partner.shutdown()
             thread.join()
+
+
+class Listing(Server):
+    """A server that says this of its plugins.
+
+    :param states: id -> state
+    """
+
+    def __init__(self, version: str, states: Dict[str, int]) -> None:
+        super().__init__(lambda _: http.client.HTTPConnection("127.0.0.1"), "nowhere")
+        self._said = ServerVersion(*map(int, version.split(".")))
+        self._states = states
+
+    def version(self) -> ServerVersion:
+        return self._said
+
+    def plugins(self) -> Dict[str, List[Dict[str, Any]]]:
+        active = [{"id": "Runs.It", "version": "1.0"}, {"id": "failed", "version": "2.0"}, {"id": "no.version"}]
+        return {"active": active, "inactive": [{"id": "off", "version": "1.0"}]}
+
+    def statuses(self) -> List[Dict[str, Any]]:
+        return [{"plugin_id": plugin_id, "state": state} for plugin_id, state in self._states.items()]
+
+
+@pytest.mark.parametrize(
+    ("version", "listed_is_enough"), [("4.6.0", True), ("5.2.0", False), ("5.13.3", False), ("5.14.0", True)]
+)
+def test_what_runs(version: str, listed_is_enough: bool) -> None:
+    found = Listing(version, {"runs.it": 2, "Failed": 3, "off": 0}).running()
+    assert found == {"runs.it": "1.0", "no.version": "", **({"failed": "2.0"} if listed_is_enough else {})}

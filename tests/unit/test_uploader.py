@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server, ServerError, server_at_socket
-from ansible_collections.plugops.mattermost.plugins.module_utils._uploader import Uploader, active_versions
+from ansible_collections.plugops.mattermost.plugins.module_utils._uploader import Uploader
 from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
 
 from contract.deployment import Deployment, Release
@@ -189,10 +189,9 @@ class Slow:
     def __init__(self, looks: int) -> None:
         self.looks, self.now = looks, 0.0
 
-    def plugins(self) -> Dict[str, List[Dict[str, Any]]]:
+    def running(self) -> Dict[str, str]:
         self.looks -= 1
-        item = {"id": "Slow.Plugin", "version": "1.0.0"}
-        return {"active": [], "inactive": [item]} if self.looks > 0 else {"active": [item], "inactive": []}
+        return {} if self.looks > 0 else {"slow.plugin": "1.0.0"}
 
     def clock(self) -> float:
         return self.now
@@ -213,8 +212,3 @@ def test_time_to_wait(looks: int, timeout: float, in_time: bool) -> None:
         with pytest.raises(OperatorError, match="does not run"):
             uploader.wait_active([_plugin("slow.plugin")], timeout)
         assert timeout <= slow.now < timeout + 1
-
-
-def test_ids_are_compared_in_lower_case() -> None:
-    answer = {"active": [{"id": "Com.Example", "version": "1"}, {"id": "no.version"}], "inactive": [{"id": "x"}]}
-    assert active_versions(answer) == {"com.example": "1", "no.version": ""}
