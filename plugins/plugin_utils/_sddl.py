@@ -69,7 +69,7 @@ class Dacl:
             if entry.sid not in sids or not entry.counts_for(what):
                 continue
             if entry.denies:
-                denied |= entry.mask & ~allowed
+                denied |= entry.mask
             elif not entry.conditional:
                 allowed |= entry.mask & ~denied
         return allowed

@@ -58,11 +58,16 @@ def test_a_mixed_cluster_converges(machine: Machine, tmp_path: Path) -> None:
         assert machine.runs_in() == wrong
 
         plan = run_playbook("playbooks/plan.yml", inventory, {})
-        assert "win1: 1 to change, and a restart" in plan.output
+        assert "win1: 3 to change, and a restart" in plan.output
         assert "service.AppDirectory:" in plan.output
+        assert rf"directories.{INSTALL_DIR}\client\plugins" in plan.output.replace("\\\\", "\\")
         checked = run_playbook("playbooks/site.yml", inventory, {}, ["--check"])
         said = [change.rpartition(" : ")[2] for change in checked.changed() if change.startswith("win1")]
-        assert said == ["The service runs in the right directory", "Restart the service, or start it"]
+        assert said == [
+            "The plugin directories exist and the service's account can write them",
+            "The service runs in the right directory",
+            "Restart the service, or start it",
+        ]
         assert (machine.registry(MATTERMOST), machine.runs_in()) == (before, wrong)
 
         done = run_playbook("playbooks/site.yml", inventory, {})

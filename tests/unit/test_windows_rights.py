@@ -142,6 +142,7 @@ def test_an_account_that_was_looked_up() -> None:
     assert icacls.looked_up(f"plugops-1.tmp\nD:AI(A;;0x80;;;S-1-5-21-1-2-3-1001){line}\n") == "S-1-5-21-1-2-3-1001"
     assert icacls.looked_up(f"plugops-1.tmp\nD:AI(A;;0x80;;;LA){line}\n") == "LA"
     assert icacls.looked_up(f"plugops-1.tmp\nD:AI{line}\n") == ""
+    assert icacls.looked_up(f"plugops-1.tmp\nD:AI(A;;0x80;;;LA)(A;;0x80;;;S-1-5-21-1-2-3-1001){line}\n") == ""
     assert icacls.looked_up("") == ""
 
 
