@@ -39,14 +39,18 @@ def codes_of(server: Server) -> Set[Tuple[str, str]]:
     return {(meaning.code, meaning.plugin_id) for meaning in meanings if meaning is not None}
 
 
-def audit_of(deployment: Deployment, version: Tuple[int, ...]) -> Dict[str, Dict[str, Any]]:
-    """The findings on the node itself, its log file among what is read."""
+def audit_of(deployment: Deployment, version: Tuple[int, ...], **more: str) -> Dict[str, Dict[str, Any]]:
+    """The findings on the node itself, its log file among what is read.
+
+    :param more: options of the node
+    """
     node = Node(
         NodeOptions(
             install_dir=str(deployment.install),
             service="plugops-no-such.service",
             service_user=unprivileged_user() or str(deployment.install.stat().st_uid),
             server_version=".".join(map(str, version[:3])),
+            **more,
         ),
         _run,
     )
@@ -146,6 +150,17 @@ def test_a_plugin_unpacked_by_hand_is_a_note(deployment: Deployment, tmp_path: P
         found = audit_of(deployment, version)
     note = found["unpacked-unsupported" if version >= (10, 5) else "unmanaged-plugin"]
     assert note["severity"] == "note"
+
+
+@pytest.mark.since(5, 38)
+def test_an_edit_that_the_running_server_has_not_read(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    with deployment.running() as server:
+        assert "config-not-loaded" not in audit_of(deployment, version, socket=str(deployment.socket))
+        deployment.edit_plugin_settings(EnableHealthCheck=False)
+        found = audit_of(deployment, version, socket=str(deployment.socket))
+        assert "EnableHealthCheck" in " ".join(found["config-not-loaded"]["evidence"])
+        assert server.admin("POST", "/config/reload").status == 200
+        assert "config-not-loaded" not in audit_of(deployment, version, socket=str(deployment.socket))
 
 
 @pytest.mark.since(5, 18)
