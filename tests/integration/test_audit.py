@@ -69,39 +69,40 @@ def test_broken_hosts_are_told_with_their_causes_and_nothing_changes(broken: Tes
     ]
     logged = [text for text in cause["nodes"]["app2"] if "Failed to start up plugins" in text]
     assert logged, "the line of the log stands with its cause, also where the service is down"
+    the_files_hold_the_same(report, tmp_path)
 
 
-def test_the_files_hold_the_same(broken: TestCluster, tmp_path: Path) -> None:
-    report = report_of(audit(broken, tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"audit.html", "audit.json", "audit.junit.xml", "audit.sarif"}
-    written = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+def the_files_hold_the_same(report: Dict[str, Any], place: Path) -> None:
+    assert {path.name for path in place.iterdir()} == {"audit.html", "audit.json", "audit.junit.xml", "audit.sarif"}
+    written = json.loads((place / "audit.json").read_text(encoding="utf-8"))
     assert written["findings"] == report["findings"]
-    assert {suite.get("name") for suite in ET.parse(tmp_path / "audit.junit.xml").getroot()} == set(NAMES)
-    results = json.loads((tmp_path / "audit.sarif").read_text(encoding="utf-8"))["runs"][0]["results"]
+    assert {suite.get("name") for suite in ET.parse(place / "audit.junit.xml").getroot()} == set(NAMES)
+    results = json.loads((place / "audit.sarif").read_text(encoding="utf-8"))["runs"][0]["results"]
     assert {result["ruleId"] for result in results} == {item["code"] for item in report["findings"]}
-    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
+    page = (place / "audit.html").read_text(encoding="utf-8")
     assert all(item["code"] in page for item in report["findings"])
 
 
 def test_one_that_cannot_be_reached_is_broken_and_the_others_are_told(broken: TestCluster, tmp_path: Path) -> None:
+    """The others are mended by then; what a start in bin/ has left there is never deleted by site.yml."""
+    host(broken, "app2").check_output("systemctl start mattermost")
+    run_playbook("playbooks/site.yml", broken.inventory, broken.wanted(PLUGINS))
     inventory = tmp_path / "inventory.yml"
     lost = {"lost": {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_common_args": "-o ConnectTimeout=2"}}
     inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": lost}}))
-    run = audit(broken, tmp_path / "audit", "-i", str(inventory), "--limit", "app3,lost")
+    run = audit(broken, tmp_path / "audit", "-i", str(inventory), "--limit", "app2,lost")
     report = report_of(run)
     assert run.returncode == 20
-    assert set(report["nodes"]) == {"app3", "lost"}
+    assert set(report["nodes"]) == {"app2", "lost"}
     assert codes(report, "lost") == {"no-report"}
-    assert "working-directory-wrong" in codes(report, "app3")
+    assert codes(report, "app2") == {"leftovers-in-bin"}
 
 
 def test_healthy_hosts_are_clean_and_the_exit_code_tells_drift(broken: TestCluster, tmp_path: Path) -> None:
     leftovers = "/opt/mattermost/bin/data /opt/mattermost/bin/logs /opt/mattermost/bin/plugins"
-    host(broken, "app2").check_output("systemctl start mattermost")
-    run_playbook("playbooks/site.yml", broken.inventory, broken.wanted(PLUGINS))
-    assert codes(report_of(audit(broken, tmp_path)), "app2") == {"leftovers-in-bin"}, "never deleted by site.yml"
     host(broken, "app2").check_output(f"rm -rf {leftovers}")
     clean = audit(broken, tmp_path)
     assert (clean.returncode, report_of(clean)["status"]) == (0, "clean"), clean.output
-    drift = audit(broken, tmp_path, mattermost_plugin_settings={"EnableUploads": True, "EnableMarketplace": False})
+    wanted = {"EnableUploads": True, "EnableMarketplace": False}
+    drift = audit(broken, tmp_path, "--limit", "app1", mattermost_plugin_settings=wanted)
     assert (drift.returncode, report_of(drift)["status"]) == (10, "drift"), drift.output
