@@ -6,8 +6,10 @@ else five of the tests' own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from support.playbooks import REPOSITORY, clean_environment, program
 
 PLACE = REPOSITORY / ".plugops"
 STATE = PLACE / "hosts"
+KEPT = PLACE / "test_cluster" / "test"
 NAMES = ("app1", "app2", "app3")
 VERSION = "9.10.0"
 PLUGINS = 5
@@ -43,7 +46,7 @@ def _variables() -> Dict[str, Any]:
     release = os.environ.get("MATTERMOST_RELEASE") or artifacts / f"mattermost-{VERSION}.tar.gz"
     return {
         "test_cluster_release": str(Path(release).absolute()),
-        "test_cluster_controller_directory": str(PLACE / "test_cluster" / "test"),
+        "test_cluster_controller_directory": str(KEPT),
         "mattermost_plugins": [{"src": str(bundle.absolute())} for bundle in bundles],
     }
 
@@ -58,8 +61,12 @@ def _play(playbook: str, *options: str) -> int:
 def down() -> int:
     """The hosts go, and everything of the cluster with them."""
     cluster.down(STATE)
-    for path in (PLACE / "test_cluster" / "test").glob("*"):
-        path.unlink()
+    for directory in (KEPT, PLACE / "artifacts"):
+        shutil.rmtree(directory, ignore_errors=True)
+    (PLACE / "variables.json").unlink(missing_ok=True)
+    for directory in (KEPT.parent, PLACE):
+        with contextlib.suppress(OSError):  # another test cluster's secrets lie there too
+            directory.rmdir()
     return 0
 
 
