@@ -259,6 +259,11 @@ running_plugins:
   returned: success
   type: dict
   sample: {com.example.todo: {runs: true, by: the server's list of plugins, found: version 1.2.0}}
+signatures_follow:
+  description: Ids of the wanted plugins that get a signature, or are removed.
+  returned: success
+  type: list
+  elements: str
 strategy:
   description: The way that the bundles would take, and why; null where nothing has to be installed.
   returned: success
@@ -320,7 +325,14 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
     report.add("service", lambda: ServiceDirectory(node, node.wanted_working_directory))
     report.add(
         "settings",
-        lambda: Settings(node, params["settings"], params["states"], params["plugin_settings"], params["via"]),
+        lambda: Settings(
+            node,
+            params["settings"],
+            params["states"],
+            params["plugin_settings"],
+            params["via"],
+            signatures_follow=signatures_follow(params),
+        ),
     )
     plugin_set = PluginSet(
         node,
@@ -337,6 +349,11 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
     if keep_digests:
         plugin_set.save_cache()
     return report, plugin_set
+
+
+def signatures_follow(params: Dict[str, Any]) -> List[str]:
+    """Ids of the plugins that need no signature before the settings change: they get one, or go."""
+    return sorted(plugin.id for plugin in wanted_of(params) if plugin.signature or not plugin.present)
 
 
 def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
@@ -374,6 +391,7 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     return {
         **result,
         "strategy": chosen and {"name": chosen.name, "reason": chosen.reason},
+        "signatures_follow": signatures_follow(params),
         "checkpoints": known_checkpoints(node),
         "unfinished": _unfinished(node),
     }

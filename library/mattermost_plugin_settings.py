@@ -101,6 +101,15 @@ options:
     description: Copy the configuration file beside itself before it is changed. Only for the file.
     type: bool
     default: false
+  signatures_follow:
+    description:
+      - Ids of the plugins that get their signatures, or are removed, after this.
+      - Switching O(require_plugin_signature) on is refused where the server's filestore has bundles of other plugins
+        without a signature, since the server would drop these plugins at its next start. Where the filestore is not on
+        this host, nothing is known of it.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: plugops.mattermost.mattermost_plugin
   - module: plugops.mattermost.mattermost_plugin_directories
@@ -241,6 +250,7 @@ ARGUMENTS = {
     "plugins": {"type": "dict", "default": {}, "no_log": True},
     "via": {"type": "str", "choices": list(VIA), "default": AUTO},
     "backup": {"type": "bool", "default": False},
+    "signatures_follow": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -256,6 +266,7 @@ def main() -> None:
             options["plugins"],
             via=options["via"],
             backup=options["backup"],
+            signatures_follow=options["signatures_follow"],
         ),
         secret_options=["plugins"],
     )

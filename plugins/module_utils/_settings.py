@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from . import _live_settings
 from ._config_document import ABSENT, ConfigDocument, FoldedMap, same_value
@@ -43,6 +43,8 @@ from ._settings_way import (
     reloads,
     watches,
 )
+from ._unsigned import KEY as SIGNED
+from ._unsigned import refuse_to_lose, stored_unsigned
 from ._version import ServerVersion
 
 _WATCHER_SECONDS = 10.0  # a server that watches its file has read a change within 3 seconds
@@ -59,6 +61,7 @@ class SettingsFound:
     :param file: PluginSettings in the file that the server reads; None for a database or an unreadable file
     :param live: PluginSettings as the running server says them; None where none answers
     :param overrides: what the environment puts in place of a key
+    :param unsigned: ids of stored bundles without signature, where signatures shall be required
     """
 
     via: str
@@ -70,6 +73,7 @@ class SettingsFound:
     file: Optional[FoldedMap]
     live: Optional[FoldedMap]
     overrides: Dict[str, Override]
+    unsigned: Sequence[str] = ()
 
     def effective(self) -> Dict[str, Any]:
         """What the server works with, or will when it starts."""
@@ -108,6 +112,7 @@ class Settings(Concern[SettingsFound]):
     :param states: plugin id -> enabled
     :param plugins: plugin id -> its settings, merged key by key; secrets
     :param via: one of :data:`VIA`
+    :param signatures_follow: ids of plugins that get their signature after the settings, or go
     :param keep_backup: copy the file before it is changed
     :raises OperatorError: an unknown key or a value of the wrong type
     """
@@ -122,11 +127,13 @@ class Settings(Concern[SettingsFound]):
         plugins: Mapping[str, Mapping[str, Any]],
         via: str = AUTO,
         backup: bool = False,
+        signatures_follow: Sequence[str] = (),
     ) -> None:
         self._node = node
         self._wanted = parse_wanted(settings, states, plugins)
         self._asked = via
         self._keep_backup = backup
+        self._signatures_follow = signatures_follow
         self._backup_file = ""
 
     # observe
@@ -147,7 +154,11 @@ class Settings(Concern[SettingsFound]):
             section = _live_settings.complete(live, file, version)
         restricted = is_restricted(config or {})
         overrides = source.overrides_for(version)
-        return SettingsFound(via, server, restricted, section, source, version, file, live, overrides)
+        unsigned = stored_unsigned(self._node) if self._will_want_signatures(section) else ()
+        return SettingsFound(via, server, restricted, section, source, version, file, live, overrides, unsigned)
+
+    def _will_want_signatures(self, section: FoldedMap) -> bool:
+        return any(change.key == SIGNED and change.wanted is True for change in self._needed(section))
 
     def _server(self) -> Optional[Server]:
         """The running server by the way that is asked for."""
@@ -168,6 +179,7 @@ class Settings(Concern[SettingsFound]):
     # compare
 
     def compare(self, found: SettingsFound) -> Tracker:
+        refuse_to_lose(found.unsigned, self._signatures_follow)
         differences = Tracker()
         action = f"set in {found.source.path}" if found.via == FILE else f"set through {WAYS[found.via]}"
         for change in self._changes(found):

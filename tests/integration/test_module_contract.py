@@ -109,6 +109,11 @@ def with_server(values: Mapping[str, Any], instead: Mapping[str, Any], version: 
 # Options that describe the node, the same in every module.
 
 
+def unsigned_in_filestore(place: Place) -> None:
+    place.make("/opt/mattermost/data/plugins")
+    shutil.copy(place.bundle(OLD), place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz"))
+
+
 def other_install_dir(place: Place) -> None:
     shutil.move(str(place.server.install_dir), str(place.real("/opt/chat")))
     place.replace(UNIT, "/opt/mattermost/bin/mattermost", "/usr/local/bin/start-chat")  # which does not say where it is
@@ -433,6 +438,11 @@ CASES: Dict[str, Dict[str, Case]] = {
         "via=api": Case(lambda place: {"via": "api", **place.api()}, server=NEWER, instead=by_file),
         "via=auto": with_server({"via": "auto"}, {"via": "file"}),
         "backup": Case({"backup": True}, shows=one_backup),
+        "signatures_follow": Case(
+            {"require_plugin_signature": True, "signatures_follow": [PLUGIN_ID]},
+            unsigned_in_filestore,
+            instead={"require_plugin_signature": True},
+        ),
     },
     SERVICE: {},
     RELEASE: {

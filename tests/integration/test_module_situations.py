@@ -41,6 +41,7 @@ SERVICE = "mattermost_service_directory"
 INFO = "mattermost_plugin_info"
 OTHER_ID = "com.example.other"
 DROP_INS = f"{UNIT}.d"
+INSIST = {"require_plugin_signature": True}
 OURS = "zz-plugops-working-directory.conf"
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
 
@@ -112,6 +113,20 @@ def installed_new_and_edited(place: Place) -> None:
 def in_filestore(place: Place) -> None:
     place.make("/opt/mattermost/data/plugins")
     shutil.copy(place.bundle(OLD), place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz"))
+
+
+def in_filestore_signed(place: Place) -> None:
+    """By an RSA key, as the first packet says: nobody verifies it here."""
+    in_filestore(place)
+    signature = place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz.sig")
+    signature.write_bytes(bytes([0x88, 16, 4, 0, 1, *range(13)]))
+
+
+def in_filestore_signed_in_vain(place: Place) -> None:
+    """By an EdDSA key."""
+    in_filestore(place)
+    signature = place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz.sig")
+    signature.write_bytes(bytes([0x88, 16, 4, 0, 22, *range(13)]))
 
 
 def no_plugin(place: Place) -> None:
@@ -240,6 +255,14 @@ FOUND = [
         {"enable_uploads": True},
         ["settings.EnableUploads"],
         with_line_ends_and_mark,
+    ),
+    Situation(SETTINGS, "signed", INSIST, ["settings.RequirePluginSignature"], in_filestore_signed),
+    Situation(
+        SETTINGS,
+        "signatures follow",
+        {**INSIST, "signatures_follow": [PLUGIN_ID]},
+        ["settings.RequirePluginSignature"],
+        in_filestore,
     ),
     Situation(SETTINGS, "behind a link", {"enable_uploads": True}, ["settings.EnableUploads"], behind_a_link),
     Situation(
@@ -402,6 +425,8 @@ REFUSED = [
     Situation(DIRECTORIES, "one for both", {"directory": "./x", "client_directory": "./x"}, "the same directory"),
     Situation(DIRECTORIES, "no mode", {"mode": "rwx"}, "must be octal"),
     Situation(DIRECTORIES, "no such account", {}, "user mattermost does not exist", no_account),
+    Situation(SETTINGS, "unsigned", INSIST, f"would drop these plugins at its next start: {PLUGIN_ID}", in_filestore),
+    Situation(SETTINGS, "signed in vain", INSIST, "would drop these plugins", in_filestore_signed_in_vain),
     Situation(SETTINGS, "no such key", {"settings": {"EnableUpload": True}}, "EnableUpload"),
     Situation(SETTINGS, "given twice", {"enable": True, "settings": {"Enable": True}}, "given twice"),
     Situation(SETTINGS, "a wrong type", {"settings": {"Enable": "perhaps"}}, "Enable"),
