@@ -1,21 +1,30 @@
 """Faults on a real host, alone and in pairs: an audit names what was broken, all of it, and nothing else.
 
-All on one host, which is put back after each.
+All on one host, which is put back after each. A run of all tests makes some of them, `make test-matrix` every one.
 """
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+import os
+from typing import Any, Dict, Iterator
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
 
 from support import cluster
 from support.fault_host import HEALTHY, FaultHost, Found, fault_host
-from support.faults import BY_NAME, FAULTS, MENDED_TOGETHER, PAIRS, Fault
+from support.faults import BY_NAME, EVERY_RUN, FAULTS, MENDED_TOGETHER, PAIRS, Fault
 from support.playbooks import run_playbook
 
-pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
+pytestmark = [pytest.mark.hosts, pytest.mark.slow]
+CASES: Dict[str, str] = {
+    **{fault.name: fault.script for fault in FAULTS},
+    **{f"{one}+{other}": f"{BY_NAME[one].script}\n{BY_NAME[other].script}" for one, other in PAIRS},
+}
+
+
+def case(name: str, *values: Any) -> Any:
+    return pytest.param(*values, id=name, marks=[] if name in EVERY_RUN else [pytest.mark.matrix])
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +38,9 @@ def host() -> Iterator[FaultHost]:
 
 @pytest.fixture(scope="module")
 def matrix(host: FaultHost) -> Dict[str, Found]:
-    """What was found for each fault, and each pair."""
+    """What was found for each fault, and each pair, of those that this run makes."""
     found = {HEALTHY: host.keep()}
-    cases = {fault.name: fault.script for fault in FAULTS}
-    cases.update({f"{one}+{other}": f"{BY_NAME[one].script}\n{BY_NAME[other].script}" for one, other in PAIRS})
+    cases = {name: CASES[name] for name in CASES if os.environ.get("PLUGOPS_MATRIX") or name in EVERY_RUN}
     found.update(host.audits({**cases, f"{HEALTHY} again": ":"}))
     return found
 
@@ -42,18 +50,19 @@ def test_nothing_is_found_on_a_healthy_node(matrix: Dict[str, Found]) -> None:
         assert (matrix[name].codes, matrix[name].notes) == (frozenset(), frozenset()), matrix[name].text
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+@pytest.mark.parametrize("fault", [case(fault.name, fault) for fault in FAULTS])
 def test_a_fault_is_named_and_no_other(fault: Fault, matrix: Dict[str, Found]) -> None:
     found = matrix[fault.name]
     assert (found.codes, found.notes) == (fault.codes, fault.notes), found.text
 
 
-@pytest.mark.parametrize(("one", "other"), PAIRS)
+@pytest.mark.parametrize(("one", "other"), [case(f"{one}+{other}", one, other) for one, other in PAIRS])
 def test_two_faults_are_both_named(one: str, other: str, matrix: Dict[str, Found]) -> None:
     found = matrix[f"{one}+{other}"]
     assert found.codes == BY_NAME[one].codes | BY_NAME[other].codes, found.text
 
 
+@pytest.mark.matrix
 def test_site_mends_what_it_says_it_mends(host: FaultHost, matrix: Dict[str, Found]) -> None:
     """As many at once as fit on one host; then the audit is clean."""
     faults = [BY_NAME[name] for name in MENDED_TOGETHER]

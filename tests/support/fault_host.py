@@ -76,10 +76,16 @@ class FaultHost:
 
         :param reset: put all back after each
         """
-        lines = [f'MODULE=$(find /home /root -path "*/.ansible/tmp/*" -name {_KEPT})']
+        lines = [
+            f'MODULE=$(find /home /root -path "*/.ansible/tmp/*" -name {_KEPT})',
+            # Unpacked, so that Python compiles it once.
+            "[ -d ${MODULE%/*}/debug_dir ] || python3 $MODULE explode >&2",
+        ]
         for name, script in cases.items():
             lines.append(f"( {script}\n) >&2")
-            lines.append(f"found=$(python3 $MODULE); printf '%s\\t%s\\n' {shlex.quote(name)} \"${{found//$'\\n'}}\"")
+            lines.append(
+                f"found=$(python3 $MODULE execute); printf '%s\\t%s\\n' {shlex.quote(name)} \"${{found//$'\\n'}}\""
+            )
             lines += ["( reset ) >&2"] if reset else []
         body = "\n".join(lines)
         script = _with_functions(f"{{\n{body}\n}} </dev/null\n")  # nothing of it reads the rest of the script

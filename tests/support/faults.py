@@ -207,6 +207,23 @@ PAIRS: List[Tuple[str, str]] = [
     ("import-directory-conflict", "content-closed"),
     ("not-a-directory", "store-copy-wins"),
 ]
+# What a run of all tests makes of them: of every area, and of every way to make one. The others on request.
+EVERY_RUN: FrozenSet[str] = frozenset(
+    {
+        "environment-override",
+        "foreign-owner",
+        "acl",
+        "mount-noexec",
+        "sandbox-hidden",
+        "working-directory-wrong",
+        "drop-in-ignored",
+        "unit-not-reloaded",
+        "executable-missing",
+        "plugin-died-at-start",
+        "marker-on-copy",
+        "foreign-owner+duplicate-plugin",
+    }
+)
 # On different parts, so that all fit on one host; the service runs, so that bundles can be uploaded.
 MENDED_TOGETHER: Tuple[str, ...] = (
     "directory-missing",
