@@ -92,7 +92,7 @@ class Filestore:
         account = self._node.account
         target = self._real(plugin_id + _SUFFIX)
         if signature is None:
-            self._unlink(plugin_id + _SUFFIX + _SIGNATURE)
+            self.unsign(plugin_id)
         with open(source, "rb") as packed:
             create_in_place_of(
                 target, lambda out: shutil.copyfileobj(packed, out, _CHUNK), _FILE_MODE, account.uid, account.gid
@@ -107,6 +107,10 @@ class Filestore:
         create_in_place_of(
             target, lambda out: shutil.copyfileobj(io.BytesIO(signature), out), _FILE_MODE, account.uid, account.gid
         )
+
+    def unsign(self, plugin_id: str) -> None:
+        """Remove the signature beside the stored bundle."""
+        self._unlink(plugin_id + _SUFFIX + _SIGNATURE)
 
     def remove(self, plugin_id: str) -> None:
         """Remove the stored bundle and its signature, in whatever case the id is written there."""

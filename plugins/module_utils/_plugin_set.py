@@ -349,6 +349,7 @@ class PluginSet(Concern[PluginsFound]):
         work = self._work(found, differences)
         self._installer(found, bool(work.install)).apply(work)
         self._mend_filestore(differences)
+        self._renew_signatures(work)
         self._remove_client_leftovers()
         self._node.forget()
 
@@ -365,6 +366,19 @@ class PluginSet(Concern[PluginsFound]):
                 filestore.remove(plugin.id)
             elif f"plugins.{plugin.id}.signature" in names:
                 filestore.sign(plugin.id, base64.b64decode(plugin.signature))
+
+    def _renew_signatures(self, work: Work) -> None:
+        """An upload leaves beside the new bundle the signature of the one before, or none."""
+        filestore = self._filestore
+        stored = filestore.bundles(()) if work.install else {}
+        for plugin in work.install:
+            wanted = work.signature(plugin)
+            if plugin.id not in stored or stored[plugin.id].signature == wanted:
+                continue
+            if wanted is None:
+                filestore.unsign(plugin.id)
+            else:
+                filestore.sign(plugin.id, wanted)
 
     def restart_reasons(self, found: PluginsFound, differences: Tracker) -> List[str]:
         work = self._work(found, differences)

@@ -10,6 +10,7 @@ import os
 import shutil
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
@@ -547,3 +548,21 @@ def test_the_plan_is_what_the_modules_do_and_then_empty() -> None:
         }
         after = place.call(INFO, {**node, **wanted}, True)
         assert (after["differences"], after["errors"], after["healthy"]) == ([], [], True)
+
+
+def test_an_upload_leaves_no_signature_of_another_bundle() -> None:
+    """The server itself leaves it, and drops the plugin when it insists on signatures."""
+    with broken_place() as place, running_server(place):
+        stored = place.real(f"/opt/mattermost/data/plugins/{PLUGIN_ID}.tar.gz")
+        beside = stored.with_name(f"{stored.name}.sig")
+        arguments = {"root": str(place.server.root), "socket": SOCKET}
+        ours = Path(place.directory / "ours.sig")
+        ours.write_bytes(bytes([0x88, 16, 4, 0, 1, *range(13)]))
+        for version, signature in ((NEW, None), (OLD, None), (NEW, ours), (OLD, None)):
+            entry = {"src": place.bundle(version), **({"signature": str(signature)} if signature else {})}
+            answer = place.call(PLUGIN, {**arguments, "plugins": [entry]}, False)
+            assert answer.get("changed"), answer.get("msg")
+            assert answer["strategy"]["name"] == "upload"
+            assert stored.read_bytes() == Path(place.bundle(version)).read_bytes()
+            assert (beside.read_bytes() if beside.exists() else None) == (signature and signature.read_bytes())
+            beside.write_bytes(b"of the bundle before")
