@@ -212,6 +212,10 @@ def _neighbour(machine: Machine) -> Dict[str, Any]:
     )
     psql = "runuser -u mattermost-test -- /usr/lib/postgresql/15/bin/psql -h /run/mattermost-test-postgresql -p 8450"
     machine.ssh(f"cd / && {psql} postgres -c 'CREATE DATABASE old OWNER mattermost'")
+    machine.ssh(
+        "echo host old mattermost all scram-sha-256 >> /opt/mattermost-test/postgresql/pg_hba.conf"
+        " && systemctl reload mattermost-test-postgresql"
+    )
     password = (machine.place / "kept/test/database_password").read_text().split()[0]
     return machine.given(
         "old",
