@@ -123,7 +123,11 @@ class Wine:
     def shut_down(self) -> None:
         """End every process of the machine, write its registry."""
         subprocess.run([str(WINESERVER), "-k"], env=self.environment(), check=False, stderr=subprocess.DEVNULL)
-        subprocess.run([str(WINESERVER), "-w"], env=self.environment(), check=False, timeout=_TIMEOUT)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what does not end by itself is ended here
+            subprocess.run([str(WINESERVER), "-w"], env=self.environment(), check=False, timeout=_TIMEOUT)
+        for process in self.processes():  # also one that was about to start when its wineserver went
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         if self._holder is not None:
             for pipe in (self._holder.stdin, self._holder.stdout):
                 with contextlib.suppress(OSError):
@@ -131,9 +135,6 @@ class Wine:
                     pipe.close()
             self._holder.wait(_TIMEOUT)
             self._holder = None
-        for process in self.processes():  # one that was about to start when its wineserver went
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
         wait_for(lambda: not any(True for _ in self.processes()), "the end of all processes")
         with contextlib.suppress(FileNotFoundError):
             found = self.prefix.stat()
