@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 
 IDS = ("com.example.a", "com.example.b")
 OLD, NEW = "1.0.0", "1.1.0"
-# Server, whether the filestore is shared. Each of both with uploads, and the newest alone without a shared one.
-STAND_INS = [("5.36.1", True), ("9.10.0", False), ("11.6.0", True)]
+# Server, whether the filestore is shared.
+STAND_INS = [("5.36.1", True), ("5.36.1", False), ("11.6.0", True), ("11.6.0", False)]
 REAL = os.environ.get("MATTERMOST_RELEASE", "")
 
 
