@@ -225,9 +225,7 @@ EVERY_RUN: FrozenSet[str] = frozenset(
     }
 )
 # On different parts, so that all fit on one host; the service runs, so that bundles can be uploaded.
-MENDED_TOGETHER: Tuple[str, ...] = (
-    "directory-missing",
-    "foreign-owner",
-    "executable-not-executable",
-    "process-elsewhere",
-)
+MENDED_TOGETHER: List[Tuple[str, ...]] = [
+    ("directory-missing", "foreign-owner", "executable-not-executable", "process-elsewhere"),
+    ("directory-not-writable", "content-closed", "executable-not-executable", "restart-owed", "store-copy-wins"),
+]
