@@ -13,7 +13,7 @@ from typing import Any, Callable, List, Mapping, Optional
 from ._errors import OperatorError
 from ._plugin_settings import enabled_ids
 from ._server import Server
-from ._server_errors import ServerError
+from ._server_errors import ServerError, ServerUnreachable
 from ._version import ServerVersion
 from ._wanted_plugin import WantedPlugin
 
@@ -144,7 +144,7 @@ class Uploader:
         """Save a state for the server, and wait until it works with it: an old one watches its file in its own time."""
         save(plugin_id, enabled)
         deadline = self._clock() + STATE_TIMEOUT
-        while self._is_enabled(plugin_id) != enabled:
+        while not self._has_taken_over(plugin_id, enabled):
             if self._clock() >= deadline:
                 raise OperatorError(
                     f"the server does not take over the state of {plugin_id} from its configuration file",
@@ -154,6 +154,12 @@ class Uploader:
                     "over the file",
                 )
             self._pause(_POLL)
+
+    def _has_taken_over(self, plugin_id: str, enabled: bool) -> bool:
+        try:
+            return self._is_enabled(plugin_id) == enabled
+        except ServerUnreachable:  # servers before 5.0 drop connections while they read their file again
+            return False
 
     def _is_enabled(self, plugin_id: str) -> bool:
         settings = self._server.get_config().get("PluginSettings") or {}
