@@ -213,7 +213,10 @@ plugins:
       description: Plugin id to the bundle that the server installs when it starts next, and whether it is signed.
       type: dict
     installed:
-      description: Plugin id to version, digest of its files, and state.
+      description:
+        - Plugin id to version, digest of its files, and state.
+        - With O(api_only), C(tree) and C(uploaded) are those of the bundle that was uploaded last, null where no
+          upload of the version that the server has is on record.
       type: dict
     stored:
       description: SHA-256 of the bundles in the node's store.
@@ -231,12 +234,13 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
+from ..module_utils._api_plugin_set import plugin_set_class
 from ..module_utils._delivery import clear_deliveries
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import NODE_ARGUMENTS, Node
 from ..module_utils._node_downloads import NodeDownloads
-from ..module_utils._plugin_set import STRATEGIES, PluginSet
+from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._run_lock import FILE_NAME as LOCK
 from ..module_utils._run_lock import RunLock
 from ..module_utils._source_options import SOURCE_ARGUMENTS
@@ -249,7 +253,7 @@ DOWNLOADS = "downloads"  # in the state directory
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
     """Ensure the list, or say which bundles the controller half has to send first."""
-    with node_to_change(module) as node:
+    with node_to_change(module, by_api=True) as node:
         warn(module, node.warnings)
         try:
             return ensure_plugins(module, node)
@@ -261,7 +265,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
 
 def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     params = module.params
-    plugin_set = PluginSet(
+    plugin_set = plugin_set_class(node)(
         node,
         wanted_of(params),
         strategy=params["strategy"],

@@ -295,6 +295,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._api_plugin_set import plugin_set_class
 from ..module_utils._audit import Audit
 from ..module_utils._checkpoint import DIRECTORY, Checkpoints
 from ..module_utils._comparable import add_bundle_digests, setting_fingerprints
@@ -321,8 +322,9 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
     directory = wanted_value(params["settings"], "Directory")
     client_directory = wanted_value(params["settings"], "ClientDirectory")
     report = NodeReport(node)
-    report.add("directories", lambda: Directories(node, directory, client_directory, params["directory_mode"]))
-    report.add("service", lambda: ServiceDirectory(node, node.wanted_working_directory))
+    if not node.api_only:
+        report.add("directories", lambda: Directories(node, directory, client_directory, params["directory_mode"]))
+        report.add("service", lambda: ServiceDirectory(node, node.wanted_working_directory))
     report.add(
         "settings",
         lambda: Settings(
@@ -334,7 +336,7 @@ def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tupl
             signatures_follow=signatures_follow(params),
         ),
     )
-    plugin_set = PluginSet(
+    plugin_set = plugin_set_class(node)(
         node,
         wanted_of(params),
         strategy=params["strategy"],
@@ -384,6 +386,7 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         time.sleep(_POLL)
         node.forget()
     if params["findings"]:
+        node.refuse_api_only("what keeps plugins from working")
         result["findings"] = Audit(node, wanted_of(params)).findings(result)
     add_comparable(node, params, result)
     warn(module, [*node.warnings, *report.warnings])

@@ -269,6 +269,7 @@ def main() -> None:
             signatures_follow=options["signatures_follow"],
         ),
         secret_options=["plugins"],
+        by_api=True,
     )
 
 

@@ -75,6 +75,18 @@ options:
       - HTTP proxy for O(api_url), for example V(http://proxy.example.com:3128), with its account if it asks for one.
       - Proxies of the environment are not used.
     type: str
+  api_only:
+    description:
+      - The app server is reached through its REST API alone, O(api_url), by a module that runs elsewhere, usually on
+        the controller (C(delegate_to=localhost)). No file of the app server is read or written, and systemd is not
+        asked.
+      - Settings go through the API, plugins are uploaded. What needs files of the app server is refused, and so are
+        O(socket) and O(config_path).
+      - A plugin is as wanted when the server says the version of the bundle, and the last upload on record was of that
+        very bundle. The record lies in O(state_dir) of the host that the module runs on, for each O(api_url) on its
+        own. That the files are those of the bundle cannot be proved in this way; a warning says so.
+    type: bool
+    default: false
   state_dir:
     description:
       - Directory that keeps delivered bundles, checkpoints, cached digests and the note of a restart that is owed.

@@ -26,6 +26,10 @@ def add_bundle_digests(node: Node, plugins: Dict[str, Any]) -> None:
 
     :param plugins: the facts of the concern "plugins"
     """
+    if node.api_only:  # the server's own copies cannot be seen
+        for plugin in plugins["installed"].values():
+            plugin["bundle"] = plugin["uploaded"]
+        return
     store = Store(node.state_path(STORE))
     stored: Dict[str, str] = {}
     for sha256 in store.list():

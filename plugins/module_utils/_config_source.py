@@ -24,6 +24,7 @@ from ._version import ServerVersion
 
 FILE = "file"
 DATABASE = "database"
+REMOTE = "api"  # only the running server is asked
 
 _MM_CONFIG_SINCE = ServerVersion(5, 10)
 _EXECUTABLE_SEARCHED_SINCE = ServerVersion(5, 8)
@@ -56,8 +57,8 @@ class Override:
 class ConfigSource:
     """Where the configuration comes from.
 
-    :param kind: ``file`` or ``database``
-    :param path: host path of the file that the server reads, its links not followed; empty for a database
+    :param kind: ``file``, ``database`` or ``api``
+    :param path: host path of the file that the server reads, its links not followed; empty where there is none
     :param evidence: what says so, e.g. ``-c /etc/mm.json in /etc/systemd/system/mattermost.service``; never a DSN
     :param overrides: name of a key of PluginSettings -> what the environment puts in its place
     """

@@ -60,6 +60,9 @@ class Filestore:
 
     def _find(self) -> str:
         """Host path of the folder; empty where there is none that could be used."""
+        if self._node.api_only:
+            self.problem = "the app server is reached through its REST API alone"
+            return ""
         settings = self._node.section("FileSettings")
         if settings is None:
             self.problem = "the server keeps its configuration in a database, and none answers"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import traceback
 from typing import Any, Callable, ContextManager, Dict, Iterator, Sequence
 
@@ -28,29 +29,44 @@ def build_node(module: AnsibleModule) -> Node:
 
 
 @contextlib.contextmanager
-def node_to_change(module: AnsibleModule) -> Iterator[Node]:
+def node_to_change(module: AnsibleModule, by_api: bool = False) -> Iterator[Node]:
     """As :func:`build_node`, when nothing else is changing the node.
+
+    :param by_api: the module can work on a node that is reached through its REST API alone
 
     Where a controller was killed, the module that it had started works on; the next run's must not meet it.
     """
     with build_node(module) as node:
-        turn: ContextManager[None] = (
-            contextlib.nullcontext() if module.check_mode else alone(node.root.real(node.install_dir))
-        )
+        if not by_api:
+            node.refuse_api_only(f"what {module._name} ensures")
+        turn: ContextManager[None] = contextlib.nullcontext() if module.check_mode else alone(_meeting_place(node))
         with turn:
             yield node
 
 
+def _meeting_place(node: Node) -> str:
+    """The directory that who changes the node holds."""
+    if not node.api_only:
+        return node.root.real(node.install_dir)
+    own = node.state_path("")
+    os.makedirs(own, mode=0o755, exist_ok=True)
+    return own
+
+
 def run_concern(
-    module: AnsibleModule, build: Callable[[Node], Concern[Any]], secret_options: Sequence[str] = ()
+    module: AnsibleModule,
+    build: Callable[[Node], Concern[Any]],
+    secret_options: Sequence[str] = (),
+    by_api: bool = False,
 ) -> None:
     """Ensure one concern on this node and answer Ansible.
 
     :param secret_options: names of ``no_log`` options whose values the concern handles
+    :param by_api: as for :func:`node_to_change`
     """
 
     def work() -> Dict[str, Any]:
-        with node_to_change(module) as node:
+        with node_to_change(module, by_api) as node:
             concern = build(node)
             outcome = ensure(concern, module.check_mode)
         warn(module, [*node.warnings, *outcome.warnings])

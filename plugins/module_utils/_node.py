@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+import urllib.parse
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
@@ -16,7 +17,7 @@ from ._account import Account, find_account
 from ._api_access import ApiAccess
 from ._command import Run
 from ._config_document import ConfigDocument
-from ._config_source import ConfigSource, find_config_source
+from ._config_source import REMOTE, ConfigSource, find_config_source
 from ._errors import OperatorError
 from ._pending import FILE_NAME, RestartNote
 from ._root import Root
@@ -48,6 +49,7 @@ NODE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "api_password": {"type": "str", "no_log": True},
     "api_ca_path": {"type": "path"},
     "api_proxy": {"type": "str", "no_log": True},
+    "api_only": {"type": "bool", "default": False},
     "state_dir": {"type": "str", "default": "/var/lib/plugops"},
 }
 SECRET_NODE_OPTIONS = tuple(name for name, argument in NODE_ARGUMENTS.items() if argument.get("no_log"))
@@ -72,6 +74,7 @@ class NodeOptions:
     api_password: Optional[str] = field(default=None, repr=False)
     api_ca_path: Optional[str] = None
     api_proxy: Optional[str] = field(default=None, repr=False)
+    api_only: bool = False
     state_dir: str = "/var/lib/plugops"
 
     @classmethod
@@ -93,6 +96,12 @@ class NodeOptions:
             value = getattr(options, name)
             if value is not None and not value.startswith("/"):
                 raise OperatorError(f"{name} must be an absolute path", found=repr(value), remedy="write it in full")
+        contradictory = [name for name in ("socket", "config_path") if options.api_only and getattr(options, name)]
+        if contradictory:
+            raise OperatorError(
+                f"{', '.join(contradictory)} and api_only contradict each other",
+                remedy="leave one of them out: with api_only no file of the app server is read or written",
+            )
         return options
 
     def api_access(self) -> Optional[ApiAccess]:
@@ -149,8 +158,46 @@ class Node:
         self._known.clear()
 
     @property
+    def api_only(self) -> bool:
+        """Whether the node is reached through its REST API alone: what lies on this host is not the node's."""
+        return self.options.api_only
+
+    def refuse_api_only(self, what: str) -> None:
+        """For what needs files of the node.
+
+        :raises OperatorError: there are none
+        """
+        if self.api_only:
+            raise OperatorError(
+                f"{what} cannot be seen or changed through a REST API alone",
+                where=self.options.api_url or "",
+                found="api_only: true",
+                remedy="leave this out for the app server, or take api_only away and run on the app server itself",
+            )
+
+    def answering_server(self) -> Server:
+        """The running server of a node that is nothing but its REST API.
+
+        :raises OperatorError: it does not answer
+        """
+        if self.api_server is None:
+            raise OperatorError(
+                "the server does not answer on its REST API, and there is no other way to it",
+                where=self.options.api_url or "",
+                found="no answer; api_only: true",
+                remedy="start the server, correct api_url, or take api_only away and run on the app server itself",
+            )
+        return self.api_server
+
+    @property
+    def systemd(self) -> bool:
+        """Whether systemd runs on the node, as far as it can be seen."""
+        return not self.api_only and systemd_is_running(self.root)
+
+    @property
     def service(self) -> Service:
         """The systemd service, from systemd where it runs, else from the unit files alone."""
+        self.refuse_api_only("the service")
         return self._once(
             "service",
             lambda: observe_service(self.service_name, self.root, self.run, live=systemd_is_running(self.root)),
@@ -165,7 +212,9 @@ class Node:
 
     @property
     def running(self) -> bool:
-        """Whether the service has a process now."""
+        """Whether the service has a process now; of an API alone, whether it answers."""
+        if self.api_only:
+            return self.api_server is not None
         return self.service.process is not None
 
     @property
@@ -223,8 +272,12 @@ class Node:
         return posixpath.normpath(posixpath.join(self.wanted_working_directory, path))
 
     def state_path(self, name: str) -> str:
-        """Where this process finds a file or directory of the state directory."""
-        return self.root.real(posixpath.join(self.state_dir, name))
+        """Where this process finds a file or directory of the state directory.
+
+        That of a node which is nothing but a REST API lies on the controller, beside those of others.
+        """
+        own = ("nodes", urllib.parse.quote(self.options.api_url or "", safe="")) if self.api_only else ()
+        return self.root.real(posixpath.join(self.state_dir, *own, name))
 
     def _once(self, name: str, ask: Callable[[], T]) -> T:
         if name not in self._known:
@@ -232,10 +285,14 @@ class Node:
         return self._known[name]
 
     def _process_identity(self) -> Optional[str]:
+        if self.api_only:
+            return None  # an API does not tell one start from the other
         process = self.service.process
         return process.identity if process else None
 
     def _find_config_source(self) -> ConfigSource:
+        if self.api_only:
+            return ConfigSource(REMOTE, "", f"the REST API at {self.options.api_url}")
         source = find_config_source(
             self.service,
             self.install_dir,
@@ -256,6 +313,9 @@ class Node:
 
     def _read_config(self) -> ConfigDocument:
         source = self.config_source
+        if source.kind == REMOTE:
+            self.answering_server()
+            self.refuse_api_only("the configuration file")
         if source.kind != "file":
             raise OperatorError(
                 "the server keeps its configuration in a database, a change to config.json would have no effect",
@@ -293,6 +353,8 @@ class Node:
         return self._overridden(name, {key.lower(): value for key, value in found.items()})
 
     def _overridden(self, name: str, settings: Dict[str, Any]) -> Dict[str, Any]:
+        if self.api_only:  # what a server says of its configuration has its environment in it
+            return settings
         prefix = f"MM_{name.upper()}_"
         for variable, value in self.service.environment.items():
             if variable.startswith(prefix):
@@ -310,6 +372,8 @@ class Node:
         return server if server is not None and _answers(server) else None
 
     def _find_socket_server(self) -> Optional[Server]:
+        if self.api_only:
+            return None
         path = self.options.socket
         if path is None:
             settings = self._service_settings() if self.root.is_live and self.running else {}
@@ -337,7 +401,7 @@ class Node:
 
     def public_server(self) -> Optional[Server]:
         """The server on its own listen address, for what can be asked without a session; None if nothing runs here."""
-        if not (self.root.is_live and self.running):
+        if self.api_only or not (self.root.is_live and self.running):
             return None
         settings = self._service_settings()
         return server_at_address(

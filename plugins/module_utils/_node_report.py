@@ -14,7 +14,6 @@ from ._errors import OperatorError
 from ._node import Node
 from ._running_plugins import Evidence, look
 from ._settings import read_plugin_settings
-from ._unit import systemd_is_running
 from ._wanted_plugin import WantedPlugin
 
 T = TypeVar("T")
@@ -67,7 +66,7 @@ class NodeReport:
             "reload_required": bool(self._reload),
             "pending": {"restart": self._restart, "reload": self._reload},
             "expected_restart": self._expected_restart,
-            "systemd": systemd_is_running(self._node.root),
+            "systemd": self._node.systemd,
             "running": running,
             "plugin_system": plugin_system,
             "running_plugins": {plugin_id: asdict(evidence) for plugin_id, evidence in self._running.items()},
@@ -100,9 +99,10 @@ class NodeReport:
             # Where the plugin differs it cannot run yet.
             if evidence.runs is False and not any(name.startswith(f"plugins.{plugin_id}.") for name in names):
                 reasons.append(f"the server does not run {plugin_id}, as seen by {evidence.by}: {evidence.found}")
-        if systemd_is_running(self._node.root):
+        if self._node.systemd or self._node.api_only:
             if not running:
-                reasons.append(f"{self._node.service_name} does not run")
+                silent = f"{self._node.options.api_url} does not answer"
+                reasons.append(silent if self._node.api_only else f"{self._node.service_name} does not run")
             elif plugin_system == "off" and enabled:
                 reasons.append("the server's plugin system is off, its start-up failed: see the server's log")
             elif plugin_system == "unknown":

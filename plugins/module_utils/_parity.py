@@ -71,7 +71,7 @@ def compare_nodes(reports: Mapping[str, Mapping[str, Any]]) -> List[NodeDifferen
     differences = []
     for name in names:
         values = {node: flat[node].get(name) for node in flat}
-        if _is_seeded_state(name, values) or _is_unknown_bundle(name, values):
+        if _is_seeded_state(name, values) or _is_unknown_bundle(name, values) or _are_unknown_files(name, flat):
             continue
         odd = _odd(values)
         if odd:
@@ -142,7 +142,9 @@ def _aspect(plugin: Any, aspect: str) -> Any:
         return None
     if aspect == "bundle":
         return plugin.get("bundle") or _UNKNOWN
-    return plugin.get("tree" if aspect == "files" else aspect)
+    if aspect == "files":
+        return plugin.get("tree") or _UNKNOWN
+    return plugin.get(aspect)
 
 
 def _is_seeded_state(name: str, values: Mapping[str, Any]) -> bool:
@@ -157,6 +159,15 @@ def _is_unknown_bundle(name: str, values: Mapping[str, Any]) -> bool:
     if not (name.startswith("plugins.") and name.endswith(".bundle")):
         return False
     return len({value for value in values.values() if value is not None}) < 2
+
+
+def _are_unknown_files(name: str, flat: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the nodes differ in nothing but that the files of some, reached through an API alone, are not known."""
+    if not (name.startswith("plugins.") and name.endswith(".files")):
+        return False
+    version = name[: -len("files")] + "version"
+    known = {values.get(name) for values in flat.values()} - {None}
+    return len(known) < 2 and all(values.get(version) is not None for values in flat.values())
 
 
 def _labelled(flat: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:

@@ -90,12 +90,13 @@ def _has_binary(real: str, manifest: Manifest) -> bool:
 def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
     """For each plugin that shall run, whether it does; empty where no server runs that could be looked at."""
     ids = {plugin.id: plugin.version for plugin in wanted if plugin.present and plugin.enabled}
-    process = node.service.process
-    if not ids or process is None or not node.root.is_live:
+    process = None if node.api_only else node.service.process
+    if not ids or not (node.running if node.api_only else process and node.root.is_live):
         return {}
     if node.server is not None:
         active = _active(node.server)
         return {plugin_id: _told(active.get(plugin_id), version) for plugin_id, version in ids.items()}
+    assert process is not None  # noqa: S101 - an API alone answers, or does not run
     directory = node.resolve(read_plugin_settings(node)["Directory"])
     installed = scan_plugins(directory, node.root, DigestCache(node.state_path(CACHE))).plugins
     webapps = _webapps(node)

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from . import _live_settings
 from ._config_document import ABSENT, ConfigDocument, FoldedMap, same_value
-from ._config_source import DATABASE, FILE, ConfigSource, Override
+from ._config_source import FILE, ConfigSource, Override
 from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
@@ -89,7 +89,7 @@ def read_plugin_settings(node: Node) -> Dict[str, Any]:
     """
     overrides = {name: item.value for name, item in node.config_source.overrides_for(node.version).items()}
     server = node.server
-    if node.config_source.kind == DATABASE and server is not None:
+    if node.config_source.kind != FILE and server is not None:
         return effective(_live_section(server.get_config(), server), overrides, node.version)
     return effective(node.config.section(SECTION), overrides, node.version)
 
@@ -164,10 +164,12 @@ class Settings(Concern[SettingsFound]):
         """The running server by the way that is asked for."""
         if self._asked == SOCKET:
             return self._node.socket_server
+        if self._node.api_only and self._asked in (AUTO, API):
+            return self._node.answering_server()
         return self._node.api_server if self._asked == API else self._node.server
 
     def _file_section(self, source: ConfigSource, must: bool) -> Optional[FoldedMap]:
-        if source.kind == DATABASE:
+        if source.kind != FILE:
             return None
         try:
             return self._node.config.section(SECTION)
@@ -213,7 +215,7 @@ class Settings(Concern[SettingsFound]):
     # apply
 
     def restart_reasons(self, found: SettingsFound, differences: Tracker) -> List[str]:
-        if not self._node.running:
+        if not self._node.running or self._node.api_only:  # whether that one has been restarted cannot be seen
             return []
         reasons = []
         for change in self._changes(found):
@@ -319,7 +321,12 @@ class Settings(Concern[SettingsFound]):
         return Pending(restart, [reason]) if self._reloads(found) else Pending([*restart, reason])
 
     def warnings(self, found: SettingsFound) -> List[str]:
-        said: List[str] = []
+        said = [
+            f"{SECTION}.{name}: a server takes a change over when it starts, and whether it has been restarted cannot "
+            "be seen through its REST API alone. Restart it after a change."
+            for name in self._wanted.settings
+            if self._node.api_only and (key := find_key(name)) is not None and key.restart
+        ]
         works_with = found.effective()
         for name, override in found.overrides.items():
             masked = self._masked(name, works_with.get(name))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Sequence
 
 from ._config_document import FoldedMap
-from ._config_source import DATABASE, FILE, ConfigSource
+from ._config_source import DATABASE, FILE, REMOTE, ConfigSource
 from ._errors import OperatorError
 from ._plugin_settings import Change
 from ._server import API_ACCESS, SOCKET, Server
@@ -44,6 +44,15 @@ def choose_way(
     :param config: that it works with
     :raises OperatorError: the way asked for cannot be gone
     """
+    if source.kind == REMOTE and asked not in (AUTO, API):
+        raise OperatorError(
+            f"via: {asked} cannot be gone, the app server is reached through its REST API alone",
+            found="api_only: true",
+            wanted="via: auto or api",
+            remedy="correct via, or take api_only away and run on the app server itself",
+        )
+    if source.kind == REMOTE:
+        asked = API
     if asked == FILE or (asked == AUTO and server is None):
         if source.kind == DATABASE:
             raise OperatorError(

@@ -197,9 +197,12 @@ NODE_CASES: Dict[str, Case] = {
     "api_password": Case(Place.api, server=VERSION),
     "api_ca_path": Case(by_tls, server=VERSION),
     "api_proxy": Case(by_proxy, server=VERSION, shows=lambda seen: bool(PROXIED[-1])),
+    "api_only": Case(lambda place: {**place.api(), "api_only": True}, server=VERSION, instead=Place.api),
     "state_dir": Case({"state_dir": "/srv/plugops"}),
 }
-API = {name for name in NODE_CASES if name.startswith("api_")}
+API = {name for name in NODE_CASES if name.startswith("api_")} - {"api_only"}
+# What these ensure lies in files of the app server: they refuse to work through an API alone.
+NEED_FILES = (DIRECTORIES, SERVICE, CHECKPOINT, RELEASE)
 # What a module does not look at; that, too, is proved.
 INDIFFERENT = {
     PLUGIN: set(),
@@ -624,6 +627,7 @@ NODE_CASES_OF: Dict[Tuple[str, str], Case] = {
         (CHECKPOINT, option): replace(NODE_CASES[option], values=restored_by(option), prepare=changed_since())
         for option in sorted(API)
     },
+    (SETTINGS, "api_only"): replace(NODE_CASES["api_only"], instead=lambda place: {**place.api(), "via": "file"}),
     # A server of that age has its settings changed in the file, unless it is told otherwise.
     **{(SETTINGS, option): by_api(NODE_CASES[option]) for option in sorted(API)},
 }
@@ -635,7 +639,12 @@ def case_of(module: str, option: str) -> Case:
 
 
 def parameters(*modules: str) -> Any:
-    found = [(module, option) for module in modules for option in {**NODE_CASES, **CASES[module]}]
+    found = [
+        (module, option)
+        for module in modules
+        for option in {**NODE_CASES, **CASES[module]}
+        if not (option == "api_only" and module in NEED_FILES)
+    ]
     return pytest.mark.parametrize(
         ("module", "option"), found, ids=[f"{module[11:]}-{option}" for module, option in found]
     )
@@ -752,6 +761,15 @@ def test_info_says_the_same_and_changes_nothing(module: str, option: str, place:
         assert answer["changed"] is False
         assert told(answer) == told(seen.answers[1])
     assert_option_matters(module, option, case, seen)
+
+
+@pytest.mark.parametrize("module", NEED_FILES)
+def test_what_needs_files_is_refused_for_an_api_alone(module: str) -> None:
+    with broken_place() as place:
+        before = place.snapshot()
+        answer = place.call(module, arguments_of(module, NODE_CASES["api_only"].values, place), False)
+        assert "cannot be seen or changed through a REST API alone" in answer["msg"]
+        assert differing(before, place.snapshot()) == []
 
 
 PARITY_CASES: Dict[str, Tuple[Dict[str, Any], ...]] = {

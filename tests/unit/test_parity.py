@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from ansible_collections.plugops.mattermost.plugins.module_utils._parity import (
     compare_nodes,
@@ -217,3 +217,15 @@ def test_what_is_there_and_not_pinned_and_the_other_way_round() -> None:
     seeded = _report()
     seeded["plugins"]["installed"] = {"com.mattermost.calls": seeded["plugins"]["installed"][ID]}
     assert compare_with_pins({"app1": seeded}, {}, "lock") == []
+
+
+def test_files_that_only_an_api_could_tell_are_no_difference() -> None:
+    def report(tree: Optional[str]) -> Dict[str, Any]:
+        plugin = {"version": "1.0.0", "tree": tree, "enabled": True}
+        return {"plugins": {"server_version": "9.10.0", "installed": {"com.example.a": plugin}}}
+
+    assert compare_nodes({"a": report("f"), "b": report(None)}) == []
+    names = [item.name for item in compare_nodes({"a": report("f"), "b": report(None), "c": report("g")})]
+    assert names == ["plugins.com.example.a.files"]
+    pin = {"present": True, "version": "1.0.0", "enabled": True, "bundle": "b", "files": "f"}
+    assert compare_with_pins({"a": report(None)}, {"com.example.a": pin}, "lock") == []
