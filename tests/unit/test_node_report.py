@@ -15,11 +15,13 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._node_report im
 class FakeNode:
     """What a report asks a node; an exception in place of a value is raised."""
 
-    root = None
+    api_only = False
     service_name = "mattermost.service"
 
-    def __init__(self, running: Any = True, plugin_system: Any = "on", enabled: Any = True) -> None:
-        self._values = {"running": running, "plugin_system": plugin_system, "enabled": enabled}
+    def __init__(
+        self, running: Any = True, plugin_system: Any = "on", enabled: Any = True, systemd: bool = True
+    ) -> None:
+        self._values = {"running": running, "plugin_system": plugin_system, "enabled": enabled, "systemd": systemd}
 
     def __getattr__(self, name: str) -> Any:
         value = self._values[name]
@@ -58,8 +60,7 @@ Make = Callable[..., NodeReport]
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Make:
-    def make(*concerns: Concern[Any], systemd: bool = True, **node: Any) -> NodeReport:
-        monkeypatch.setattr(_node_report, "systemd_is_running", lambda root: systemd)
+    def make(*concerns: Concern[Any], **node: Any) -> NodeReport:
         monkeypatch.setattr(_node_report, "read_plugin_settings", lambda node: {"Enable": node.enabled})
         made = NodeReport(FakeNode(**node))
         for concern in concerns:

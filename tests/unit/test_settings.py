@@ -112,6 +112,8 @@ class ServerDouble:
 class Host:
     """What the concern asks of its node, on a real directory."""
 
+    api_only = False
+
     def __init__(self, tmp_path: Path, stored: Any = STORED, text: Optional[str] = None) -> None:
         self.root = Root(str(tmp_path))
         self.file = tmp_path / CONFIG.lstrip("/")
