@@ -211,6 +211,11 @@ class Node:
         return self._once("account", lambda: find_account(user, group, self.root))
 
     @property
+    def what_runs(self) -> str:
+        """How messages name what should run."""
+        return f"the server at {self.options.api_url}" if self.api_only else self.service_name
+
+    @property
     def running(self) -> bool:
         """Whether the service has a process now; of an API alone, whether it answers."""
         if self.api_only:

@@ -101,8 +101,7 @@ class NodeReport:
                 reasons.append(f"the server does not run {plugin_id}, as seen by {evidence.by}: {evidence.found}")
         if self._node.systemd or self._node.api_only:
             if not running:
-                silent = f"{self._node.options.api_url} does not answer"
-                reasons.append(silent if self._node.api_only else f"{self._node.service_name} does not run")
+                reasons.append(f"{self._node.what_runs} does not run")
             elif plugin_system == "off" and enabled:
                 reasons.append("the server's plugin system is off, its start-up failed: see the server's log")
             elif plugin_system == "unknown":

@@ -16,7 +16,7 @@ class FakeNode:
     """What a report asks a node; an exception in place of a value is raised."""
 
     api_only = False
-    service_name = "mattermost.service"
+    what_runs = "mattermost.service"
 
     def __init__(
         self, running: Any = True, plugin_system: Any = "on", enabled: Any = True, systemd: bool = True
