@@ -35,6 +35,8 @@ def unfinished(rollout: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
 
     :param report: of mattermost_plugin_info, the last one of this run
     """
+    if rollout.get("stage") == CHANGING:
+        return True
     if rollout.get("stage") in (DONE, FAILED, TAKEN_BACK):
         return bool(rollout.get("drained")) or rollout.get("restored") is False
     return bool(report.get("unfinished"))  # not touched, so what another run has left is left still

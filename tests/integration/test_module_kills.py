@@ -133,7 +133,11 @@ def owners(place: Place) -> List[str]:
 def leftovers(place: Place) -> List[str]:
     bundles = place.real(f"{STATE}/bundles")
     packed, indexed = ({path.name.split(".")[0] for path in bundles.glob(name)} for name in ("*.tar.gz", "*.json"))
-    found = [*place.server.root.rglob(".plugops-*"), *place.real(STATE).rglob("packing*")]
+    found = [
+        *place.server.root.rglob(".plugops-*"),
+        *place.real(STATE).rglob("packing*"),
+        *place.real(STATE).rglob("receiving*"),
+    ]
     return sorted([str(path) for path in found] + list(packed ^ indexed))
 
 

@@ -16,6 +16,7 @@ from support.playbooks import Run, run_playbook
 pytestmark = pytest.mark.slow
 
 OTHER_ID = "com.example.other"
+CHECKPOINT = "plugops.mattermost.mattermost_plugin_checkpoint"
 NAMES = ("app1", "app2", "app3")
 SUMS = "find . -type f -printf '%p %m ' -exec sha256sum {} ';' | sort"
 
@@ -44,9 +45,27 @@ class Cluster:
         wanted = {"mattermost_plugins": list(plugins), "mattermost_plugin_settings": settings}
         return run_playbook("playbooks/site.yml", self.inventory, wanted)
 
-    def rollback(self, *options: str, **variables: Any) -> Run:
+    def rollback(self, *options: str, may_fail: bool = False, **variables: Any) -> Run:
         given = {f"mattermost_rollback_{name}": value for name, value in variables.items()}
-        return run_playbook("playbooks/rollback.yml", self.inventory, given, options)
+        return run_playbook("playbooks/rollback.yml", self.inventory, {**given, **self.hooks()}, options, may_fail)
+
+    def hooks(self) -> Dict[str, Any]:
+        """Each notes in a file that it ran, and for which app server."""
+        found = {}
+        for name in ("drain", "undrain"):
+            path = self.sandbox.parent / f"{name}.yml"
+            noted = {"path": str(self.sandbox.parent / "hooks"), "create": True, "mode": "0644"}
+            line = {"line": f"{name} {{{{ inventory_hostname }}}} {{{{ 99999999 | random }}}}"}
+            task = {"name": "Note it", "ansible.builtin.lineinfile": {**noted, **line}}
+            path.write_text(json.dumps([task]))
+            found[f"mattermost_{name}_tasks"] = str(path)
+        return found
+
+    def hooks_seen(self) -> List[str]:
+        path = self.sandbox.parent / "hooks"
+        seen = [line.rpartition(" ")[0] for line in path.read_text().splitlines()] if path.exists() else []
+        path.unlink(missing_ok=True)
+        return seen
 
     def sums(self) -> Dict[str, str]:
         """Path, mode and SHA-256 of every file of every plugin, by app server, as other programs see them."""
@@ -73,8 +92,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def going_back(run: Run) -> Dict[str, bool]:
     """Host -> whether the first look said that something goes back."""
-    action = "plugops.mattermost.mattermost_plugin_checkpoint"
-    return {name: run.results(action, name)[0]["changed"] for name in NAMES}
+    return {name: run.results(CHECKPOINT, name)[0]["changed"] for name in NAMES}
 
 
 def test_back_without_a_bundle_and_back_again_changes_nothing(cluster: Cluster) -> None:
@@ -89,20 +107,25 @@ def test_back_without_a_bundle_and_back_again_changes_nothing(cluster: Cluster) 
     assert cluster.sums() == changed
     assert going_back(checked) == dict.fromkeys(NAMES, True)
     assert f"plugins.{PLUGIN_ID}.version: {NEW} -> {OLD}" in checked.output
+    targets = {checked.results(CHECKPOINT, name)[0]["checkpoint"]["name"] for name in NAMES}
+    assert len(targets) == 1, "the app servers cannot all go back by one name"
+    cluster.hooks_seen()
 
     run = cluster.rollback()
     assert cluster.sums() == before
     assert [task for task in run.tasks if task["action"].endswith(".mattermost_plugin")] == []
     assert "delivered" not in json.dumps(run.tasks)
+    assert cluster.hooks_seen() == [f"{hook} {name}" for name in NAMES for hook in ("drain", "undrain")]
 
     again = cluster.rollback()
     assert again.changed() == []
+    assert cluster.hooks_seen() == []
     assert cluster.sums() == before
 
     (undo,) = {
         item["name"]
         for name in NAMES
-        for item in run.results("plugops.mattermost.mattermost_plugin_checkpoint", name)[1]["checkpoints"]
+        for item in run.results(CHECKPOINT, name)[1]["checkpoints"]
         if item["name"].startswith("before-rollback-")
     }
     cluster.rollback(checkpoint=undo)

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 
 ID, WEB_ID = "com.example.a", "com.example.b"
 OLD, NEW = "1.0.0", "1.1.0"
+LARGE_ID, LARGE = "com.example.large", 8 * 1024 * 1024
 # Version 1.1.0 does not start on a host with this file.
 FAULT = "/etc/no-new-plugin"
 SCRIPT = b"""#!/bin/sh
@@ -144,6 +145,25 @@ def test_one_that_cannot_be_reached_stops_the_run_before_any_change(ha: HaCluste
         assert allowed.returncode == 0
     assert ha.ssh("app2", UNTOUCHED) == untouched["app2"]
     assert running(ha) == {"app1": both(NEW), "app2": both(OLD), "app3": both(NEW)}
+    assert_nothing_left(ha)
+
+
+@pytest.mark.matrix
+def test_going_back_sends_no_bundle(ha: HaCluster) -> None:
+    start_from_old(ha, local_mode=False)
+    large = {"large": os.urandom(LARGE)}
+    bundles = {version: make_bundle(ha.place, LARGE_ID, version, files=large) for version in (OLD, NEW)}
+    ha.site([*plugins(ha, OLD), {"src": str(bundles[OLD])}])
+    before = {host: ha.ssh(host, CONTENT) for host in APPS}
+    ha.site([*plugins(ha, NEW), {"src": str(bundles[NEW])}])
+    assert running(ha) == {host: {**both(NEW), LARGE_ID: NEW} for host in APPS}
+    sent = {host: ha.sent(host) for host in APPS}
+    run = ha.rollback()
+    sent = {host: ha.sent(host) - sent[host] for host in APPS}
+    assert {host: ha.ssh(host, CONTENT) for host in APPS} == before, run.output
+    assert running(ha) == {host: {**both(OLD), LARGE_ID: OLD} for host in APPS}
+    print(f"bytes sent: {sent}, a bundle has {LARGE}")
+    assert max(sent.values()) < LARGE / 2, "more than modules"
     assert_nothing_left(ha)
 
 

@@ -70,6 +70,14 @@ class HaCluster:
         wanted = self.wanted(plugins, **variables)
         return run_playbook("playbooks/site.yml", self.inventory, wanted, options, may_fail)
 
+    def rollback(self) -> Run:
+        """rollback.yml with the hooks of the load balancer."""
+        return run_playbook("playbooks/rollback.yml", self.inventory, self.wanted([]))
+
+    def sent(self, host: str) -> int:
+        """Bytes that this machine has sent to a host, as the kernel counts them at the cable."""
+        return int(Path(f"/sys/class/net/{self.veth(host)}/statistics/tx_bytes").read_text())
+
     def wanted(self, plugins: Sequence[Dict[str, Any]], **variables: Any) -> Dict[str, Any]:
         return {
             "mattermost_plugins": list(plugins),

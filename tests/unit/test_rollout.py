@@ -75,6 +75,7 @@ def test_one_with_the_change_that_could_not_be_put_back() -> None:
     ("rollout", "begun", "expected"),
     [
         ({"stage": "done"}, {"run": "other"}, False),
+        ({"stage": "changing"}, None, True),
         ({"stage": "failed", "restored": True}, None, False),
         ({"stage": "failed", "restored": False}, None, True),
         ({"stage": "failed", "restored": True, "drained": True}, None, True),
