@@ -19,7 +19,7 @@ from ..plugin_utils._lock_update import differences_of, pins_of, present_lock, u
 from ..plugin_utils._wanted_bundles import Wanted
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
-    **{name: option for name, option in SOURCE_ARGUMENTS.items() if name != "lock"},
+    **{name: option for name, option in SOURCE_ARGUMENTS.items() if name not in ("lock", "fetch")},
     "path": {"type": "path", "required": True},
     "plugins": {"type": "list", "elements": "dict", "default": []},
     "purge": {"type": "bool", "default": False},

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _settings
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument
+from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument, FoldedMap
 from ansible_collections.plugops.mattermost.plugins.module_utils._config_source import ConfigSource, Override
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure, inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
@@ -164,8 +164,12 @@ class Host:
     def forget(self) -> None:
         pass
 
+    def section(self, name: str) -> FoldedMap:
+        """For the filestore, which is not on this host."""
+        return FoldedMap({"DriverName": "amazons3"}, name)
+
     @property
-    def section(self) -> Dict[str, Any]:
+    def written(self) -> Dict[str, Any]:
         return json.loads(self.file.read_text())["PluginSettings"]
 
 
@@ -298,7 +302,7 @@ def test_a_write_in_between_is_not_undone(host: Host) -> None:
     host.file.write_text(host.file.read_text().replace('"MaximumLoginAttempts": 10', '"MaximumLoginAttempts": 11'))
     concern.apply(found, concern.compare(found))
     assert '"MaximumLoginAttempts": 11' in host.file.read_text()
-    assert host.section["EnableUploads"] is True
+    assert host.written["EnableUploads"] is True
 
 
 def test_a_key_unknown_to_the_version_is_refused_before_anything(host: Host) -> None:
@@ -361,7 +365,7 @@ def test_writing_the_default_directory_down_needs_no_restart(tmp_path: Path) -> 
     host = Host(tmp_path, stored={"PluginSettings": {}})
     host.start("5.30.0")
     run(host, "file", Directory="./plugins")
-    assert host.section["Directory"] == "./plugins"
+    assert host.written["Directory"] == "./plugins"
     assert host.pending_restart == []
 
 
@@ -506,8 +510,8 @@ def test_to_5_37_the_watcher_is_waited_for_before_the_server_saves(host: Host) -
     host.file.write_text(host.file.read_text().replace('"EnableUploads": false', '"EnableUploads": true'))
     server.watcher_after = 3
     ensure(settings(host, "socket", states={"com.example.a": True}), check_mode=False)
-    assert host.section["EnableUploads"] is True
-    assert host.section["PluginStates"]["com.example.a"] == {"Enable": True}
+    assert host.written["EnableUploads"] is True
+    assert host.written["PluginStates"]["com.example.a"] == {"Enable": True}
 
 
 def test_socket_refuses_uploads_before_5_33_and_does_the_rest(host: Host) -> None:
@@ -515,7 +519,7 @@ def test_socket_refuses_uploads_before_5_33_and_does_the_rest(host: Host) -> Non
     with pytest.raises(OperatorError, match=r"EnableUploads.*5\.30\.0.*via: file"):
         inspect(settings(host, "socket", EnableUploads=True))
     run(host, "socket", states={"com.example.a": True}, EnableUploads=False)
-    assert host.section["PluginStates"]["com.example.a"] == {"Enable": True}
+    assert host.written["PluginStates"]["com.example.a"] == {"Enable": True}
 
 
 def test_socket_without_a_server_is_refused(host: Host) -> None:
@@ -568,7 +572,7 @@ def test_an_override_that_masks_a_wanted_value_is_reported(host: Host, via: str)
         "MM_PLUGINSETTINGS_PLUGINSTATES",
     ]
     assert outcome.facts["settings"]["EnableUploads"] is False
-    assert host.section["RequirePluginSignature"] is True
+    assert host.written["RequirePluginSignature"] is True
 
 
 def test_an_override_that_agrees_says_nothing(host: Host) -> None:
