@@ -242,8 +242,22 @@ class Server:
         headers: Optional[Dict[str, str]] = None,
         timeout: float = _QUICK,
     ) -> Tuple[int, Dict[str, str], bytes]:
-        connection = self._connect(timeout)
         headers = {**self._always, **(headers or {})}
+        try:
+            try:
+                return self._attempt(method, path, body, headers, timeout)
+            except ConnectionResetError:
+                # Servers of 4.x drop connections while they read their configuration again.
+                if method != "GET":
+                    raise
+                return self._attempt(method, path, body, headers, timeout)
+        except (OSError, http.client.HTTPException) as error:
+            raise no_answer(f"{method} {path}", self.where, error) from error
+
+    def _attempt(
+        self, method: str, path: str, body: Any, headers: Dict[str, str], timeout: float
+    ) -> Tuple[int, Dict[str, str], bytes]:
+        connection = self._connect(timeout)
         try:
             try:
                 connection.request(method, self._prefix + API + path, body=body, headers=headers)
@@ -255,8 +269,6 @@ class Server:
             # Success bodies are read whole; the bound only keeps a wrong partner from filling the memory.
             data = answer.read() if answer.status < 300 else answer.read(_MAX_ERROR_BODY)
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, data
-        except (OSError, http.client.HTTPException) as error:
-            raise no_answer(f"{method} {path}", self.where, error) from error
         finally:
             connection.close()
 

@@ -542,3 +542,31 @@ class Listing(Server):
 def test_what_runs(version: str, listed_is_enough: bool) -> None:
     found = Listing(version, {"runs.it": 2, "Failed": 3, "off": 0}).running()
     assert found == {"runs.it": "1.0", "no.version": "", **({"failed": "2.0"} if listed_is_enough else {})}
+
+
+def _dropped(request: Request) -> Answer:
+    """The connection ends without an answer."""
+    raise ConnectionAbortedError
+
+
+@pytest.mark.parametrize(("drops", "answered"), [(1, True), (2, False)])
+def test_a_question_is_asked_once_more_where_the_connection_is_dropped(
+    client: Server, partner: Partner, drops: int, answered: bool
+) -> None:
+    def answer(request: Request) -> Answer:
+        return _dropped(request) if len(partner.requests) <= drops else Answer(200, b'{"A": 1}')
+
+    partner.answer = answer
+    if answered:
+        assert client.get_config() == {"A": 1}
+    else:
+        with pytest.raises(ServerUnreachable):
+            client.get_config()
+    assert len(partner.requests) == 2
+
+
+def test_a_change_is_asked_for_once(client: Server, partner: Partner) -> None:
+    partner.answer = lambda request: _dropped(request) if request.method == "POST" else Answer(200, b"{}")
+    with pytest.raises(ServerUnreachable):
+        client.enable("com.x")
+    assert [request.method for request in partner.requests] == ["GET", "POST"]
