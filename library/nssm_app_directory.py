@@ -22,20 +22,9 @@ description:
     the directory is missing.
   - Never restarts the service, see RV(restart_required) and M(plugops.mattermost.nssm_service).
 extends_documentation_fragment:
+  - plugops.mattermost.windows
   - plugops.mattermost.attributes
-attributes:
-  action:
-    description: Runs on the controller, through the host's own connection. The host needs no Python.
-    support: full
-  platform:
-    description: Where the module runs.
-    platforms: windows
-    support: full
 options:
-  service:
-    description: Name of the service, not its display name.
-    type: str
-    default: mattermost
   path:
     description:
       - Directory that the program shall run in, absolute. Variables such as C(%ProgramFiles%) are kept.

@@ -14,23 +14,13 @@ description:
   - Starts or restarts one service by NSSM's own commands, and waits until it runs.
   - Forgets the note of a restart that is owed, see M(plugops.mattermost.nssm_app_directory).
 extends_documentation_fragment:
+  - plugops.mattermost.windows
   - plugops.mattermost.attributes
 attributes:
-  action:
-    description: Runs on the controller, through the host's own connection. The host needs no Python.
-    support: full
   idempotent:
     support: partial
     details: O(state=restarted) restarts each time.
-  platform:
-    description: Where the module runs.
-    platforms: windows
-    support: full
 options:
-  service:
-    description: Name of the service, not its display name.
-    type: str
-    default: mattermost
   state:
     description:
       - V(started) starts the service where it does not run, V(restarted) always gives it a new process.

@@ -28,20 +28,9 @@ description:
     is denied to write, a warning says so.
   - Never restarts the service, see RV(restart_required) and M(plugops.mattermost.nssm_service).
 extends_documentation_fragment:
+  - plugops.mattermost.windows
   - plugops.mattermost.attributes
-attributes:
-  action:
-    description: Runs on the controller, through the host's own connection. The host needs no Python.
-    support: full
-  platform:
-    description: Where the module runs.
-    platforms: windows
-    support: full
 options:
-  service:
-    description: Name of the service, not its display name.
-    type: str
-    default: mattermost
   path:
     description:
       - Directory that the service runs in, absolute. Relative directories are looked for in it, as the server does.

@@ -79,6 +79,8 @@ def plugin_set_class(node: Node) -> Type[PluginSet]:
 class ApiPluginSet(PluginSet):
     """As :class:`PluginSet`, without a file of the node."""
 
+    _uploads: Mapping[str, Mapping[str, str]] = {}  # the record, as it was observed
+
     @property
     def _record(self) -> UploadRecord:
         return UploadRecord(self._node.state_path(UPLOADS))
@@ -103,8 +105,8 @@ class ApiPluginSet(PluginSet):
                 remedy="set PluginSettings.Enable to true with mattermost_plugin_settings; if it is, see the server's "
                 "log",
             ) from error
-        record = self._record.read()
-        plugins = [self._installed(manifest, record) for state in ("active", "inactive") for manifest in told[state]]
+        self._uploads = self._record.read()
+        plugins = [self._installed(manifest) for state in ("active", "inactive") for manifest in told[state]]
         return PluginsFound(
             directory=PluginDirectory({plugin.id: plugin for plugin in plugins}, {}, {}),
             states=self._states(),
@@ -113,9 +115,9 @@ class ApiPluginSet(PluginSet):
             client_leftovers=set(),
         )
 
-    def _installed(self, manifest: Mapping[str, Any], record: Mapping[str, Mapping[str, str]]) -> Installed:
+    def _installed(self, manifest: Mapping[str, Any]) -> Installed:
         plugin_id, version = str(manifest.get("id", "")).lower(), str(manifest.get("version", ""))
-        uploaded = record.get(plugin_id, {})
+        uploaded = self._uploads.get(plugin_id, {})
         digest = uploaded["tree"] if uploaded.get("version") == version else ""
         path = posixpath.join(self._place(""), plugin_id)
         return Installed(id=plugin_id, version=version, path=path, tree=Tree({}, digest), managed=False)
@@ -129,7 +131,7 @@ class ApiPluginSet(PluginSet):
     # compare
 
     def _describe_files(self, plugin: WantedPlugin, installed: Installed) -> str:
-        uploaded = self._record.read().get(plugin.id, {})
+        uploaded = self._uploads.get(plugin.id, {})
         if installed.tree.digest:
             return f"uploaded from the bundle with sha256 {uploaded.get('sha256', '')}"
         return "not known: no upload of this version is on record"
@@ -186,7 +188,7 @@ class ApiPluginSet(PluginSet):
         }
 
     def _facts_of(self, plugin: Installed, found: PluginsFound) -> Dict[str, Any]:
-        uploaded = self._record.read().get(plugin.id, {}) if plugin.tree.digest else {}
+        uploaded = self._uploads.get(plugin.id, {}) if plugin.tree.digest else {}
         facts = {**super()._facts_of(plugin, found), "tree": plugin.tree.digest or None}
         facts.pop("paths", None)
         return {**facts, "uploaded": uploaded.get("sha256")}

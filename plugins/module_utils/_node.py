@@ -343,6 +343,11 @@ class Node:
         """The option ``server_version``, parsed."""
         return parse_server_version(self.options.server_version) if self.options.server_version else None
 
+    @property
+    def live_config(self) -> Optional[Dict[str, Any]]:
+        """The running server's effective configuration; None where none answers."""
+        return self._once("live config", lambda: self.server.get_config() if self.server else None)
+
     def section(self, name: str) -> Optional[Dict[str, Any]]:
         """A section of the configuration as the process has it, keys in lower case: the environment wins.
 
@@ -351,8 +356,8 @@ class Node:
         source = self.config_source
         if source.kind == "file":
             found = dict(self.config.section(name))
-        elif self.server is not None:
-            found = dict(self.server.get_config().get(name) or {})
+        elif self.live_config is not None:
+            found = dict(self.live_config.get(name) or {})
         else:
             return None
         return self._overridden(name, {key.lower(): value for key, value in found.items()})

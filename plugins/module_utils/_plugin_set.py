@@ -295,8 +295,7 @@ class PluginSet(Concern[PluginsFound]):
         return None if self._settings is None else expected_plugin_settings(self._node, self._settings)
 
     def _live(self) -> Mapping[str, Any]:
-        server = self._node.server
-        return (server.get_config().get(SECTION) or {}) if server else {}
+        return (self._node.live_config or {}).get(SECTION) or {}
 
     def _installer(self, found: PluginsFound, install: bool) -> Installer:
         """What carries the work out. Where nothing is to be installed and no server runs, any way will do."""

@@ -88,9 +88,8 @@ def read_plugin_settings(node: Node) -> Dict[str, Any]:
     :raises OperatorError: neither file nor server can be read
     """
     overrides = {name: item.value for name, item in node.config_source.overrides_for(node.version).items()}
-    server = node.server
-    if node.config_source.kind != FILE and server is not None:
-        return effective(_live_section(server.get_config(), server), overrides, node.version)
+    if node.config_source.kind != FILE and node.server is not None:
+        return effective(_live_section(node.live_config or {}, node.server), overrides, node.version)
     return effective(node.config.section(SECTION), overrides, node.version)
 
 
@@ -386,5 +385,5 @@ def _live_section(config: Dict[str, Any], server: Server) -> FoldedMap:
 def refuses_to_save(node: Node) -> bool:
     """Whether the running server keeps its configuration in a file that it refuses to write: a cluster's read-only
     one. What it refuses is made in the file, on every app server."""
-    server = node.server
-    return server is not None and node.config_source.kind == FILE and is_read_only_cluster(server.get_config())
+    config = node.live_config if node.config_source.kind == FILE else None
+    return config is not None and is_read_only_cluster(config)

@@ -164,6 +164,10 @@ class Host:
     def forget(self) -> None:
         pass
 
+    @property
+    def live_config(self) -> Optional[Dict[str, Any]]:
+        return self.server.get_config() if self.server else None
+
     def section(self, name: str) -> FoldedMap:
         """For the filestore, which is not on this host."""
         return FoldedMap({"DriverName": "amazons3"}, name)
