@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID
 from support.bundles import make_bundle
@@ -126,3 +127,28 @@ def test_a_server_that_does_not_answer_is_not_healthy(tmp_path: Path) -> None:
         assert not report["healthy"]
         assert not report["running"]
         assert "does not answer on its REST API" in json.dumps(report["errors"])
+
+
+def test_as_many_requests_for_many_plugins_as_for_one(
+    place: Place, controller: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: List[str] = []
+    attempt = Server._attempt
+
+    def counted(self: Server, method: str, path: str, *rest: Any) -> Any:
+        asked.append(f"{method} {path}")
+        return attempt(self, method, path, *rest)
+
+    monkeypatch.setattr(Server, "_attempt", counted)
+    signature = place.directory / "a.sig"
+    signature.write_bytes(bytes([0x88, 16, 4, 0, 1, *range(13)]))
+    bundles = [make_bundle(place.directory / "bundles", f"com.example.many{number}", NEW) for number in range(6)]
+    requests = []
+    for some in (bundles[:1], bundles):
+        asked.clear()
+        entries = [{"src": str(bundle), "signature": str(signature)} for bundle in some]
+        answer = call(place, controller, INFO, plugins=entries)
+        assert not answer.get("failed"), answer["msg"]
+        requests.append(sorted(asked))
+    assert requests[0] == requests[1]
+    assert requests[0].count("GET /config") < 4
