@@ -65,7 +65,7 @@ class Scene:
             if self.node.config_source.kind == FILE:
                 values = _lowered(self.node.config.section(name))
             elif self.node.server is not None:
-                values = _lowered(FoldedMap(self.node.server.get_config(), "the server's configuration").below(name))
+                values = _lowered(FoldedMap(self.node.live_config or {}, "the server's configuration").below(name))
         except OperatorError:
             values = {}
         prefix = f"MM_{name.upper()}_"

@@ -69,18 +69,13 @@ class Store:
         target = self.path(sha256)
         bundle = read_bundle(source)
         _compare(sha256, bundle.sha256, source)
+        receiving = os.path.join(self._directory, _RECEIVING)
         try:
             self._make()
-            # The index first: a run that is killed in between stores the bundle again, and so leaves nothing behind.
-            self._write_index(bundle)
-            create_atomic(target, lambda out: _copy(source, out, sha256), mode=_FILE_MODE)
-        except BaseException as error:
-            if not os.path.exists(target):
-                with contextlib.suppress(OSError):
-                    os.unlink(self._index_path(sha256))
-            if isinstance(error, OSError):
-                raise _cannot_store(target, error) from error
-            raise
+            create_atomic(receiving, lambda out: _copy(source, out, sha256), mode=_FILE_MODE)
+            self._keep(receiving, bundle)
+        except OSError as error:
+            raise _cannot_store(target, error) from error
         return target
 
     def pack(self, plugin_id: str, tree: str, fill: Callable[[BinaryIO], None]) -> str:
@@ -102,10 +97,7 @@ class Store:
                     wanted=f"tree {tree[:12]}",
                     remedy="run again when nothing else changes them",
                 )
-            # The index first: a run that is killed in between packs again, and so leaves nothing behind.
-            self._write_index(bundle)
-            os.rename(packing, self.path(bundle.sha256))
-            fsync_directory(self._directory)
+            self._keep(packing, bundle)
         except OSError as error:
             raise _cannot_store(packing, error) from error
         return bundle.sha256
@@ -162,8 +154,13 @@ class Store:
         except OperatorError:
             os.unlink(receiving)
             raise
+        self._keep(receiving, bundle)
+
+    def _keep(self, temporary: str, bundle: Bundle) -> None:
+        """Give a bundle in the store's directory the name that it goes by."""
+        # The index first: a run that is killed in between stores the bundle again, and so leaves nothing behind.
         self._write_index(bundle)
-        os.rename(receiving, self.path(sha256))
+        os.rename(temporary, self.path(bundle.sha256))
         fsync_directory(self._directory)
 
     def bundle(self, sha256: str) -> Optional[Bundle]:
