@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 import yaml
 
+from support.module_harness import documented_options
 from support.playbooks import REPOSITORY, run_playbook
 from support.windows_cases import CASES
 from support.windows_play import play
@@ -50,13 +51,9 @@ def cases() -> List[Any]:
 
 @pytest.mark.parametrize("module", sorted(CASES))
 def test_every_option_and_choice_has_a_case(module: str) -> None:
-    text = (REPOSITORY / "library" / f"{module}.py").read_text(encoding="utf-8")
-    match = re.search(r'DOCUMENTATION = r"""(.*?)"""', text, re.DOTALL)
-    assert match is not None
-    options = yaml.safe_load(match[1])["options"]
     wanted = {
         case
-        for name, option in options.items()
+        for name, option in documented_options(module).items()
         for case in [f"{name}={choice}" for choice in option.get("choices", [])] or [name]
     }
     assert wanted == set(CASES[module])
