@@ -345,6 +345,14 @@ class Deployment:
             shutil.copyfile(signature, self.store / f"{plugin_id}.tar.gz.sig")
         self.own(self.store.parent)
 
+    def prepackage(self, *paths: Path) -> None:
+        """Bundles, and signatures, that come with the server."""
+        folder = self.install / "prepackaged_plugins"
+        folder.mkdir(exist_ok=True)
+        for path in paths:
+            shutil.copyfile(path, folder / path.name)
+        self.own(folder)
+
     def server(
         self,
         cwd: Optional[Path] = None,

@@ -253,16 +253,9 @@ def test_readable_managed_tree_of_another_owner(deployment: Deployment, version:
 # -- prepackaged -----------------------------------------------------------------------------------------------------
 
 
-def _prepackage(deployment: Deployment, bundle: Path) -> None:
-    folder = deployment.install / "prepackaged_plugins"
-    folder.mkdir(exist_ok=True)
-    shutil.copyfile(bundle, folder / bundle.name)
-    deployment.own(folder)
-
-
 @pytest.mark.since(5, 2)
 def test_prepackaged_and_not_enabled(deployment: Deployment, version: Tuple[int, ...]) -> None:
-    _prepackage(deployment, make_bundle(deployment.bundles, "pre.packed", "1.0.0"))
+    deployment.prepackage(make_bundle(deployment.bundles, "pre.packed", "1.0.0"))
     with deployment.running() as server:
         assert _all(server) == ({"pre.packed": "1.0.0"} if version < (5, 20) else {})
         if (9, 0) <= version < (10, 11):
@@ -271,7 +264,7 @@ def test_prepackaged_and_not_enabled(deployment: Deployment, version: Tuple[int,
 
 @pytest.mark.since(5, 2)
 def test_prepackaged_and_enabled(deployment: Deployment, version: Tuple[int, ...]) -> None:
-    _prepackage(deployment, make_bundle(deployment.bundles, "pre.packed", "1.0.0"))
+    deployment.prepackage(make_bundle(deployment.bundles, "pre.packed", "1.0.0"))
     deployment.edit_plugin_settings(PluginStates={"pre.packed": STATE_ON})
     with deployment.running() as server:
         if version >= (10, 11):
@@ -284,7 +277,7 @@ def test_prepackaged_and_enabled(deployment: Deployment, version: Tuple[int, ...
 @pytest.mark.since(5, 20)
 @pytest.mark.before(10, 11)
 def test_prepackaged_switched_off(deployment: Deployment) -> None:
-    _prepackage(deployment, make_bundle(deployment.bundles, "pre.packed", "1.0.0"))
+    deployment.prepackage(make_bundle(deployment.bundles, "pre.packed", "1.0.0"))
     deployment.edit_plugin_settings(PluginStates={"pre.packed": STATE_ON}, AutomaticPrepackagedPlugins=False)
     with deployment.running() as server:
         assert _all(server) == {}
@@ -295,7 +288,7 @@ def test_prepackaged_switched_off(deployment: Deployment) -> None:
 @pytest.mark.parametrize(("packed", "expected"), [("1.1.0", "1.1.0"), ("0.9.0", "1.0.0")])
 def test_prepackaged_wins_only_when_newer(deployment: Deployment, packed: str, expected: str) -> None:
     deployment.put_into_store(make_bundle(deployment.bundles, "pre.packed", "1.0.0"), "pre.packed")
-    _prepackage(deployment, make_bundle(deployment.bundles, "pre.packed", packed))
+    deployment.prepackage(make_bundle(deployment.bundles, "pre.packed", packed))
     deployment.edit_plugin_settings(PluginStates={"pre.packed": STATE_ON})
     with deployment.running() as server:
         server.wait_active("pre.packed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Dict, Tuple
 
@@ -20,12 +19,6 @@ ID = "some.plugin"
 def _all(server: Server) -> Dict[str, str]:
     plugins = server.plugins()
     return {**plugins["active"], **plugins["inactive"]}
-
-
-def _prepackage(deployment: Deployment, bundle: Path) -> None:
-    folder = deployment.install / "prepackaged_plugins"
-    shutil.copyfile(bundle, folder / bundle.name)
-    deployment.own(folder)
 
 
 def _bundles(deployment: Deployment, *versions: str) -> Tuple[Path, ...]:
@@ -72,7 +65,7 @@ def test_a_newer_prepackaged_bundle_undoes_a_downgrade(
     if not automatic and version < (5, 20):
         pytest.skip("for servers since 5.20")
     new, old = _bundles(deployment, "1.1.0", "1.0.0")
-    _prepackage(deployment, new)
+    deployment.prepackage(new)
     deployment.edit_plugin_settings(PluginStates={ID: STATE_ON})
     with deployment.running() as server:
         server.wait_active(ID)
@@ -95,7 +88,7 @@ def test_old_servers_install_every_prepackaged_bundle_at_every_start(
 ) -> None:
     """Even an older one over what was uploaded."""
     packed, new = _bundles(deployment, "1.0.0", "1.1.0")
-    _prepackage(deployment, packed)
+    deployment.prepackage(packed)
     deployment.edit_plugin_settings(PluginStates={ID: STATE_ON})
     with deployment.running() as server:
         server.wait_active(ID)
@@ -111,7 +104,7 @@ def test_old_servers_install_every_prepackaged_bundle_at_every_start(
 @pytest.mark.since(5, 20)
 @pytest.mark.before(10, 11)
 def test_prepackaged_plugin_comes_with_the_start_after_its_state(deployment: Deployment) -> None:
-    _prepackage(deployment, _bundles(deployment, "1.0.0")[0])
+    deployment.prepackage(_bundles(deployment, "1.0.0")[0])
     with deployment.running() as server:
         assert server.enable(ID).error_id == "app.plugin.not_installed.app_error"
         states = server.admin("GET", "/config").json["PluginSettings"]["PluginStates"]

@@ -98,11 +98,8 @@ def test_an_upload_leaves_the_old_signature_in_the_store(deployment: Deployment,
 @pytest.mark.parametrize("armour", [False, True])
 def test_prepackaged_with_signature(deployment: Deployment, signer: Signer, armour: bool) -> None:
     deployment.own(signer.export(deployment.config_path.parent / "contract.asc"))
-    folder = deployment.install / "prepackaged_plugins"
     bundle = make_bundle(deployment.bundles, "pre.packed", "1.0.0")
-    for path in (bundle, signer.sign(bundle, armour)):
-        shutil.copyfile(path, folder / path.name)
-    deployment.own(folder)
+    deployment.prepackage(bundle, signer.sign(bundle, armour))
     deployment.edit_plugin_settings(SignaturePublicKeyFiles=["contract.asc"], PluginStates={"pre.packed": STATE_ON})
     with deployment.running() as server:
         server.wait_active("pre.packed")
@@ -111,11 +108,9 @@ def test_prepackaged_with_signature(deployment: Deployment, signer: Signer, armo
 @pytest.mark.since(10, 11)
 def test_prepackaged_with_asc_only(deployment: Deployment, signer: Signer) -> None:
     deployment.own(signer.export(deployment.config_path.parent / "contract.asc"))
-    folder = deployment.install / "prepackaged_plugins"
     bundle = make_bundle(deployment.bundles, "pre.packed", "1.0.0")
-    shutil.copyfile(bundle, folder / bundle.name)
-    shutil.copyfile(signer.sign(bundle, armour=True), folder / f"{bundle.name}.asc")
-    deployment.own(folder)
+    signature = signer.sign(bundle, armour=True)
+    deployment.prepackage(bundle, signature.rename(signature.with_suffix(".asc")))
     deployment.edit_plugin_settings(SignaturePublicKeyFiles=["contract.asc"], PluginStates={"pre.packed": STATE_ON})
     with deployment.running() as server:
         server.wait_log("Failed to install prepackaged plugin", "missing required signature file")
