@@ -296,9 +296,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._api_plugin_set import plugin_set_class
-from ..module_utils._audit import Audit
 from ..module_utils._checkpoint import DIRECTORY, Checkpoints
-from ..module_utils._comparable import add_bundle_digests, setting_fingerprints
 from ..module_utils._directories import Directories
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
@@ -359,7 +357,9 @@ def signatures_follow(params: Dict[str, Any]) -> List[str]:
 
 
 def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
-    """What only a comparison of nodes needs."""
+    """What only a comparison of nodes needs, and is loaded for it alone: a plan shall be quick."""
+    from ..module_utils._comparable import add_bundle_digests, setting_fingerprints
+
     key = params["fingerprint_key"]
     if key and len(key) < _SHORTEST_KEY:
         raise OperatorError("fingerprint_key is too short to keep a secret", wanted=f"{_SHORTEST_KEY} characters")
@@ -367,6 +367,14 @@ def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -
         add_bundle_digests(node, result["plugins"])
     if key and "settings" in result:
         result["settings"]["fingerprints"] = setting_fingerprints(node, key)
+
+
+def add_findings(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
+    """What only an audit needs, and is loaded for it alone: a plan shall be quick."""
+    from ..module_utils._audit import Audit
+
+    node.refuse_api_only("what keeps plugins from working")
+    result["findings"] = Audit(node, wanted_of(params)).findings(result)
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
@@ -386,9 +394,9 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         time.sleep(_POLL)
         node.forget()
     if params["findings"]:
-        node.refuse_api_only("what keeps plugins from working")
-        result["findings"] = Audit(node, wanted_of(params)).findings(result)
-    add_comparable(node, params, result)
+        add_findings(node, params, result)
+    if params["bundle_digests"] or params["fingerprint_key"]:
+        add_comparable(node, params, result)
     warn(module, [*node.warnings, *report.warnings])
     chosen = plugin_set.chosen
     return {

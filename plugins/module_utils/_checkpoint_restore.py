@@ -23,7 +23,7 @@ from ._files import fsync_directory, write_atomic
 from ._live_settings import has_mask
 from ._node import Node
 from ._plugin_set import ASPECTS, STORE, PluginSet, PluginsFound
-from ._plugin_settings import PLUGINS, SECTION, STATES, Change, effective, enabled_ids, find_key
+from ._plugin_settings import PLUGINS, SECTION, STATES, Change, effective, enabled_ids, find_key, takes_uploads
 from ._service_directory import drop_in_path, make_directories, reload_units
 from ._settings import SOCKET, Settings
 from ._store import Store
@@ -398,5 +398,4 @@ def _wanted_plugin(plugin: RecordedPlugin, bundle: Bundle) -> WantedPlugin:
 
 
 def _takes_uploads(node: Node, state: State) -> bool:
-    settings = effective(FoldedMap(state.settings, SECTION), {}, node.version)
-    return bool(settings["Enable"] and settings["EnableUploads"] and not settings.get("RequirePluginSignature"))
+    return takes_uploads(effective(FoldedMap(state.settings, SECTION), {}, node.version))

@@ -18,7 +18,6 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from ._errors import OperatorError
 from ._version import ServerVersion
-from ._yaml import YamlError, read_yaml
 
 # In the order in which servers of all versions look; the first that exists is the manifest.
 MANIFEST_NAMES = ("plugin.yml", "plugin.yaml", "plugin.json")
@@ -170,6 +169,8 @@ class _Fields:
 
 class _YamlFields(_Fields):
     def __init__(self, file_name: str, data: bytes) -> None:
+        from ._yaml import YamlError, read_yaml  # a reader of its own, and most manifests are JSON
+
         try:
             top = read_yaml(data.decode("utf-8-sig"))
         except (YamlError, UnicodeDecodeError) as error:

@@ -13,30 +13,28 @@ import os
 import posixpath
 import shutil
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Set
 
 from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
 from ._filestore import Filestore, StoredBundle
-from ._install_by_filestore import ByFilestore
-from ._install_by_unpacking import ByUnpacking
-from ._install_by_upload import ByUpload
 from ._installed import Installed, PluginDirectory, scan_plugins
 from ._installer import Installer, Work, save_state_in_file
 from ._manifest import check_id
 from ._node import Node
-from ._node_downloads import NodeDownloads
 from ._plugin_refusals import refuse_doubtful_place, refuse_older_server, refuse_unverifiable_signature
-from ._plugin_settings import SECTION, enabled_ids
+from ._plugin_settings import SECTION, enabled_ids, takes_uploads
 from ._server_errors import ServerError
 from ._settings import expected_plugin_settings, read_plugin_settings, refuses_to_save
 from ._store import Store
 from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
 from ._tree import DigestCache, describe_changes, tree_digest
 from ._unpacker import clear_staging
-from ._uploader import Uploader, takes_uploads
 from ._wanted_plugin import WantedPlugin
+
+if TYPE_CHECKING:
+    from ._node_downloads import NodeDownloads
 
 STORE = "bundles"
 CACHE = "trees.json"
@@ -298,7 +296,15 @@ class PluginSet(Concern[PluginsFound]):
         return (self._node.live_config or {}).get(SECTION) or {}
 
     def _installer(self, found: PluginsFound, install: bool) -> Installer:
-        """What carries the work out. Where nothing is to be installed and no server runs, any way will do."""
+        """What carries the work out. Where nothing is to be installed and no server runs, any way will do.
+
+        Loaded only where there is work: a plan without a difference shall be quick.
+        """
+        from ._install_by_filestore import ByFilestore
+        from ._install_by_unpacking import ByUnpacking
+        from ._install_by_upload import ByUpload
+        from ._uploader import Uploader
+
         server = self._node.server
         way = self._choose(found) if install or server is not None else Strategy(UNPACK, "")
         save = functools.partial(save_state_in_file, self._node) if server and refuses_to_save(self._node) else None
@@ -381,9 +387,9 @@ class PluginSet(Concern[PluginsFound]):
 
     def restart_reasons(self, found: PluginsFound, differences: Tracker) -> List[str]:
         work = self._work(found, differences)
-        if not self._node.running or not self._installer(found, bool(work.install)).at_next_start:
+        if not work.touched or not self._node.running or not self._installer(found, bool(work.install)).at_next_start:
             return []
-        return [f"plugins changed on disk: {', '.join(plugin.id for plugin in work.touched)}"] if work.touched else []
+        return [f"plugins changed on disk: {', '.join(plugin.id for plugin in work.touched)}"]
 
     def owe_restart(self, reason: str) -> None:
         self._node.owe_restart(reason)

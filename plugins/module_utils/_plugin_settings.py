@@ -22,6 +22,8 @@ from ._version import ServerVersion
 SECTION = "PluginSettings"
 STATES = "PluginStates"
 PLUGINS = "Plugins"
+# What a server needs to take uploads.
+TAKES_UPLOADS = {"Enable": True, "EnableUploads": True, "RequirePluginSignature": False}
 
 _ID = re.compile(r"[A-Za-z0-9_.-]+")
 _FIRST = ServerVersion(4, 4)  # plugins exist from 4.4 on
@@ -235,6 +237,11 @@ def effective(
             value = {plugin_id.lower(): entry for plugin_id, entry in (value or {}).items()}
         settings[key.name] = copy.deepcopy(key.default if value is None else value)
     return settings
+
+
+def takes_uploads(settings: Mapping[str, Any]) -> bool:
+    """Whether a server with these effective PluginSettings takes uploads."""
+    return {key: bool(settings.get(key)) for key in TAKES_UPLOADS} == TAKES_UPLOADS
 
 
 def enabled_ids(states: Mapping[str, Any]) -> Dict[str, bool]:

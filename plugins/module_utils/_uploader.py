@@ -11,7 +11,7 @@ import time
 from typing import Any, Callable, List, Mapping, Optional
 
 from ._errors import OperatorError
-from ._plugin_settings import enabled_ids
+from ._plugin_settings import TAKES_UPLOADS, enabled_ids, takes_uploads
 from ._server import Server
 from ._server_errors import ServerError, ServerUnreachable
 from ._version import ServerVersion
@@ -21,7 +21,6 @@ from ._wanted_plugin import WantedPlugin
 ACTIVATION_TIMEOUT = 30.0
 STATE_TIMEOUT = 10.0  # a server that watches its file has read a change within 3 seconds
 _POLL = 0.2
-_TAKES_UPLOADS = {"Enable": True, "EnableUploads": True, "RequirePluginSignature": False}
 _FORCE_SINCE = ServerVersion(5, 8)
 _SIZE_LIMITED_SINCE = ServerVersion(5, 21)
 _NOT_INSTALLED = "app.plugin.not_installed.app_error"
@@ -55,13 +54,13 @@ class Uploader:
         :raises OperatorError: plugins or uploads off, signatures required
         """
         settings = expected or self._server.get_config().get("PluginSettings") or {}
-        found = {key: bool(settings.get(key)) for key in _TAKES_UPLOADS}
+        found = {key: bool(settings.get(key)) for key in TAKES_UPLOADS}
         if not takes_uploads(settings):
             raise OperatorError(
                 "the server takes no uploads",
                 where=self._server.where,
                 found=_spell(found),
-                wanted=_spell(_TAKES_UPLOADS),
+                wanted=_spell(TAKES_UPLOADS),
                 remedy="set them with mattermost_plugin_settings before",
             )
 
@@ -204,11 +203,6 @@ class Uploader:
                     remedy=_SHARED_REMEDY,
                 )
             self._pause(_POLL)
-
-
-def takes_uploads(settings: Mapping[str, Any]) -> bool:
-    """Whether a server with these PluginSettings takes uploads."""
-    return {key: bool(settings.get(key)) for key in _TAKES_UPLOADS} == _TAKES_UPLOADS
 
 
 def refuse_unexecutable(plugin: WantedPlugin) -> None:
