@@ -238,8 +238,9 @@ from ..module_utils._api_plugin_set import plugin_set_class
 from ..module_utils._delivery import clear_deliveries
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, node_to_change, warn
-from ..module_utils._node import NODE_ARGUMENTS, Node
+from ..module_utils._node import Node
 from ..module_utils._node_downloads import NodeDownloads
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._run_lock import FILE_NAME as LOCK
 from ..module_utils._run_lock import RunLock

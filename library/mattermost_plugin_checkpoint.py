@@ -189,7 +189,8 @@ from ..module_utils._checkpoint_take import KEEP, KEEP_BUNDLES, Dropped, Taken
 from ..module_utils._ensure import Concern, ensure
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, node_to_change, warn
-from ..module_utils._node import NODE_ARGUMENTS, Node
+from ..module_utils._node import Node
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._wanted_plugin import WantedPlugin

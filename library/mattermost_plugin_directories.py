@@ -192,7 +192,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._directories import DEFAULT_MODE, Directories
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, node_to_change
-from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._node_options import NODE_ARGUMENTS
 
 
 def main() -> None:

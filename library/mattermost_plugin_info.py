@@ -300,7 +300,8 @@ from ..module_utils._checkpoint import DIRECTORY, Checkpoints
 from ..module_utils._directories import Directories
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
-from ..module_utils._node import NODE_ARGUMENTS, Node
+from ..module_utils._node import Node
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._node_report import NodeReport
 from ..module_utils._plugin_set import STRATEGIES, PluginSet
 from ..module_utils._plugin_settings import wanted_value

@@ -237,7 +237,7 @@ settings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run_concern
-from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._plugin_settings import option_types, settings_of
 from ..module_utils._settings import Settings
 from ..module_utils._settings_way import AUTO, VIA

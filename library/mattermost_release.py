@@ -130,7 +130,7 @@ release:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run_concern
-from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._release import Release
 
 

@@ -113,7 +113,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._difference import Tracker
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node
-from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._run_lock import FILE_NAME, Holder, RunLock
 
 _POLL = 0.25

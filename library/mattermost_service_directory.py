@@ -172,7 +172,7 @@ service:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._module import run_concern
-from ..module_utils._node import NODE_ARGUMENTS
+from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._service_directory import ServiceDirectory
 
 

@@ -16,7 +16,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ._ensure import Concern, ensure
 from ._errors import OperatorError
 from ._files import alone
-from ._node import SECRET_NODE_OPTIONS, Node, NodeOptions
+from ._node import Node
+from ._node_options import SECRET_NODE_OPTIONS, NodeOptions
 
 # Ansible replaces every value of a no_log option anywhere in a result. A plugin setting such as 1 would so turn
 # the version 5.36.1 into asterisks. Short values are kept out of results by construction instead.

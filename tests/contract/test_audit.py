@@ -15,7 +15,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns i
     meaning_of,
     version_in,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 
 from contract.deployment import Deployment, Server
 from support.bundles import SERVER_EXECUTABLE, make_bundle

@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings import Settings
 from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store

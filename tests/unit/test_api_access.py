@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._api_access import ApiAccess
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import NODE_ARGUMENTS, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NODE_ARGUMENTS, NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import ServerError, ServerUnreachable
 
 from contract.deployment import PASSWORD, USER, Release, Server

@@ -18,7 +18,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._audit import A
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit_directories import look_at_directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit_scene import Scene
 from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._obstacle import HIDDEN, NEEDS_ROOT, Obstacle
 
 from support.bundles import make_bundle

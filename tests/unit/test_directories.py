@@ -17,7 +17,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._account import
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories, parse_mode
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._process import Process
 from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
 from ansible_collections.plugops.mattermost.plugins.module_utils._unit import Service

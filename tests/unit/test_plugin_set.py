@@ -13,7 +13,8 @@ from typing import Any, Dict, Iterator
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure, inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
 from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import read_tree

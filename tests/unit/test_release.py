@@ -15,7 +15,8 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _release, _release_store
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure, inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._release import KEPT, Release
 
 from support.server_process import unprivileged_user

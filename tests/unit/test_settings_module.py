@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import NODE_ARGUMENTS
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NODE_ARGUMENTS
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_settings import KEYS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
