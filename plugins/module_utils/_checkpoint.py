@@ -38,6 +38,7 @@ class RecordedPlugin:
         to 10.x as its own, without a bundle there: prepackaged)
     :param sha256: of a bundle that unpacks to these files; empty where none was needed
     :param signature: of that bundle, base64; empty if none is known
+    :param ran: whether the server ran it; None: not known
     """
 
     version: str
@@ -46,6 +47,7 @@ class RecordedPlugin:
     how: str
     sha256: str = ""
     signature: str = ""
+    ran: Optional[bool] = None
 
     def is_same(self, other: Optional[RecordedPlugin]) -> bool:
         """Whether the node runs the same."""

@@ -394,6 +394,7 @@ def _wanted_plugin(plugin: RecordedPlugin, bundle: Bundle) -> WantedPlugin:
         min_server_version=bundle.manifest.min_server_version,
         executables=bundle.manifest.executables,
         unexecutable=bundle.unexecutable,
+        may_idle=plugin.ran is False,
     )
 
 

@@ -71,6 +71,7 @@ def state_of(node: Node, found: PluginsFound) -> State:
             tree=plugin.tree.digest,
             enabled=found.states.get(plugin.id, False),
             how=FILESTORE if plugin.id in found.filestore else MARKED if plugin.managed else UNPACKED,
+            ran=None if found.active is None else plugin.id in found.active,
         )
         for plugin in found.directory.plugins.values()
     }

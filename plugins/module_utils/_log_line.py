@@ -48,9 +48,12 @@ class LogLine:
     def shown(self, place: str) -> str:
         """As evidence: with its time and where it stands."""
         when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.time)) if self.time else "no time"
+        return f"{place}, {when}: {self.told()}"
+
+    def told(self) -> str:
+        """The text in one line, not too long."""
         text = " ".join(self.text.split())
-        text = text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
-        return f"{place}, {when}: {text}"
+        return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
 
 
 def parse_journal_line(line: str) -> LogLine:

@@ -26,6 +26,7 @@ from ._node import Node
 from ._plugin_refusals import refuse_doubtful_place, refuse_older_server, refuse_unverifiable_signature
 from ._plugin_settings import SECTION, enabled_ids, takes_uploads
 from ._server_errors import ServerError
+from ._server_log import last_words
 from ._settings import expected_plugin_settings, read_plugin_settings, refuses_to_save
 from ._store import Store
 from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
@@ -214,7 +215,7 @@ class PluginSet(Concern[PluginsFound]):
         differences.add(f"{name}.enabled", state, plugin.enabled, f"{verb} the plugin")
         # What was unpacked runs after the restart only; an upload is done when the server runs it.
         asked_now = self._asked not in (UNPACK, FILESTORE) and found.active is not None
-        if len(differences) == before and plugin.enabled and asked_now and self._choose(found).name == UPLOAD:
+        if len(differences) == before and plugin.must_run and asked_now and self._choose(found).name == UPLOAD:
             version = (found.active or {}).get(plugin.id)
             differences.add(f"{name}.active", version, plugin.version, "enable again, wait until it runs")
 
@@ -308,7 +309,8 @@ class PluginSet(Concern[PluginsFound]):
         server = self._node.server
         way = self._choose(found) if install or server is not None else Strategy(UNPACK, "")
         save = functools.partial(save_state_in_file, self._node) if server and refuses_to_save(self._node) else None
-        uploader = Uploader(server, save_state=save) if server else None
+        words = functools.partial(last_words, self._node)
+        uploader = Uploader(server, save_state=save, last_words=words) if server else None
         if way.name == UPLOAD and uploader:
             return ByUpload(uploader, way.reason, None if self._settings is None else self._expected_settings)
         if way.name == FILESTORE:
@@ -399,7 +401,7 @@ class PluginSet(Concern[PluginsFound]):
         return Work(
             install=self._to_install(differences),
             touched=self._touched(differences),
-            running=[plugin for plugin in self._wanted if plugin.present and plugin.enabled],
+            running=[plugin for plugin in self._wanted if plugin.must_run],
             states={
                 plugin.id: plugin.present and plugin.enabled
                 for plugin in self._wanted

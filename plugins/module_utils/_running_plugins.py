@@ -89,7 +89,7 @@ def _has_binary(real: str, manifest: Manifest) -> bool:
 
 def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
     """For each plugin that shall run, whether it does; empty where no server runs that could be looked at."""
-    ids = {plugin.id: plugin.version for plugin in wanted if plugin.present and plugin.enabled}
+    ids = {plugin.id: plugin.version for plugin in wanted if plugin.must_run}
     process = None if node.api_only else node.service.process
     if not ids or not (node.running if node.api_only else process and node.root.is_live):
         return {}

@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
 from ._errors import OperatorError
 from ._log_line import LogLine, parse_journal_line
-from ._log_patterns import DULL, INTERESTING, since_last_start, version_in
+from ._log_patterns import DULL, INTERESTING, meaning_of, since_last_start, version_in
 from ._log_reader import read_log, rotated_files
 from ._node import Node
+from ._server import Server
 from ._unit import systemd_is_running
 
 FILE_NAME = "mattermost.log"
@@ -54,6 +56,27 @@ def read_server_log(node: Node, settings: Mapping[str, Any]) -> ServerLog:
         log.version = version_in(lines) or log.version
         log.lines += [(place, line) for line in lines]
     return log
+
+
+def last_words(node: Node, plugin_ids: Collection[str]) -> Dict[str, str]:
+    """Id -> what the server has said last, since its start, of why a plugin does not run, as far as that is known."""
+    said: Dict[str, str] = {}
+    with contextlib.suppress(OperatorError, OSError):
+        said = _errors_in_statuses(node.answering_server()) if node.api_only else _errors_in_log(node)
+    return {plugin_id: text for plugin_id, text in said.items() if text and plugin_id in plugin_ids}
+
+
+def _errors_in_statuses(server: Server) -> Dict[str, str]:
+    return {str(item.get("plugin_id")).lower(): str(item.get("error") or "") for item in server.statuses()}
+
+
+def _errors_in_log(node: Node) -> Dict[str, str]:
+    said = {}
+    for _, line in read_server_log(node, node.section("LogSettings") or {}).lines:
+        meaning = meaning_of(line) if line.level not in ("info", "warn") else None
+        if meaning is not None:
+            said[meaning.plugin_id] = line.told()
+    return said
 
 
 def _started_at(node: Node) -> Optional[float]:

@@ -25,6 +25,7 @@ _FORCE_SINCE = ServerVersion(5, 8)
 _SIZE_LIMITED_SINCE = ServerVersion(5, 21)
 _NOT_INSTALLED = "app.plugin.not_installed.app_error"
 _SHARED_REMEDY = "look for the plugin's id in the server's log"
+_SAID_REMEDY = "mend that, or take another version of the plugin, or say enabled: false"
 
 
 class Uploader:
@@ -33,6 +34,7 @@ class Uploader:
     :param clock: seconds, monotonic; with ``pause`` replaceable for tests
     :param save_state: puts a plugin's state (id, enabled) where the server reads it; for a server that refuses to
         save it itself
+    :param last_words: for ids of plugins that do not run, what the server has said about why
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Uploader:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
         save_state: Optional[Callable[[str, bool], None]] = None,
+        last_words: Optional[Callable[[List[str]], Mapping[str, str]]] = None,
     ) -> None:
         self._server = server
         self._save_state = save_state
+        self._last_words = last_words
         self._clock = clock
         self._pause = pause
 
@@ -186,7 +190,7 @@ class Uploader:
     def wait_active(self, plugins: List[WantedPlugin], timeout: float = ACTIVATION_TIMEOUT) -> None:
         """Wait until the server runs each plugin in the wanted version.
 
-        :raises OperatorError: names those that do not run in time
+        :raises OperatorError: names those that do not run in time, and what the server says about them
         """
         deadline = self._clock() + timeout
         while True:
@@ -195,14 +199,19 @@ class Uploader:
             if not missing:
                 return
             if self._clock() >= deadline:
-                raise OperatorError(
-                    f"the server does not run {', '.join(plugin.id for plugin in missing)}",
-                    where=self._server.where,
-                    found=", ".join(f"{plugin.id}: {active.get(plugin.id, 'inactive')}" for plugin in missing),
-                    wanted=", ".join(f"{plugin.id}: {plugin.version} active" for plugin in missing),
-                    remedy=_SHARED_REMEDY,
-                )
+                raise self._not_running({plugin.id: active.get(plugin.id, "inactive") for plugin in missing}, missing)
             self._pause(_POLL)
+
+    def _not_running(self, found: Mapping[str, str], missing: List[WantedPlugin]) -> OperatorError:
+        words = self._last_words(list(found)) if self._last_words else {}
+        said = {plugin_id: f" ({words[plugin_id]})" if plugin_id in words else "" for plugin_id in found}
+        return OperatorError(
+            f"Mattermost {self._server.version()} does not run {', '.join(found)}",
+            where=self._server.where,
+            found=", ".join(f"{plugin_id}: {text}{said[plugin_id]}" for plugin_id, text in found.items()),
+            wanted=", ".join(f"{plugin.id}: {plugin.version} active" for plugin in missing),
+            remedy=_SAID_REMEDY if len(words) == len(found) else _SHARED_REMEDY,
+        )
 
 
 def refuse_unexecutable(plugin: WantedPlugin) -> None:

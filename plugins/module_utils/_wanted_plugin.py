@@ -27,6 +27,7 @@ class WantedPlugin:
     :param unexecutable: those of them that have no exec bit in the bundle; no server grants it
     :param url: where the node itself gets the bundle; empty where it is sent
     :param signature: detached OpenPGP signature of the bundle (the ``.sig`` file) in base64; empty where there is none
+    :param may_idle: it need not run though it is enabled: it did not when the node was as it shall be again
     """
 
     id: str
@@ -42,6 +43,11 @@ class WantedPlugin:
     unexecutable: Tuple[str, ...] = ()
     signature: str = ""
     url: str = ""
+    may_idle: bool = False
+
+    @property
+    def must_run(self) -> bool:
+        return self.present and self.enabled and not self.may_idle
 
     def to_dict(self) -> Dict[str, Any]:
         """For the way from the controller to the node."""

@@ -75,6 +75,19 @@ def test_executable_missing(shared: Server, bundles: Path) -> None:
     assert f"plugins/is.missing/{where}: no such file or directory" in line
 
 
+def test_a_server_part_under_its_old_name_counts_before_6(shared: Server, bundles: Path) -> None:
+    """A plugin of 4.x that 5.36 runs is lost with the upgrade."""
+    old = {"server": None, "backend": {"executable": "server/missing"}}
+    bundle = make_bundle(bundles, "old.name", "1.0.0", webapp=False, server=True, extra_manifest=old)
+    assert shared.upload(bundle).status == 201
+    assert shared.enable("old.name").status == 200
+    words = "must at least have a web app or server component"
+    line = shared.wait_log(words if shared.version >= (6, 0) else "plugins/old.name/server/missing")
+    assert shared.version < (5, 2) or (words in line) == (shared.version >= (6, 0))
+    shared.wait_listed_after_failure("old.name")
+    assert shared.disable("old.name").status == 200
+
+
 def test_not_for_this_machine(shared: Server, bundles: Path) -> None:
     line = _failure(shared, bundles, "exec.format", content=b"\x7fELF but nothing more")
     assert f"fork/exec plugins/exec.format/{SERVER_EXECUTABLE}: exec format error" in line

@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from support.bundles import make_bundle
+from support.bundles import SERVER_EXECUTABLE, make_bundle
 from support.module_harness import captured_log, differing
 from support.module_place import (
     CONFIG,
@@ -141,6 +141,27 @@ def test_a_running_server_runs_what_it_ran_also_after_a_restart(version: str) ->
             assert sums(place) == before
             assert OTHER_ID not in webapp(server)
             assert not place.call(CHECKPOINT, arguments, True)["changed"]
+
+
+def test_what_did_not_run_before_need_not_run_after_the_way_back() -> None:
+    """As after an upgrade of the server, which an enabled plugin did not survive."""
+    with broken_place("9.10.0") as place, running_server(place):
+        broken = make_bundle(
+            place.directory / "bundles" / "broken.tar.gz",
+            OTHER_ID,
+            "1.0.0",
+            server=True,
+            files={SERVER_EXECUTABLE: b"#!/bin/sh\nexit 1\n"},
+        )
+        done(place, PLUGIN, plugins=[{"src": str(broken), "enabled": False}], **node(place))
+        done(place, SETTINGS, states={OTHER_ID: True}, **node(place))
+        done(place, CHECKPOINT, **node(place))
+        before = sums(place)
+        done(place, PLUGIN, plugins=[{"src": place.bundle(NEW)}], **node(place))
+        assert sums(place) != before
+        answer = done(place, CHECKPOINT, state="restored", **node(place))
+        assert sums(place) == before
+        assert answer["restored"]["plugins"] == [PLUGIN_ID]
 
 
 def webapp(server: ServerProcess) -> str:

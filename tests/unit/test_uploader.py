@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server, ServerError, server_at_socket
 from ansible_collections.plugops.mattermost.plugins.module_utils._uploader import Uploader
+from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
 from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
 
 from contract.deployment import Deployment, Release
@@ -166,6 +167,11 @@ def test_plugin_that_cannot_start_is_named(server: Server, uploader: Uploader, t
     assert raised.value.found == "com.example.bad: inactive"
     assert raised.value.wanted == "com.example.bad: 1.0.0 active"
     assert "log" in raised.value.remedy
+    told = Uploader(server, last_words=lambda ids: dict.fromkeys(ids, "it has no handshake"))
+    with pytest.raises(OperatorError, match=rf"Mattermost {server.version()} does not run com\.example\.bad") as raised:
+        told.wait_active([_plugin(good), _plugin(bad)], timeout=0)
+    assert raised.value.found == "com.example.bad: inactive (it has no handshake)"
+    assert "another version" in raised.value.remedy
     uploader.remove(bad)
     uploader.remove(good)
 
@@ -195,6 +201,10 @@ class Slow:
 
     def clock(self) -> float:
         return self.now
+
+    @staticmethod
+    def version() -> ServerVersion:
+        return ServerVersion(9, 10)
 
     def pause(self, seconds: float) -> None:
         assert 0 < seconds <= 1

@@ -59,10 +59,10 @@ def id_is_valid(plugin_id: str, traits: Traits) -> bool:
 
 
 def server_part(manifest: Mapping[str, Any], traits: Traits) -> Optional[Mapping[str, Any]]:
-    """`server` or, as servers before 5.2 had it, `backend`."""
+    """`server` or, as servers before 5.2 had it and those before 6.0 still understand it, `backend`."""
     if not traits.rpc_plugins:
         return manifest.get("backend")
-    return manifest.get("server") or manifest.get("backend")
+    return manifest.get("server") or (manifest.get("backend") if traits.reads_backend else None)
 
 
 def executable_of(manifest: Mapping[str, Any], traits: Traits) -> str:

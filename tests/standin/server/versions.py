@@ -90,6 +90,7 @@ class Traits:
 
         # Plugin environment
         self.rpc_plugins = version >= (5, 2)
+        self.reads_backend = version < (6, 0)
         self.failed_counts_as_active = (5, 2) <= version < (5, 14)
         self.dies_of_broken_manifests = version < (5, 30)
         self.hashed_webapp = version >= (5, 2)
