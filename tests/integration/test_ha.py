@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 IDS = ("com.example.a", "com.example.b")
 OLD, NEW = "1.0.0", "1.1.0"
 # Server, whether the filestore is shared.
-STAND_INS = [("5.36.1", True), ("5.36.1", False), ("11.6.0", True), ("11.6.0", False)]
+STAND_INS = [(version, shared) for version in ("5.36.1", "9.10.0", "11.6.0") for shared in (True, False)]
 REAL = os.environ.get("MATTERMOST_RELEASE", "")
 
 
