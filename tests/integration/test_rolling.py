@@ -86,9 +86,9 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     [
         ({}, [], 3),
         ({"mattermost_rolling_batch": 2}, [], 2),
-        ({"mattermost_rolling_batch": "100%"}, [], 1),
+        pytest.param({"mattermost_rolling_batch": "100%"}, [], 1, marks=pytest.mark.matrix),
         ({"mattermost_rolling_batch": 1}, ["-e", "mattermost_rolling_batch=3"], 1),
-        ({"mattermost_rolling_batch": 3}, ["--limit", "app2"], 1),
+        pytest.param({"mattermost_rolling_batch": 3}, ["--limit", "app2"], 1, marks=pytest.mark.matrix),
     ],
 )
 def test_the_inventory_says_how_many_at_a_time(
