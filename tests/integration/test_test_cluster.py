@@ -22,6 +22,7 @@ import yaml
 from hosts import cluster as hosts
 from support import cluster
 from support.artifacts import NEW, make_artifacts, plugin_ids
+from support.bundles import make_bundle
 from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 from support.session import read_result
 
@@ -198,6 +199,31 @@ def test_a_cluster_that_was_hardly_begun_is_taken_away(machine: Machine) -> None
     machine.play("test_cluster_destroy", given)
     assert machine.differences() == ""
     assert [path.name for path in kept.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.matrix
+def test_an_upgrade_keeps_the_plugins_that_fit_and_names_those_that_do_not(machine: Machine) -> None:
+    """From 6.0 on servers do not read the key under which a manifest of 4.x has the server part."""
+    misfit = make_bundle(
+        machine.place, "com.example.misfit", NEW, webapp=False, server=True, extra_manifest={"server": None}
+    )
+    given = machine.given("up", "5.36.1")
+    given["mattermost_plugins"].append({"src": str(misfit)})
+    machine.play("test_cluster", given)
+    server = "/opt/mattermost-up/servers/app2"
+    machine.ssh(f"cd {server} && echo mine | tee data/kept.txt logs/kept.txt && touch client/plugins/kept.txt")
+
+    newer = machine.given("up", "9.10.0", mattermost_plugins=given["mattermost_plugins"])
+    said = message(machine.play("test_cluster", newer, may_fail=True))
+    assert "Mattermost 9.10.0 does not run com.example.misfit (" in said
+    assert "must at least have a web app or server component" in said
+    given["mattermost_plugins"][-1]["enabled"] = False
+    machine.play("test_cluster", newer)
+    _session(machine, "up", "9.10.0")
+    assert machine.ssh(f"cd {server} && cat data/kept.txt logs/kept.txt client/plugins/kept.txt") == "mine\nmine\n"
+
+    machine.play("test_cluster_destroy", newer)
+    assert machine.differences() == ""
 
 
 def _neighbour(machine: Machine) -> Dict[str, Any]:
