@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
-from ..module_utils._plugin_settings import wanted_value
+from ..module_utils._plugin_settings import find_key, wanted_value
 from ..module_utils._report import plan_lines, rollback_lines
 from ..module_utils._rollout import failure, stopped, unfinished
+from ..plugin_utils._windows_node import windows_report
 
 
 class FilterModule:
@@ -18,12 +19,20 @@ class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         return {
             "plan_lines": plan_lines,
+            "restart_settings": _restart_settings,
             "rollback_lines": rollback_lines,
+            "windows_report": windows_report,
             "wanted_value": wanted_value,
             "rollout_failure": _failure,
             "rollout_stopped": stopped,
             "rollout_unfinished": unfinished,
         }
+
+
+def _restart_settings(differences: Sequence[Mapping[str, Any]]) -> List[str]:
+    """Names of the differences in settings that a server takes over when it starts, and not before."""
+    keys = {item["name"]: find_key(str(item["name"]).rpartition("settings.")[2]) for item in differences}
+    return [name for name, key in keys.items() if key is not None and key.restart]
 
 
 def _failure(rollouts: Dict[str, Any], node: str) -> str:

@@ -27,13 +27,15 @@ def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
         return [f"{node}: no report: {report.get('msg') or 'the task did not run to its end there'}"]
     differences = report["differences"] or []
     errors = report.get("errors") or []
-    if not differences and not errors:
+    later = report.get("after_restart") or []
+    if not differences and not errors and not later:
         begun = "a change was begun and not ended, to be ended" if report.get("unfinished") else "nothing to do"
         return [f"{node}: {begun}" + _restart(report)]
     lines = [f"{node}: {len(differences)} to change" + _restart(report)]
     for difference in differences:
         lines.append(f"  {difference['name']}: {_value(difference['found'])} -> {_value(difference['wanted'])}")
         lines.append(f"      {difference['action']}")
+    lines.extend(f"  to be seen when the service runs ({error['concern']}): {error['msg']}" for error in later)
     lines.extend(f"  NOT POSSIBLE ({error['concern']}): {error['msg']}" for error in errors)
     return lines
 

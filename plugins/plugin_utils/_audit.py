@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping
 
 from ..module_utils._finding_codes import ERROR, NOTE, WARNING
-from ..module_utils._findings import Finding, Findings
+from ..module_utils._findings import Finding
 from ..module_utils._parity import compare_nodes
+from ._audit_outside import seen_from_outside
 
 CLEAN, DRIFT, BROKEN = "clean", "drift", "broken"
 STATUSES = (CLEAN, DRIFT, BROKEN)  # the worse the later
@@ -29,7 +30,7 @@ def audit_of(reports: Mapping[str, Mapping[str, Any]], generated: str) -> Dict[s
     :param generated: the time, as it shall be shown
     """
     nodes = {name: _node(name, report) for name, report in sorted(reports.items())}
-    # Of Windows app servers no plugins are known.
+    # Of a Windows app server without an address of its API no plugins are known.
     readable = {name: report for name, report in reports.items() if nodes[name]["reported"] and "plugins" in report}
     findings = _grouped(nodes) + _differing(readable)
     findings.sort(key=lambda item: (_SEVERITIES.index(item["severity"]), item["code"], item["subject"]))
@@ -51,8 +52,8 @@ def _node(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
     if not reported:
         found = [_no_report(name, report)]
         return {"reported": False, "status": BROKEN, "findings": found, "differences": [], "restart": []}
-    if "findings" not in report and "state" in (report.get("service") or {}):
-        report = _of_windows(report)
+    if "findings" not in report:
+        report = seen_from_outside(report)
     findings = list(report.get("findings") or [])
     differences = list(report.get("differences") or [])
     pending = report.get("pending") or {}
@@ -70,24 +71,6 @@ def _node(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
         "errors": list(report.get("errors") or []),
         "restart": [*owed, *(report.get("expected_restart") or [])],
     }
-
-
-def _of_windows(report: Mapping[str, Any]) -> Dict[str, Any]:
-    """What nssm_app_directory tells of a Windows app server, in the words of a report: the service alone."""
-    service, found = report["service"], Findings()
-    values = {"service": str(service.get("name", ""))}
-    for difference in report["differences"]:
-        text = f"AppDirectory of {values['service']} is {difference['found']}, wanted {difference['wanted']}"
-        remedy = f"Run: {difference['action']}; then restart the service."
-        found.add("working-directory-wrong", "", text, remedy=remedy)
-    pending = report.get("pending") or {}
-    for reason in [] if report["differences"] else pending.get("restart") or []:
-        found.add("process-elsewhere", "", str(reason))
-    if service["state"] != "RUNNING":
-        found.add("service-not-running", "", f"{values['service']} is {service['state']}", remedy="Start it.")
-    # The commands of the table are Linux's.
-    findings = [{**finding, "command": ""} for finding in found.as_list()]
-    return {**report, "findings": findings, "running": service["state"] == "RUNNING"}
 
 
 def _no_report(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
@@ -139,8 +122,8 @@ def _plugins(reports: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, An
     table: Dict[str, Dict[str, Any]] = {}
     for plugin_id in ids:
         cells = {name: plugins.get(plugin_id) for name, plugins in sorted(installed.items())}
-        trees = [cell["tree"] for cell in cells.values() if cell]
-        usual = max(sorted(set(trees)), key=trees.count)
+        trees = [cell["tree"] for cell in cells.values() if cell and cell["tree"]]
+        usual = max(sorted(set(trees)), key=trees.count, default="")
         table[plugin_id] = {name: _cell(cell, usual) for name, cell in cells.items()}
     return table
 
@@ -153,8 +136,8 @@ def _cell(plugin: Any, usual: str) -> Any:
     )
     return {
         "version": plugin["version"],
-        "tree": plugin["tree"],
-        "same": plugin["tree"] == usual,
+        "tree": plugin["tree"] or "",  # through an API alone it may not be known
+        "same": plugin["tree"] in (usual, None),
         "state": state,
         "managed": plugin["managed"],
     }

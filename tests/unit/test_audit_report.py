@@ -159,13 +159,22 @@ def test_a_warning_alone_is_drift() -> None:
             ["x"],
             ["working-directory-wrong"],
         ),
+        (
+            "RUNNING",
+            [
+                reports.difference("directories.c:\\m\\plugins", None, "directory", "mkdir …"),
+                reports.difference("directories.c:\\m\\client\\plugins.rights", "R", "M", "icacls …"),
+            ],
+            ["x"],
+            ["directory-missing", "directory-not-writable"],
+        ),
         ("RUNNING", [], ["it runs in c:\\m\\bin"], ["process-elsewhere"]),
     ],
 )
 def test_a_windows_app_server_is_told_as_far_as_nssm_tells(
     state: str, differences: List[Any], restart: List[str], codes: List[str]
 ) -> None:
-    """As nssm_app_directory returns it."""
+    """As role windows_service returns it."""
     node = {
         "changed": bool(differences),
         "differences": differences,
@@ -178,3 +187,20 @@ def test_a_windows_app_server_is_told_as_far_as_nssm_tells(
     assert [item["command"] for item in found["findings"] if "win1" in item["nodes"]] == [""] * len(codes)
     page(found)
     assert terminal_lines(found)
+
+
+def test_an_app_server_behind_its_api_is_told_as_far_as_that_tells() -> None:
+    """It has no findings of its own; the digest of a plugin whose upload is not on record is not known."""
+    node = reports.healthy()
+    del node["findings"]
+    node["plugins"]["installed"]["com.example.todo"]["tree"] = None
+    node["running_plugins"] = {"com.example.poll": {"runs": False, "by": "the server's list", "found": "not there"}}
+    found = audit(api1=node, app1=reports.healthy())
+    told = [(item["code"], item["subject"]) for item in found["findings"] if "api1" in item["nodes"]]
+    assert told == [("plugin-not-running", "com.example.poll")]
+    assert found["plugins"]["com.example.todo"]["api1"]["same"]
+    page(found)
+    silent = {**node, "running": False, "plugin_system": "unknown", "running_plugins": {}, "errors": [{"msg": "no"}]}
+    assert audit(api1=silent)["findings"][0]["code"] == "service-not-running"
+    off = {**node, "plugin_system": "off", "running_plugins": {}}
+    assert audit(api1=off)["findings"][0]["code"] == "plugin-system-off"

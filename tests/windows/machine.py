@@ -29,8 +29,9 @@ FOREIGN = "Spooler"  # a service that NSSM has nothing to do with
 SRVANY = "legacy"
 SECRET = "p4ssword-of-the-database"
 NSSM = r"C:\nssm\nssm.exe"
+SERVER = r"C:\standin\mattermost.exe"  # starts the stand-in server, for machines that shall have one
 # What the template is made by; the rest serves a running machine.
-_RECIPE = ("machine.py", "wine.py", "nssm_release.py", "icacls.c")
+_RECIPE = ("machine.py", "wine.py", "nssm_release.py", "icacls.c", "mattermost.c")
 _SERVICES = r"HKLM\SYSTEM\CurrentControlSet\Services"
 
 
@@ -69,7 +70,9 @@ def _make_template(directory: Path) -> Wine:
     wine.real(NSSM).parent.mkdir()
     shutil.copy2(nssm_release.nssm_exe(DEFAULT_CACHE), wine.real(NSSM))
     (wine.drive_c / "lines").mkdir()
-    _install_icacls(wine)
+    wine.real(r"C:\windows\system32\icacls.exe").unlink()  # wine's own does nothing
+    _build(wine, "icacls.c", r"C:\windows\system32\icacls.exe")
+    _build(wine, "mattermost.c", SERVER)
     services = ((MATTERMOST, INSTALL_DIR), (ODD, ODD_DIR))
     for name, install_dir in services:
         _install(wine, name, install_dir)
@@ -86,15 +89,14 @@ def _make_template(directory: Path) -> Wine:
     return wine
 
 
-def _install_icacls(wine: Wine) -> None:
-    """In the place of wine's, which does nothing."""
-    place = wine.real(r"C:\windows\system32\icacls.exe")
-    place.unlink()
-    source, built = Path(__file__).with_name("icacls.c"), wine.directory / "icacls-built"
-    compiler = [requirements.program("winegcc-stable")]
-    subprocess.run([*compiler, "-o", str(built), str(source), "-lshell32"], check=True)
-    shutil.move(f"{built}.exe.so", place)
-    for rest in wine.directory.glob("icacls-built*"):
+def _build(wine: Wine, source: str, place: str) -> None:
+    """A program of wine that may do as programs of Linux do."""
+    built = wine.directory / "built"
+    command = [requirements.program("winegcc-stable"), "-o", str(built), str(Path(__file__).with_name(source))]
+    subprocess.run([*command, "-lshell32"], check=True)
+    wine.real(place).parent.mkdir(exist_ok=True)
+    shutil.move(f"{built}.exe.so", wine.real(place))
+    for rest in wine.directory.glob("built*"):
         rest.unlink()
 
 
