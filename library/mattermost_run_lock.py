@@ -14,8 +14,8 @@ description:
   - Notes on the app server which run of Ansible is changing it. Another run, of this controller or of another one,
     waits or is refused, and is told who holds the lock and since when.
   - A run that has ended without giving the lock back (it was killed) does not stand in the way. Its lock is taken
-    over at once where it ran on the same controller, which sees that its process is gone; elsewhere when its lease
-    is over.
+    over at once where it ran on the same controller, which sees that its process is gone; elsewhere, and after a
+    reboot of the controller, when its lease is over.
   - The playbook C(plugops.mattermost.site) does this by itself. It takes no lock where nothing differs.
 extends_documentation_fragment:
   - plugops.mattermost.attributes

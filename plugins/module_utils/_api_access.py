@@ -126,13 +126,18 @@ def _parse(option: str, text: str) -> _Address:
         port = parts.port
     except ValueError:
         parts, port = urllib.parse.urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    # What is said to a proxy itself is not encrypted, so none is taken that expects it to be.
+    proxy = option == "api_proxy"
+    schemes = ("http",) if proxy else ("http", "https")
+    beside = parts.query or parts.fragment or (proxy and parts.path.strip("/"))
+    if parts.scheme not in schemes or not parts.hostname or beside:
         raise OperatorError(
             f"{option} is no address",
             found="not shown, it may hold a password" if "@" in text else repr(text[:100]),
-            wanted="http:// or https://, a name, and if need be a port"
-            + (" and a path" if option == "api_url" else ""),
-            remedy="correct it, for example https://app1.example.com:8065",
+            wanted="http://, a name, and if need be a port"
+            if proxy
+            else "http:// or https://, a name, and if need be a port and a path",
+            remedy=f"correct it, for example {'http://proxy.example.com:3128' if proxy else 'https://app1.example.com:8065'}",
         )
     account = ":".join(urllib.parse.unquote(part) for part in (parts.username or "", parts.password or ""))
     secure = parts.scheme == "https"

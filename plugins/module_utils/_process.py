@@ -44,6 +44,11 @@ def read_process(pid: int) -> Optional[Process]:
         return None
 
 
+def boot_of(identity: str) -> str:
+    """Which start of which machine an identity is of; empty for an empty one."""
+    return identity.partition(" ")[0]
+
+
 def fields_behind_name(stat_line: bytes) -> List[bytes]:
     """The fields of /proc/<pid>/stat from the state on; the name before them may hold spaces and parentheses."""
     return stat_line[stat_line.rindex(b")") + 1 :].split()

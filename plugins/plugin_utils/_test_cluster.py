@@ -19,6 +19,11 @@ DATABASE_PORT = 50
 _CLUSTER_NAME = re.compile("[a-z][a-z0-9-]{0,19}")
 _HOST_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LAST_PORT = 65535
+_SECRET_SETTING = re.compile(
+    r'("[^"]*(?:password|secret|token|salt|(?:private|encrypt\w*|access|api|site)_?key|datasource)[^"]*"\s*:\s*)'
+    r'"(?:[^"\\]|\\.)+"',
+    re.IGNORECASE,
+)
 _LOOPBACK = "127.0.0.1"
 _LISTENER = re.compile(r"\S+\s+\S+\s+\S+\s+\S*:(?P<port>[0-9]+)\s+\S+(?P<rest>.*)")
 
@@ -227,9 +232,28 @@ def collected_of(
     texts = {str(result["item"]["name"]): str(result["stdout"]) for result in said if "stdout" in result}
     for log in logs:
         content = base64.b64decode(log["content"]).decode("utf-8", "replace")
-        texts[os.path.basename(log["item"]["path"])] = content
+        name = os.path.basename(log["item"]["path"])
+        texts[name] = _without_plugin_settings(content) if name == "config.json" else content
     texts["report.json"] = json.dumps(report, indent=2, default=str)
     return [{"name": name, "text": masked(text, secrets)} for name, text in texts.items()]
+
+
+def _without_plugin_settings(config: str) -> str:
+    """A config.json in which no plugin's own settings can be read: any of them may be a secret."""
+    try:
+        content = json.loads(config)
+    except ValueError as error:
+        return f"not shown, it is no JSON: {error}"
+    section = content.get("PluginSettings") if isinstance(content, dict) else None
+    if isinstance(section, dict) and "Plugins" in section:
+        section["Plugins"] = _masked_leaves(section["Plugins"])
+    return json.dumps(content, indent=4)
+
+
+def _masked_leaves(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked_leaves(inner) for key, inner in value.items()}
+    return MASK
 
 
 def kept_text(path: str) -> str:
@@ -243,12 +267,9 @@ def kept_text(path: str) -> str:
 
 def masked(text: str, secrets: Iterable[str]) -> str:
     """A log or a configuration without the secrets that are known, and without what looks like one."""
-    for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
+    known = {spelled for secret in secrets if secret for spelled in (secret, json.dumps(secret)[1:-1])}
+    for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = re.sub(r"(://[^:/@\s\"]+:)[^@/\s\"]+@", rf"\1{MASK}@", text)
-    text = re.sub(
-        r'(?i)("[^"]*(?:password|secret|token|salt|privatekey|encryptkey|accesskey|datasource)[^"]*"\s*:\s*)"[^"]+"',
-        rf'\1"{MASK}"',
-        text,
-    )
+    text = _SECRET_SETTING.sub(rf'\1"{MASK}"', text)
     return re.sub(r"(?i)(\bbearer\s+)[a-z0-9._-]{8,}", rf"\1{MASK}", text)

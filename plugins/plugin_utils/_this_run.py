@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import socket
 
-from ..module_utils._process import read_process
+from ..module_utils._process import boot_of, read_process
 from ..module_utils._run_lock import Holder
 
 
@@ -34,8 +34,14 @@ def this_run() -> Holder:
 
 
 def is_gone(holder: Holder) -> bool:
-    """Whether the run has certainly ended: it ran here, and its process is no more. Of elsewhere we know nothing."""
-    if not holder.pid or (holder.controller, holder.namespace) != (socket.gethostname(), _namespace()):
+    """Whether the run has certainly ended: it ran here, and its process is no more. Of elsewhere we know nothing.
+
+    Elsewhere is also this controller before it booted: another one may have its name, and the number of its namespace.
+    """
+    mine = this_run()
+    if not holder.pid or (holder.controller, holder.namespace) != (mine.controller, mine.namespace):
+        return False
+    if boot_of(holder.process) != boot_of(mine.process):
         return False
     if holder.process:
         return _identity(holder.pid) != holder.process

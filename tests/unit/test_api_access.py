@@ -214,6 +214,11 @@ def test_a_path_before_the_api() -> None:
         ({"api_url": "https://x:99999", "api_token": "t"}, "api_url is no address"),
         ({"api_url": "https://x?a=b", "api_token": "t"}, "api_url is no address"),
         ({"api_url": "https://x", "api_token": "t", "api_proxy": "proxy:3128"}, "api_proxy is no address"),
+        (
+            {"api_url": "https://x", "api_token": "t", "api_proxy": f"https://u:{SECRET}@proxy"},
+            "api_proxy is no address",
+        ),
+        ({"api_url": "https://x", "api_token": "t", "api_proxy": "http://proxy:3128/path"}, "api_proxy is no address"),
         ({"api_token": SECRET}, "api_token without api_url"),
         ({"api_proxy": "http://x"}, "api_proxy without api_url"),
     ],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._process import boot_of
 from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import FILE_NAME, Holder, RunLock
 from ansible_collections.plugops.mattermost.plugins.plugin_utils import _this_run
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._this_run import is_gone, this_run
@@ -128,6 +129,7 @@ def _environment() -> Dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
+EARLIER = f"{boot_of(this_run().process)} 1 1"
 PRINT = "print(json.dumps({name}.this_run().to_dict()))"
 IMPORT = "import json; from ansible_collections.plugops.mattermost.plugins.plugin_utils import _this_run; "
 
@@ -149,12 +151,15 @@ def test_workers_are_of_the_run_of_their_parent() -> None:
 
 
 def test_a_number_that_another_process_has_now_is_not_the_run() -> None:
-    assert is_gone(replace(this_run(), process="another boot 1 1"))
+    assert is_gone(replace(this_run(), process=EARLIER))
 
 
-@pytest.mark.parametrize("where", [{"controller": "elsewhere"}, {"namespace": "pid:[1]"}])
+@pytest.mark.parametrize(
+    "where", [{"controller": "elsewhere"}, {"namespace": "pid:[1]"}, {"process": "other-boot 1 1"}]
+)
 def test_of_runs_elsewhere_nothing_is_known(where: Dict[str, str]) -> None:
-    assert not is_gone(replace(this_run(), process="another boot 1 1", **where))
+    """A machine of the same name has another boot; so has this one before it started."""
+    assert not is_gone(replace(this_run(), **{"process": EARLIER, **where}))
 
 
 def test_without_proc_the_number_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:

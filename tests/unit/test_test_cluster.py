@@ -130,12 +130,21 @@ def test_a_known_secret_is_in_nothing_that_is_collected(secret: str, around: str
     assert secret not in masked(f"{around}{secret}{around}", [secret]).replace(around, "")
 
 
+@given(st.text(min_size=8))
+def test_a_known_secret_is_not_in_json_either(secret: str) -> None:
+    assert json.loads(masked(json.dumps({"x": secret}), [secret])) == {"x": MASK}
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ('"DataSource": "postgres://u:pw@h/d"', f'"DataSource": "{MASK}"'),
         ("dial postgres://u:pw@h:5432/d", f"dial postgres://u:{MASK}@h:5432/d"),
         ('"SMTPPassword": "a b"', f'"SMTPPassword": "{MASK}"'),
+        ('"BotToken": "pa\\"ss\\\\", "X": "y"', f'"BotToken": "{MASK}", "X": "y"'),
+        ('"AtRestEncryptKey": "k"', f'"AtRestEncryptKey": "{MASK}"'),
+        ('"EncryptionKey": "k"', f'"EncryptionKey": "{MASK}"'),
+        ('"apikey": "k"', f'"apikey": "{MASK}"'),
         ('"SiteURL": "http://h:8400"', '"SiteURL": "http://h:8400"'),
         ("Authorization: Bearer abcdefghij", f"Authorization: Bearer {MASK}"),
     ],
@@ -152,6 +161,31 @@ def test_what_is_collected_has_names() -> None:
     assert parts["mattermost.log"] == f"{MASK} is here"
     assert json.loads(parts["report.json"]) == {"healthy": False}
     assert "skipped.txt" not in parts
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        (
+            {"PluginSettings": {"Enable": True, "Plugins": {"a": {"pin": 1234, "list": ["s"], "in": {"x": "s"}}}}},
+            {"PluginSettings": {"Enable": True, "Plugins": {"a": {"pin": MASK, "list": MASK, "in": {"x": MASK}}}}},
+        ),
+        ({"PluginSettings": {"Enable": True}}, {"PluginSettings": {"Enable": True}}),
+        ({"ServiceSettings": {}}, {"ServiceSettings": {}}),
+    ],
+)
+def test_no_setting_of_a_plugin_is_collected(config: Dict[str, Any], wanted: Dict[str, Any]) -> None:
+    assert _collected_config(json.dumps(config)) == json.dumps(wanted, indent=4)
+
+
+def test_a_config_that_cannot_be_read_is_not_collected() -> None:
+    assert _collected_config('{"PluginSettings": {"Plugins": {"a": {"pin": 1').startswith("not shown, it is no JSON")
+
+
+def _collected_config(text: str) -> str:
+    log = {"item": {"path": "/opt/x/config/config.json"}, "content": base64.b64encode(text.encode()).decode()}
+    (config,) = (part["text"] for part in collected_of([], [log], {}, []) if part["name"] == "config.json")
+    return config
 
 
 def test_the_terminal_gets_the_times_and_no_secret() -> None:
