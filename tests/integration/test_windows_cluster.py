@@ -7,6 +7,7 @@ in the directory that NSSM says: its plugin system fails to start in the wrong o
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -15,6 +16,9 @@ import pytest
 
 from sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, remove_sandbox
 from standin.release import build_release
+from support import cluster
+from support.artifacts import plugin_ids
+from support.cluster import TestCluster
 from support.playbooks import Run, run_playbook
 from support.windows_server import WindowsServer, install
 from windows import machine as machines
@@ -138,3 +142,58 @@ def test_a_setting_that_needs_a_restart_gets_it_from_nssm(mixed: Mixed) -> None:
     assert mixed.server.settings()["Directory"] == "./more-plugins"
     assert (mixed.server.place / "more-plugins" / PLUGIN_ID).is_dir()
     assert mixed.server.plugins() == PLUGINS_RUN
+
+
+def ssh(hosts: TestCluster, name: str, command: str) -> str:
+    argv = ["ssh", "-F", str(hosts.ssh_config), "-l", "root", name, command]
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.strip()
+
+
+ASK = (
+    'python3 -c "import urllib.request as u; '
+    "print(u.urlopen('http://127.0.0.1:8065/api/v4/plugins/webapp').read().decode())\""
+)
+
+
+@pytest.mark.matrix
+@pytest.mark.hosts
+def test_two_linux_hosts_and_a_windows_host_converge_in_one_run(tmp_path: Path) -> None:
+    """Real ones: systemd and NSSM each start a server in the wrong directory, and one site.yml mends all three."""
+    missing = [*machines.missing(), *cluster.missing()]
+    if missing:
+        pytest.skip(f"no such hosts here: {'; '.join(missing)}")
+    names = ("app1", "app2")
+    with machines.running(machines.template()) as machine, cluster.broken_cluster(2, names=names) as hosts:
+        server = install(machine, hosts.artifacts / f"mattermost-{cluster.VERSION}.tar.gz")
+        windows = {**server.variables(), "ansible_become": False, "mattermost_install_dir": INSTALL_DIR}
+        inventory = tmp_path / "windows.json"
+        group = {"children": {"mattermost_windows_servers": {"hosts": {"win1": windows}}}}
+        inventory.write_text(json.dumps({"mattermost_app_servers": group}))
+        wanted = {**hosts.wanted(2), "mattermost_controller_state_dir": str(tmp_path / "state")}
+
+        def site(*options: str) -> Run:
+            return run_playbook("playbooks/site.yml", hosts.inventory, wanted, ["-i", str(inventory), *options])
+
+        before = machine.registry(MATTERMOST)
+        assert (machine.runs_in(), server.plugins()) == (WRONG, 501)
+        checked = site("--check")
+        assert changed_on(checked, "win1") == [
+            "The plugin directories exist and the service's account can write them",
+            "The service runs in the right directory",
+            "Restart the service, or start it",
+        ]
+        assert (machine.registry(MATTERMOST), machine.runs_in()) == (before, WRONG)
+
+        done = site()
+        order = [task["host"] for task in done.tasks if task["task"].endswith(" : The change begins")]
+        assert order == [*names, "win1"]
+        assert (machine.app_directory(MATTERMOST), machine.runs_in()) == (INSTALL_DIR, INSTALL_DIR)
+        running = dict.fromkeys(plugin_ids(2), NEW)
+        assert server.plugins() == running
+        for name in names:
+            assert {item["id"]: item["version"] for item in json.loads(ssh(hosts, name, ASK))} == running
+        pids = [ssh(hosts, name, "systemctl show -p MainPID --value mattermost") for name in names]
+        program = machine.server()
+        assert site().changed() == []
+        assert [ssh(hosts, name, "systemctl show -p MainPID --value mattermost") for name in names] == pids
+        assert machine.server() == program

@@ -7,7 +7,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Sequence
 
 from hosts import cluster, requirements, rootfs
 from support.artifacts import NEW, OLD, make_artifacts, plugin_ids
@@ -49,20 +49,21 @@ def missing() -> List[str]:
 
 
 @contextlib.contextmanager
-def broken_cluster(plugins: int, files: int = 0) -> Iterator[TestCluster]:
+def broken_cluster(plugins: int, files: int = 0, names: Sequence[str] = NAMES) -> Iterator[TestCluster]:
     """Start three hosts, break their app servers in three ways, take the hosts down afterwards.
 
     :param plugins: how many plugins there are bundles of
     :param files: filler files in each
+    :param names: which of the three are started
     """
     with tempfile.TemporaryDirectory(prefix="plugops-cluster-") as place:
         directory = Path(place)
         make_artifacts(directory / "artifacts", VERSION, plugins, files)
         state_dir = directory / "cluster"
         try:
-            cluster.up(state_dir, cluster.Wanted(NAMES, "bookworm", "mattermost_app_servers", "deploy", ()))
+            cluster.up(state_dir, cluster.Wanted(tuple(names), "bookworm", "mattermost_app_servers", "deploy", ()))
             found = TestCluster(directory / "artifacts", state_dir / "inventory.yml", state_dir / "ssh_config", plugins)
-            _break(found)
+            _break(found, names)
             yield found
         finally:
             cluster.down(state_dir)
@@ -79,11 +80,11 @@ def faults(plugins: int) -> Dict[str, Dict[str, Any]]:
     }
 
 
-def _break(found: TestCluster) -> None:
+def _break(found: TestCluster, names: Sequence[str]) -> None:
     variables = found.inventory.parent / "host_vars"
     variables.mkdir()
-    for name, fault in faults(found.plugins).items():
-        (variables / f"{name}.yml").write_text(json.dumps(fault))
+    for name in names:
+        (variables / f"{name}.yml").write_text(json.dumps(faults(found.plugins)[name]))
     common = {
         "broken_release": str(found.artifacts / f"mattermost-{VERSION}.tar.gz"),
         "broken_bundles": str(found.artifacts),
