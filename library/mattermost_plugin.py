@@ -41,6 +41,9 @@ options:
           - May be left out where O(plugins[].url), O(bundle_directory) or O(lock) says where the bundle is, or where
             the nodes' stores have it already; in the last case O(plugins[].id), O(plugins[].version) and
             O(plugins[].sha256) are needed.
+          - An entry that says nothing of a bundle means a plugin that the server brings along (C(prepackaged_plugins),
+            5.2 and later), in the version that it brings. It is enabled, which installs it at the next start, or
+            disabled. It is an error where the server neither has nor brings it.
         type: str
       url:
         description:
@@ -68,10 +71,17 @@ options:
         type: bool
         default: true
       state:
-        description: V(absent) removes the plugin; its settings stay.
+        description:
+          - V(absent) removes the plugin; its settings stay.
+          - One that the server brings along is disabled, too, so that it is not installed again. Servers before 5.20
+            install it whatever its state, so there its bundle is taken out of C(prepackaged_plugins).
         type: str
         choices: [present, absent]
         default: present
+      strategy:
+        description: As O(strategy), for this plugin alone.
+        type: str
+        choices: [auto, upload, filestore, unpack, prepackaged]
   strategy:
     description:
       - V(upload) hands bundles to the running server through its local-mode socket (5.24 and later) or its REST API.
@@ -81,10 +91,18 @@ options:
         C(RequirePluginSignature), too.
       - V(unpack) swaps the unpacked bundle into the plugin directory. The server must be restarted. Refused from
         11.0 on, where the server deletes such plugins; from 10.5 on it is not supported and has to be asked for.
+      - V(prepackaged) puts bundles, and their signatures, into C(prepackaged_plugins) of the install directory (5.2 and
+        later), in place of other bundles of the same plugin there. The server installs them when it starts next, if the
+        plugin is enabled, and nothing as new lies in its filestore or was unpacked by hand; servers before 5.20 install
+        all of them at every start. It is an error where the server would not take the bundle, also where
+        C(AutomaticPrepackagedPlugins) is off, and where the signature is missing that servers from 10.11 on, or
+        C(RequirePluginSignature), ask for. V(auto) never takes this way.
+      - By every other way, a newer prepackaged bundle that the server would install over the wanted one at its next
+        start is taken out of C(prepackaged_plugins). The node's store keeps it.
       - V(auto) uploads where the server runs and takes uploads. Else it takes the filestore where the server does,
         that is from 10.5 on, where the server runs or manages one of the plugins already; and unpacks elsewhere.
     type: str
-    choices: [auto, upload, filestore, unpack]
+    choices: [auto, upload, filestore, unpack, prepackaged]
     default: auto
   stage_only:
     description:
@@ -144,6 +162,18 @@ EXAMPLES = r"""
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
     strategy: filestore
+    server_version: 9.10.0
+  become: true
+  notify: Restart Mattermost
+
+- name: A plugin of the operator's comes along with the server; of those that it brings itself one runs and one goes
+  plugops.mattermost.mattermost_plugin:
+    plugins:
+      - src: files/com.example.todo-1.2.0.tar.gz
+        strategy: prepackaged
+      - id: com.mattermost.calls
+      - id: com.mattermost.nps
+        state: absent
     server_version: 9.10.0
   become: true
   notify: Restart Mattermost
@@ -212,6 +242,11 @@ plugins:
     filestore:
       description: Plugin id to the bundle that the server installs when it starts next, and whether it is signed.
       type: dict
+    prepackaged:
+      description:
+        - Plugin id to the newest bundle that the server brings along (C(path), C(version), and whether it is
+          C(signed)).
+      type: dict
     installed:
       description:
         - Plugin id to version, digest of its files, and state.
@@ -241,11 +276,11 @@ from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import Node
 from ..module_utils._node_downloads import NodeDownloads
 from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._run_lock import FILE_NAME as LOCK
 from ..module_utils._run_lock import RunLock
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._staging import Staging
+from ..module_utils._strategy import STRATEGIES
 from ..module_utils._transfer import Transfer
 from ..module_utils._wanted_plugin import wanted_of
 

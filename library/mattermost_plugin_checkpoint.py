@@ -74,9 +74,12 @@ options:
     type: int
     default: 3
   strategy:
-    description: With O(state=restored), as for M(plugops.mattermost.mattermost_plugin).
+    description:
+      - With O(state=restored), as for M(plugops.mattermost.mattermost_plugin).
+      - V(prepackaged) is for the plugins whose bundle was prepackaged when the checkpoint was taken; the others go by
+        V(auto). Prepackaged bundles that were replaced or taken away since are put back by every strategy.
     type: str
-    choices: [auto, upload, filestore, unpack]
+    choices: [auto, upload, filestore, unpack, prepackaged]
     default: auto
   bundles:
     description: Set by the controller half of the module; do not set it.
@@ -191,8 +194,8 @@ from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import Node
 from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._plugin_set import STRATEGIES
 from ..module_utils._source_options import SOURCE_ARGUMENTS
+from ..module_utils._strategy import STRATEGIES
 from ..module_utils._wanted_plugin import WantedPlugin
 
 

@@ -33,7 +33,7 @@ options:
   strategy:
     description: As for M(plugops.mattermost.mattermost_plugin).
     type: str
-    choices: [auto, upload, filestore, unpack]
+    choices: [auto, upload, filestore, unpack, prepackaged]
     default: auto
   settings:
     description: The wanted C(PluginSettings), key to value, as for M(plugops.mattermost.mattermost_plugin_settings).
@@ -303,13 +303,14 @@ from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import Node
 from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._node_report import NodeReport
-from ..module_utils._plugin_set import STRATEGIES, PluginSet
+from ..module_utils._plugin_set import PluginSet
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._run_lock import FILE_NAME, RunLock
 from ..module_utils._service_directory import ServiceDirectory
 from ..module_utils._settings import Settings
 from ..module_utils._settings_way import VIA
 from ..module_utils._source_options import SOURCE_ARGUMENTS
+from ..module_utils._strategy import STRATEGIES
 from ..module_utils._wanted_plugin import wanted_of
 
 _POLL = 0.5

@@ -22,7 +22,9 @@ from ._files import write_atomic
 from ._filestore import StoredBundle
 from ._installed import Installed, PluginDirectory
 from ._node import Node
-from ._plugin_set import PluginSet, PluginsFound
+from ._plugin_set import PluginSet
+from ._plugin_ways import PluginWays
+from ._plugins_found import PluginsFound
 from ._server import API as API_PATH
 from ._server import Server
 from ._server_errors import ServerError
@@ -76,8 +78,30 @@ def plugin_set_class(node: Node) -> Type[PluginSet]:
     return ApiPluginSet if node.api_only else PluginSet
 
 
+class ApiWays(PluginWays):
+    """Uploads alone."""
+
+    def asked_for(self, plugin: WantedPlugin) -> str:
+        return plugin.strategy or self._asked
+
+    def of(self, plugin: WantedPlugin, found: PluginsFound) -> Strategy:
+        asked = self.asked_for(plugin)
+        if asked not in (AUTO, UPLOAD):
+            raise OperatorError(
+                f"strategy {asked} needs the files of the app server, and it is reached through its API alone",
+                where=self._node.options.api_url or "",
+                found="api_only: true",
+                wanted="strategy: auto or upload",
+                remedy="correct the strategy, or take api_only away and run on the app server itself",
+            )
+        reason = "asked for" if asked == UPLOAD else "the node is reached through its REST API alone"
+        return Strategy(UPLOAD, reason)
+
+
 class ApiPluginSet(PluginSet):
     """As :class:`PluginSet`, without a file of the node."""
+
+    ways_class = ApiWays
 
     _uploads: Mapping[str, Mapping[str, str]] = {}  # the record, as it was observed
 
@@ -136,22 +160,10 @@ class ApiPluginSet(PluginSet):
             return f"uploaded from the bundle with sha256 {uploaded.get('sha256', '')}"
         return "not known: no upload of this version is on record"
 
-    def _choose(self, found: PluginsFound) -> Strategy:
-        if self._asked not in (AUTO, UPLOAD):
-            raise OperatorError(
-                f"strategy {self._asked} needs the files of the app server, and it is reached through its API alone",
-                where=self._place(""),
-                found="api_only: true",
-                wanted="strategy: auto or upload",
-                remedy="correct the strategy, or take api_only away and run on the app server itself",
-            )
-        reason = "asked for" if self._asked == UPLOAD else "the node is reached through its REST API alone"
-        return Strategy(UPLOAD, reason)
-
     # apply
 
     def apply(self, found: PluginsFound, differences: Tracker) -> None:
-        install = self._to_install(differences)
+        install = self._work.to_install(differences)
         # Before the upload: a run that is killed after it must not leave a record of other bytes.
         self._record.change({}, {plugin.id for plugin in self._touched_files(differences)})
         super().apply(found, differences)
@@ -161,13 +173,13 @@ class ApiPluginSet(PluginSet):
         return {"version": plugin.version, "sha256": plugin.sha256, "tree": self._tree_of(plugin)}
 
     def _touched_files(self, differences: Tracker) -> List[WantedPlugin]:
-        gone = [plugin for plugin in self._touched(differences) if not plugin.present]
-        return [*self._to_install(differences), *gone]
+        gone = [plugin for plugin in self._work.touched(differences) if not plugin.present]
+        return [*self._work.to_install(differences), *gone]
 
     def tidy(self) -> None:
         """Nothing of the node's is written but by the server."""
 
-    def _mend_filestore(self, differences: Tracker) -> None:
+    def _mend_next_start(self, differences: Tracker) -> None:
         """The server removes what it stored."""
 
     def _remove_client_leftovers(self) -> None:

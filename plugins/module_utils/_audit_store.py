@@ -7,21 +7,19 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import posixpath
-import tarfile
-import zlib
 from typing import Dict, List, Optional, Sequence, Set
 
 from ._access import mode_grants
 from ._account import owner_name
 from ._audit_plugins import Unpacked
 from ._audit_scene import Scene
+from ._bundle_manifest import manifest_of
 from ._directory_plan import octal
-from ._errors import OperatorError
-from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
+from ._manifest import Manifest
 from ._plugin_settings import STATES, enabled_ids
+from ._prepackaged import FOLDER, SIGNED_SINCE
 from ._strategy import FILESTORE_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
 from ._tree import MARKER
 from ._version import ServerVersion
@@ -29,9 +27,6 @@ from ._way import Step
 
 _SUFFIX = ".tar.gz"
 _SIGNATURES_SINCE = ServerVersion(5, 18)
-_PREPACKAGED_SIGNED_SINCE = ServerVersion(10, 11)
-_PEEKED_ENTRIES = 2000
-_LARGEST_MANIFEST = 1024 * 1024
 
 
 def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
@@ -56,10 +51,10 @@ def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
 def look_at_prepackaged(scene: Scene) -> None:
     """Prepackaged bundles of enabled plugins that the server will refuse."""
     version = scene.version
-    if version is None or version < _PREPACKAGED_SIGNED_SINCE:
+    if version is None or version < SIGNED_SINCE:
         return
     enabled = {plugin_id for plugin_id, on in enabled_ids(scene.plugin_settings[STATES]).items() if on}
-    folder = scene.join(scene.node.install_dir, "prepackaged_plugins")
+    folder = scene.join(scene.node.install_dir, FOLDER)
     names = set(scene.names_in(folder))
     for name, manifest in _prepackaged(scene).items():
         if f"{name}.sig" not in names and manifest is not None and manifest.id in enabled:
@@ -80,7 +75,7 @@ def look_at_keys(scene: Scene) -> None:
 
 
 def _look_at_stored(scene: Scene, plugin: Unpacked, path: str, version: ServerVersion) -> None:
-    found = peek(scene.real(path))
+    found = manifest_of(scene.real(path))
     stored = found.version if found else ""
     other = stored != plugin.manifest.version
     unmarked = version < UNPACK_DELETED_SINCE and not plugin.marked
@@ -129,22 +124,6 @@ def _look_at_signatures(scene: Scene, folder: str, stored: Dict[str, str], versi
 
 
 def _prepackaged(scene: Scene) -> Dict[str, Optional[Manifest]]:
-    folder = scene.join(scene.node.install_dir, "prepackaged_plugins")
+    folder = scene.join(scene.node.install_dir, FOLDER)
     names = [name for name in scene.names_in(folder) if name.endswith(_SUFFIX)]
-    return {name: peek(scene.real(scene.join(folder, name))) for name in names}
-
-
-def peek(real: str) -> Optional[Manifest]:
-    """The manifest of a bundle, without reading more of it than needed; None where there is none to be read."""
-    try:
-        with tarfile.open(real, "r|gz") as archive:
-            for member in itertools.islice(archive, _PEEKED_ENTRIES):
-                parts = [part for part in member.name.split("/") if part not in ("", ".")]
-                if len(parts) > 2 or not parts or parts[-1] not in MANIFEST_NAMES or not member.isreg():
-                    continue
-                source = archive.extractfile(member)
-                if source is not None:
-                    return parse_manifest(parts[-1], source.read(_LARGEST_MANIFEST))
-    except (OSError, EOFError, tarfile.TarError, zlib.error, OperatorError):
-        pass
-    return None
+    return {name: manifest_of(scene.real(scene.join(folder, name))) for name in names}

@@ -56,23 +56,48 @@ class RecordedPlugin:
 
 
 @dataclass(frozen=True)
+class RecordedBundle:
+    """One bundle that came with the server, as it was.
+
+    :param id: of the plugin
+    :param sha256: empty where no change was to touch it
+    :param signature: base64; empty if there was none
+    """
+
+    id: str
+    version: str
+    sha256: str = ""
+    signature: str = ""
+
+    def is_same(self, other: RecordedBundle) -> bool:
+        """As far as it is known."""
+        known = self.sha256 and other.sha256
+        return (self.id, self.version) == (other.id, other.version) and (not known or self == other)
+
+
+@dataclass(frozen=True)
 class State:
     """What a node runs.
 
     :param plugins: by id
     :param settings: PluginSettings as they stand in the configuration; secrets
     :param drop_in: our drop-in of the service; None if there is none
+    :param prepackaged: the bundles that the server brings along, by file name
     """
 
     plugins: Dict[str, RecordedPlugin]
     settings: Dict[str, Any] = field(repr=False)
     drop_in: Optional[str] = None
+    prepackaged: Dict[str, RecordedBundle] = field(default_factory=dict)
 
     def is_same(self, other: State) -> bool:
         plugins = self.plugins.keys() == other.plugins.keys() and all(
             plugin.is_same(other.plugins[plugin_id]) for plugin_id, plugin in self.plugins.items()
         )
-        return plugins and same_value(self.settings, other.settings) and self.drop_in == other.drop_in
+        prepackaged = self.prepackaged.keys() == other.prepackaged.keys() and all(
+            bundle.is_same(other.prepackaged[name]) for name, bundle in self.prepackaged.items()
+        )
+        return plugins and prepackaged and same_value(self.settings, other.settings) and self.drop_in == other.drop_in
 
 
 @dataclass(frozen=True)
@@ -180,7 +205,9 @@ def _parsed(content: Dict[str, Any]) -> Checkpoint:
         raise ValueError("another format")
     state = content.pop("state")
     plugins = {plugin_id: RecordedPlugin(**plugin) for plugin_id, plugin in state.pop("plugins").items()}
-    return Checkpoint(state=State(plugins=plugins, **state), **content)
+    # Those taken by the first releases say nothing of them.
+    prepackaged = {name: RecordedBundle(**bundle) for name, bundle in state.pop("prepackaged", {}).items()}
+    return Checkpoint(state=State(plugins=plugins, prepackaged=prepackaged, **state), **content)
 
 
 def check_name(name: str) -> str:

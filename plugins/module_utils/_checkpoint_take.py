@@ -13,7 +13,7 @@ import json
 import os
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ._bundle import Bundle, read_bundle
 from ._checkpoint import (
@@ -23,6 +23,7 @@ from ._checkpoint import (
     UNPACKED,
     Checkpoint,
     Checkpoints,
+    RecordedBundle,
     RecordedPlugin,
     State,
     check_name,
@@ -37,8 +38,10 @@ from ._files import sha256_of
 from ._installed import Installed, read_manifest
 from ._node import Node
 from ._pack import cannot_pack, pack_tree
-from ._plugin_set import STORE, PluginSet, PluginsFound
+from ._plugin_set import STORE, PluginSet
 from ._plugin_settings import SECTION
+from ._plugins_found import PluginsFound
+from ._prepackaged import Prepackaged, PrepackagedBundle
 from ._service_directory import drop_in_path
 from ._store import Store
 from ._wanted_plugin import WantedPlugin
@@ -75,7 +78,17 @@ def state_of(node: Node, found: PluginsFound) -> State:
         )
         for plugin in found.directory.plugins.values()
     }
-    return State(plugins, section_of(node), drop_in_of(node))
+    return State(plugins, section_of(node), drop_in_of(node), _recorded(found.prepackaged))
+
+
+def _recorded(prepackaged: Mapping[str, Sequence[PrepackagedBundle]]) -> Dict[str, RecordedBundle]:
+    return {
+        bundle.name: RecordedBundle(
+            plugin_id, bundle.version, bundle.sha256, base64.b64encode(bundle.signature or b"").decode("ascii")
+        )
+        for plugin_id, bundles in prepackaged.items()
+        for bundle in bundles
+    }
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,7 @@ class Taken(Concern[TakenFound]):
 
     def observe(self) -> TakenFound:
         plugins = self._plugin_set.observe()
+        plugins = replace(plugins, prepackaged=Prepackaged(self._node, None).bundles(self._touching(plugins)))
         return TakenFound(
             state=state_of(self._node, plugins),
             plugins=plugins,
@@ -164,6 +178,9 @@ class Taken(Concern[TakenFound]):
         for plugin in self._to_store(found):
             wanted = f"{plugin.version} (tree {plugin.tree.digest[:12]})"
             differences.add(f"checkpoint.bundles.{plugin.id}", None, wanted, f"keep a bundle of it in {place}")
+        for bundle in self._prepackaged_to_store(found):
+            wanted = f"{bundle.version} (sha256 {bundle.sha256[:12]})"
+            differences.add(f"checkpoint.prepackaged.{bundle.name}", None, wanted, f"keep a copy of it in {place}")
         if self._is_needed(found):
             versions = {plugin_id: plugin.version for plugin_id, plugin in sorted(found.state.plugins.items())}
             place = os.path.join(self._node.state_dir, DIRECTORY)
@@ -201,7 +218,23 @@ class Taken(Concern[TakenFound]):
         if self._only is not None and plugin.id in self._only:
             return True
         wanted = coming.get(plugin.id)
-        return wanted is not None and (wanted.version, wanted.tree) != (plugin.version, plugin.tree.digest)
+        if wanted is None or wanted.from_server:
+            return False
+        return (wanted.version, wanted.tree) != (plugin.version, plugin.tree.digest)
+
+    def _touching(self, found: PluginsFound) -> Set[str]:
+        """Ids of the plugins whose prepackaged bundles may be replaced or taken away."""
+        if self._only is None and self._coming is None:
+            return set(found.directory.plugins)
+        return {*(self._only or ()), *(plugin.id for plugin in self._coming or [] if not plugin.from_server)}
+
+    def _prepackaged_to_store(self, found: TakenFound) -> List[PrepackagedBundle]:
+        return [
+            bundle
+            for bundles in found.plugins.prepackaged.values()
+            for bundle in bundles
+            if bundle.sha256 and not self._store.has(bundle.sha256)
+        ]
 
     def _cannot_pack(self, plugin: Installed) -> str:
         real = self._node.root.real(plugin.path)
@@ -221,6 +254,7 @@ class Taken(Concern[TakenFound]):
         states = [found.state, *(item.state for item in found.checkpoints if item.name not in gone)]
         trees = {(plugin_id, plugin.tree) for state in states for plugin_id, plugin in state.plugins.items()}
         needed = {plugin.sha256 for state in states for plugin in state.plugins.values()}
+        needed |= {bundle.sha256 for state in states for bundle in state.prepackaged.values()}
         needed |= {plugin.sha256 for plugin in self._coming or []}
         last: Dict[str, int] = {plugin.id: 1 for plugin in self._to_store(found)}
         unneeded: List[Tuple[str, str]] = []
@@ -236,7 +270,9 @@ class Taken(Concern[TakenFound]):
 
     def apply(self, found: TakenFound, differences: Tracker) -> None:
         outdated_ones, unneeded = self._outdated(found), self._unneeded(found)
-        bundles = {plugin.id: self._keep_bytes(plugin) for plugin in self._to_store(found)}
+        bundles = {plugin.id: self._keep_bytes(plugin, found) for plugin in self._to_store(found)}
+        for bundle in self._prepackaged_to_store(found):
+            self._store.add(bundle.sha256, self._real(bundle))
         if self._is_needed(found):
             self._checkpoints.write(self._checkpoint(found, bundles))
         for checkpoint in outdated_ones:
@@ -250,7 +286,7 @@ class Taken(Concern[TakenFound]):
         plugins = {}
         for plugin_id, plugin in found.state.plugins.items():
             sha256 = bundles.get(plugin_id) or found.bundle_of(plugin_id, plugin.tree)
-            plugins[plugin_id] = replace(plugin, sha256=sha256, signature=self._signature_of(plugin_id, sha256))
+            plugins[plugin_id] = replace(plugin, sha256=sha256, signature=self._signature_of(plugin_id, sha256, found))
         return Checkpoint(
             number=newest + 1,
             name=self._asked_name or new_name([item.name for item in found.checkpoints]),
@@ -261,25 +297,34 @@ class Taken(Concern[TakenFound]):
             reverted=self._reverted,
         )
 
-    def _keep_bytes(self, plugin: Installed) -> str:
+    def _keep_bytes(self, plugin: Installed, found: TakenFound) -> str:
         """See to it that the store has a bundle of the plugin as it is; returns its SHA-256."""
-        stored = filestore_bundle(self._node, plugin.id)
-        with contextlib.suppress(OperatorError):  # damaged, or of another plugin: packed anew
-            if stored and read_bundle(stored).tree == plugin.tree.digest:
-                sha256 = sha256_of(stored)
-                self._store.add(sha256, stored)
-                return sha256
+        for copy in self._copies(plugin.id, found):
+            with contextlib.suppress(OperatorError):  # damaged, or of another plugin
+                if read_bundle(copy).tree == plugin.tree.digest:
+                    sha256 = sha256_of(copy)
+                    self._store.add(sha256, copy)
+                    return sha256
         real = self._node.root.real(plugin.path)
         return self._store.pack(plugin.id, plugin.tree.digest, lambda out: pack_tree(real, plugin.id, out))
 
-    def _signature_of(self, plugin_id: str, sha256: str) -> str:
-        """The signature that lies beside this bundle in the filestore, base64; empty if there is none."""
-        stored = filestore_bundle(self._node, plugin_id)
-        with contextlib.suppress(FileNotFoundError):
-            if stored and sha256 and os.path.exists(stored + ".sig") and sha256_of(stored) == sha256:
-                with open(stored + ".sig", "rb") as source:
-                    return base64.b64encode(source.read(_LARGEST_SIGNATURE)).decode("ascii")
+    def _signature_of(self, plugin_id: str, sha256: str, found: TakenFound) -> str:
+        """The signature that lies beside this bundle of the server's, base64; empty if there is none."""
+        for copy in self._copies(plugin_id, found) if sha256 else []:
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.exists(copy + ".sig") and sha256_of(copy) == sha256:
+                    with open(copy + ".sig", "rb") as source:
+                        return base64.b64encode(source.read(_LARGEST_SIGNATURE)).decode("ascii")
         return ""
+
+    def _copies(self, plugin_id: str, found: TakenFound) -> List[str]:
+        """Real paths of the server's own bundles of a plugin: in its filestore, and prepackaged."""
+        stored = filestore_bundle(self._node, plugin_id)
+        prepackaged = [self._real(bundle) for bundle in found.plugins.prepackaged.get(plugin_id, [])]
+        return [*([stored] if stored else []), *prepackaged]
+
+    def _real(self, bundle: PrepackagedBundle) -> str:
+        return self._node.root.real(self._node.root.resolve(bundle.path))
 
     # what else is to be said
 

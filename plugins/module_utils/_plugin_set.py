@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import os
 import posixpath
-import shutil
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
 
+from ._client_leftovers import ClientLeftovers
 from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
 from ._filestore import Filestore, StoredBundle
-from ._installed import Installed, PluginDirectory, scan_plugins
-from ._installer import Installer, Work, save_state_in_file
+from ._installed import Installed, scan_plugins
 from ._manifest import check_id
+from ._next_start import NextStart
 from ._node import Node
-from ._plugin_refusals import refuse_doubtful_place, refuse_older_server, refuse_unverifiable_signature
-from ._plugin_settings import SECTION, enabled_ids, takes_uploads
+from ._plugin_refusals import refuse_doubtful_place, refuse_older_server
+from ._plugin_settings import enabled_ids
+from ._plugin_ways import PluginWays
+from ._plugin_work import PluginWork, aspects_of
+from ._plugins_found import PluginsFound
+from ._prepackaged import PREPACKAGED_SINCE, Prepackaged, PrepackagedBundle
 from ._server_errors import ServerError
-from ._server_log import last_words
-from ._settings import expected_plugin_settings, read_plugin_settings, refuses_to_save
+from ._settings import expected_plugin_settings, read_plugin_settings
 from ._store import Store
-from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, UNPACK, UPLOAD, Strategy, choose
+from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, PREPACKAGED, UNPACK, UPLOAD, Strategy
 from ._tree import DigestCache, describe_changes, tree_digest
 from ._unpacker import clear_staging
 from ._wanted_plugin import WantedPlugin
@@ -39,32 +40,13 @@ if TYPE_CHECKING:
 
 STORE = "bundles"
 CACHE = "trees.json"
-STRATEGIES = (AUTO, UPLOAD, FILESTORE, UNPACK)
-_REQUIRE_SIGNATURE = "RequirePluginSignature"
-_FILES_DIFFER = ("version", "files", "stored")
-ASPECTS = (*_FILES_DIFFER, "enabled", "active")
-
-
-@dataclass(frozen=True)
-class PluginsFound:
-    """What the node has.
-
-    :param states: id -> enabled, as the configuration in effect says
-    :param active: id -> version that the server runs now; None where no server can be asked
-    :param filestore: id -> bundle that the server installs from its filestore at its next start
-    """
-
-    directory: PluginDirectory
-    states: Dict[str, bool]
-    active: Optional[Dict[str, str]]
-    filestore: Dict[str, StoredBundle]
-    client_leftovers: Set[str]
+_AT_NEXT_START = (UNPACK, FILESTORE, PREPACKAGED)
 
 
 class PluginSet(Concern[PluginsFound]):
     """Ensures a list of plugins.
 
-    :param strategy: one of :data:`STRATEGIES`
+    :param strategy: one of the names in :mod:`_strategy`
     :param directory: PluginSettings.Directory that the server will have; default: the one it has
     :param client_directory: likewise PluginSettings.ClientDirectory
     :param settings: PluginSettings that the server gets before its plugins change; None: not known
@@ -72,10 +54,12 @@ class PluginSet(Concern[PluginsFound]):
     :param downloads: for bundles that the node gets itself
     :param full: read every file again instead of trusting the digests of unchanged files
     :param list_files: let the facts name every file, so that nodes can be compared file by file
+    :param leave_prepackaged: another concern sees to the bundles that the server brings along
     :ivar chosen: the way that bundles take, once one had to be chosen
     """
 
     name = "plugins"
+    ways_class = PluginWays
 
     def __init__(
         self,
@@ -90,10 +74,10 @@ class PluginSet(Concern[PluginsFound]):
         downloads: Optional[NodeDownloads] = None,
         full: bool = False,
         list_files: bool = False,
+        leave_prepackaged: bool = False,
     ) -> None:
         self._node = node
         self._wanted = list(wanted)
-        self._asked = strategy
         self._delivery = delivery
         self._downloads = downloads
         self._given = {"Directory": directory, "ClientDirectory": client_directory}
@@ -102,8 +86,24 @@ class PluginSet(Concern[PluginsFound]):
         self._cache = DigestCache(node.state_path(CACHE))
         self._full = full
         self._list_files = list_files
-        self._way: Optional[Strategy] = None
+        self._ways = self.ways_class(
+            node,
+            self._wanted,
+            strategy,
+            lambda: self._filestore,
+            lambda: self._prepackaged,
+            lambda: self._directory,
+            None if settings is None else self._expected,
+        )
+        self._work = PluginWork(self._wanted, self._ways, lambda plugin: self._store.path(plugin.sha256), self._tree_of)
+        self._next = NextStart(
+            node, lambda: self._filestore, lambda: self._prepackaged, self._expected, leave_prepackaged
+        )
         self.chosen: Optional[Strategy] = None
+
+    @property
+    def _absent(self) -> List[str]:
+        return [plugin.id for plugin in self._wanted if not plugin.present]
 
     @property
     def _directory(self) -> str:
@@ -125,7 +125,8 @@ class PluginSet(Concern[PluginsFound]):
             states=self._states(),
             active=self._active(),
             filestore=self._stored_bundles(),
-            client_leftovers=self._client_leftovers(),
+            client_leftovers=ClientLeftovers(self._node, self._client_directory).of(self._absent),
+            prepackaged=self._prepackaged_bundles(),
         )
 
     def save_cache(self) -> None:
@@ -151,25 +152,22 @@ class PluginSet(Concern[PluginsFound]):
     def _filestore(self) -> Filestore:
         return Filestore(self._node, None if self._full else self._cache)
 
+    @property
+    def _prepackaged(self) -> Prepackaged:
+        return Prepackaged(self._node, None if self._full else self._cache)
+
     def _stored_bundles(self) -> Dict[str, StoredBundle]:
         version = self._node.version
         if version is not None and version < FILESTORE_SINCE:
             return {}
-        return self._filestore.bundles({plugin.id for plugin in self._wanted if plugin.present})
+        coming = {plugin.id for plugin in self._wanted if self._ways.asked_for(plugin) == PREPACKAGED}
+        return self._filestore.bundles({plugin.id for plugin in self._wanted if plugin.present}, coming)
 
-    def _client_leftovers(self) -> Set[str]:
-        names = set(self._names_in(self._client_directory))
-        return {plugin.id for plugin in self._wanted if not plugin.present and self._client_names(plugin.id) & names}
-
-    def _names_in(self, directory: str) -> List[str]:
-        try:
-            return sorted(os.listdir(self._node.root.real(self._node.root.resolve(directory))))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    @staticmethod
-    def _client_names(plugin_id: str) -> Set[str]:
-        return {plugin_id, f"{plugin_id}_bundle.js"}  # from 5.2 on a directory, before that one file
+    def _prepackaged_bundles(self) -> Dict[str, List[PrepackagedBundle]]:
+        version = self._node.version
+        if version is not None and version < PREPACKAGED_SINCE:
+            return {}
+        return self._prepackaged.bundles({plugin.id for plugin in self._wanted})
 
     # compare
 
@@ -181,26 +179,52 @@ class PluginSet(Concern[PluginsFound]):
                 self._compare_present(plugin, found, differences)
             else:
                 self._compare_absent(plugin, found, differences)
-        if len(differences):
-            work = self._work(found, differences)
-            self._installer(found, bool(work.install)).check(work)
+        for way, work in self._work.of(found, differences):
+            self._ways.installer(way).check(work)
         return differences
 
     def _compare_present(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
+        if plugin.from_server:
+            self._next.refuse_without_bundle(plugin, found)
+            self._compare_state(plugin, found, differences)
+            return
         refuse_older_server(plugin, self._node.version)
         check_id(plugin.written_id or plugin.id, self._node.version)
-        if plugin.signature and (self._expected() or read_plugin_settings(self._node)).get(_REQUIRE_SIGNATURE):
-            refuse_unverifiable_signature(plugin, self._filestore.directory)
-        name = f"plugins.{plugin.id}"
+        asked, tree = self._ways.asked_for(plugin), self._tree_of(plugin)
+        if asked == PREPACKAGED:
+            self._way(plugin, found)  # raises where it is not open
+        self._next.refuse(plugin, tree, asked, found)
         before = len(differences)
+        if self._fits(plugin, found) or self._lies_ready(plugin, found):
+            self._next.compare(plugin, asked, lambda: self._how(plugin, found), found, differences)
+        else:
+            self._compare_files(plugin, found, differences)
+        if asked != PREPACKAGED:
+            self._next.compare_prepackaged(plugin, found, differences)
+        self._compare_state(plugin, found, differences)
+        # What was unpacked runs after the restart only; an upload is done when the server runs it.
+        asked_now = asked not in _AT_NEXT_START and found.active is not None
+        if len(differences) == before and plugin.must_run and asked_now and self._way(plugin, found).name == UPLOAD:
+            version = (found.active or {}).get(plugin.id)
+            differences.add(f"plugins.{plugin.id}.active", version, plugin.version, "enable again, wait until it runs")
+
+    def _fits(self, plugin: WantedPlugin, found: PluginsFound) -> bool:
+        """Whether the plugin is installed as wanted; one that nobody gives a bundle of, in any version."""
         installed = found.directory.plugins.get(plugin.id)
-        tree = self._tree_of(plugin)
-        stored = found.filestore.get(plugin.id)
-        fits = installed is not None and installed.version == plugin.version and installed.tree.digest == tree
-        comes = stored is not None and stored.sha256 == plugin.sha256
-        if fits or (comes and self._choose(found).name == FILESTORE):
-            self._compare_stored(plugin, found, differences)
-        elif installed is None or installed.version != plugin.version:
+        if installed is None or plugin.from_server:
+            return installed is not None
+        return installed.version == plugin.version and installed.tree.digest == self._tree_of(plugin)
+
+    def _lies_ready(self, plugin: WantedPlugin, found: PluginsFound) -> bool:
+        """Whether the server has what it is to install at its next start."""
+        return any(
+            self._next.has(plugin, way, found) and self._way(plugin, found).name == way
+            for way in (FILESTORE, PREPACKAGED)
+        )
+
+    def _compare_files(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
+        name, installed = f"plugins.{plugin.id}", found.directory.plugins.get(plugin.id)
+        if installed is None or installed.version != plugin.version:
             found_version = installed.version if installed else None
             differences.add(f"{name}.version", found_version, plugin.version, self._how(plugin, found))
         else:
@@ -210,29 +234,11 @@ class PluginSet(Concern[PluginsFound]):
                 f"as in the bundle with sha256 {plugin.sha256}",
                 self._how(plugin, found),
             )
-        state = found.states.get(plugin.id, False)
-        verb = "enable" if plugin.enabled else "disable"
-        differences.add(f"{name}.enabled", state, plugin.enabled, f"{verb} the plugin")
-        # What was unpacked runs after the restart only; an upload is done when the server runs it.
-        asked_now = self._asked not in (UNPACK, FILESTORE) and found.active is not None
-        if len(differences) == before and plugin.must_run and asked_now and self._choose(found).name == UPLOAD:
-            version = (found.active or {}).get(plugin.id)
-            differences.add(f"{name}.active", version, plugin.version, "enable again, wait until it runs")
 
-    def _compare_stored(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
-        """What the server would install over the plugin at its next start, and its signature."""
-        name, stored = f"plugins.{plugin.id}", found.filestore.get(plugin.id)
-        wanted = f"the bundle with sha256 {plugin.sha256}"
-        if stored is None:
-            if self._asked == FILESTORE:
-                differences.add(f"{name}.stored", None, wanted, self._how(plugin, found))
-            return
-        if stored.sha256 != plugin.sha256:
-            other = f"another bundle in the filestore, it would win at the next start (sha256 {stored.sha256})"
-            differences.add(f"{name}.stored", other, wanted, self._how(plugin, found))
-        elif plugin.signature and stored.signature != base64.b64decode(plugin.signature):
-            there = None if stored.signature is None else "another one"
-            differences.add(f"{name}.signature", there, "the bundle's own", f"put it beside {stored.path}")
+    def _compare_state(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
+        state = _state(plugin, found)
+        verb = "enable" if plugin.enabled else "disable"
+        differences.add(f"plugins.{plugin.id}.enabled", state, plugin.enabled, f"{verb} the plugin")
 
     def _compare_absent(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> None:
         name = f"plugins.{plugin.id}"
@@ -243,8 +249,8 @@ class PluginSet(Concern[PluginsFound]):
             differences.add(name, "in the filestore", None, f"remove {found.filestore[plugin.id].path}")
         elif plugin.id in found.client_leftovers:
             differences.add(name, f"left in {self._client_directory}", None, "remove what the server left behind")
-        if found.states.get(plugin.id):
-            differences.add(f"{name}.enabled", True, False, "disable the plugin")
+        self._next.compare_prepackaged(plugin, found, differences)
+        differences.add(f"{name}.enabled", _state(plugin, found), False, "disable the plugin")
 
     def _tree_of(self, plugin: WantedPlugin) -> str:
         if plugin.tree:
@@ -266,59 +272,20 @@ class PluginSet(Concern[PluginsFound]):
         return describe_changes(installed.tree.files, wanted)
 
     def _how(self, plugin: WantedPlugin, found: PluginsFound) -> str:
-        self.chosen = self._choose(found)
+        way = self._way(plugin, found)
+        if self.chosen is None or way.name == UPLOAD:  # what must be seen to before an upload matters to all
+            self.chosen = way
         installed = found.directory.plugins.get(plugin.id)
-        return self._installer(found, True).how(plugin, installed, plugin.id in found.filestore)
+        return self._ways.installer(way).how(plugin, installed, plugin.id in found.filestore)
 
-    def _choose(self, found: PluginsFound) -> Strategy:
-        """The way for this node; it stays the same, whatever the way itself changes.
+    def _way(self, plugin: WantedPlugin, found: PluginsFound) -> Strategy:
+        return self._ways.of(plugin, found)
 
-        :raises OperatorError: none is open
-        """
-        if self._way is None:
-            reachable = self._node.server is not None
-            ours = [plugin.id for plugin in self._wanted if plugin.present]
-            marked = [i for i in ours if i in found.directory.plugins and found.directory.plugins[i].managed]
-            self._way = choose(
-                self._asked,
-                self._node.version,
-                reachable,
-                uploads=reachable and self._asked == AUTO and takes_uploads(self._expected() or self._live()),
-                filestore=self._filestore.problem,
-                managed=bool(marked or set(ours) & set(found.filestore)),
-            )
-        return self._way
-
-    def _expected(self) -> Optional[Mapping[str, Any]]:
-        """PluginSettings that the server will have by then; None: those that it has."""
-        return None if self._settings is None else expected_plugin_settings(self._node, self._settings)
-
-    def _live(self) -> Mapping[str, Any]:
-        return (self._node.live_config or {}).get(SECTION) or {}
-
-    def _installer(self, found: PluginsFound, install: bool) -> Installer:
-        """What carries the work out. Where nothing is to be installed and no server runs, any way will do.
-
-        Loaded only where there is work: a plan without a difference shall be quick.
-        """
-        from ._install_by_filestore import ByFilestore
-        from ._install_by_unpacking import ByUnpacking
-        from ._install_by_upload import ByUpload
-        from ._uploader import Uploader
-
-        server = self._node.server
-        way = self._choose(found) if install or server is not None else Strategy(UNPACK, "")
-        save = functools.partial(save_state_in_file, self._node) if server and refuses_to_save(self._node) else None
-        words = functools.partial(last_words, self._node)
-        uploader = Uploader(server, save_state=save, last_words=words) if server else None
-        if way.name == UPLOAD and uploader:
-            return ByUpload(uploader, way.reason, None if self._settings is None else self._expected_settings)
-        if way.name == FILESTORE:
-            return ByFilestore(self._node, self._directory, self._filestore, way.reason, uploader)
-        return ByUnpacking(self._node, self._directory, way.reason)
-
-    def _expected_settings(self) -> Mapping[str, Any]:
-        return self._expected() or {}
+    def _expected(self) -> Mapping[str, Any]:
+        """PluginSettings that the server will have by then, as far as that is known."""
+        if self._settings is None:
+            return read_plugin_settings(self._node)
+        return expected_plugin_settings(self._node, self._settings)
 
     # apply
 
@@ -328,7 +295,7 @@ class PluginSet(Concern[PluginsFound]):
 
     def lacking(self, differences: Tracker) -> List[WantedPlugin]:
         """Those that need a bundle which is not in the node's store."""
-        return [plugin for plugin in self._to_install(differences) if not self._store.has(plugin.sha256)]
+        return [plugin for plugin in self._work.to_install(differences) if not self._store.has(plugin.sha256)]
 
     def receive(self, differences: Tracker) -> None:
         """Take what was delivered, and what the node gets itself, into its store.
@@ -353,10 +320,13 @@ class PluginSet(Concern[PluginsFound]):
 
     def apply(self, found: PluginsFound, differences: Tracker) -> None:
         self.receive(differences)
-        work = self._work(found, differences)
-        self._installer(found, bool(work.install)).apply(work)
-        self._mend_filestore(differences)
-        self._renew_signatures(work)
+        for way, work in self._work.of(found, differences):
+            if way.name == PREPACKAGED:
+                self._next.keep_prepackaged(work.install, self._store.add)
+            self._ways.installer(way).apply(work)
+            if way.name == UPLOAD:
+                self._next.renew_signatures(work.install)
+        self._mend_next_start(differences)
         self._remove_client_leftovers()
         self._node.forget()
 
@@ -365,80 +335,32 @@ class PluginSet(Concern[PluginsFound]):
         if os.path.isdir(real):
             clear_staging(real)
 
-    def _mend_filestore(self, differences: Tracker) -> None:
-        """What no installer does: a bundle that would bring a removed plugin back, a signature that came later."""
-        names, filestore = differences.names(), self._filestore
-        for plugin in self._wanted:
-            if not plugin.present and f"plugins.{plugin.id}" in names:
-                filestore.remove(plugin.id)
-            elif f"plugins.{plugin.id}.signature" in names:
-                filestore.sign(plugin.id, base64.b64decode(plugin.signature))
-
-    def _renew_signatures(self, work: Work) -> None:
-        """An upload leaves beside the new bundle the signature of the one before, or none."""
-        filestore = self._filestore
-        stored = filestore.bundles(()) if work.install else {}
-        for plugin in work.install:
-            wanted = work.signature(plugin)
-            if plugin.id not in stored or stored[plugin.id].signature == wanted:
-                continue
-            if wanted is None:
-                filestore.unsign(plugin.id)
-            else:
-                filestore.sign(plugin.id, wanted)
+    def _mend_next_start(self, differences: Tracker) -> None:
+        self._next.mend(self._wanted, differences, self._store.add)
 
     def restart_reasons(self, found: PluginsFound, differences: Tracker) -> List[str]:
-        work = self._work(found, differences)
-        if not work.touched or not self._node.running or not self._installer(found, bool(work.install)).at_next_start:
+        if not self._node.running:
             return []
-        return [f"plugins changed on disk: {', '.join(plugin.id for plugin in work.touched)}"]
+        ids = [
+            plugin.id
+            for way, work in self._work.of(found, differences)
+            if self._ways.installer(way).at_next_start
+            for plugin in work.touched
+            if self._needs_start(plugin, found, differences)
+        ]
+        return [f"plugins changed on disk: {', '.join(ids)}"] if ids else []
+
+    def _needs_start(self, plugin: WantedPlugin, found: PluginsFound, differences: Tracker) -> bool:
+        """Whether what differs of a plugin comes to effect at a start only."""
+        if not plugin.present or self._ways.asked_for(plugin) != PREPACKAGED:
+            return set(aspects_of(plugin, differences)) != {"prepackaged"}
+        return not self._fits(plugin, found) and self._next.takes_when_enabled(plugin.enabled)
 
     def owe_restart(self, reason: str) -> None:
         self._node.owe_restart(reason)
 
-    def _work(self, found: PluginsFound, differences: Tracker) -> Work:
-        names = set(differences.names())
-        return Work(
-            install=self._to_install(differences),
-            touched=self._touched(differences),
-            running=[plugin for plugin in self._wanted if plugin.must_run],
-            states={
-                plugin.id: plugin.present and plugin.enabled
-                for plugin in self._wanted
-                if f"plugins.{plugin.id}.enabled" in names
-            },
-            installed=found.directory.plugins,
-            enabled=found.states,
-            bundle=lambda plugin: self._store.path(plugin.sha256),
-            tree=self._tree_of,
-            signature=lambda plugin: base64.b64decode(plugin.signature) if plugin.signature else None,
-        )
-
-    def _to_install(self, differences: Tracker) -> List[WantedPlugin]:
-        names = set(differences.names())
-        return [
-            plugin
-            for plugin in self._wanted
-            if plugin.present and names & {f"plugins.{plugin.id}.{aspect}" for aspect in _FILES_DIFFER}
-        ]
-
-    def _touched(self, differences: Tracker) -> List[WantedPlugin]:
-        names = set(differences.names())
-        return [
-            plugin
-            for plugin in self._wanted
-            if names & {f"plugins.{plugin.id}", *(f"plugins.{plugin.id}.{aspect}" for aspect in ASPECTS)}
-        ]
-
     def _remove_client_leftovers(self) -> None:
-        real = self._node.root.real(self._node.root.resolve(self._client_directory))
-        for plugin in self._wanted:
-            for name in sorted(self._client_names(plugin.id)) if not plugin.present else []:
-                path = os.path.join(real, name)
-                if os.path.isdir(path) and not os.path.islink(path):
-                    shutil.rmtree(path)
-                elif os.path.lexists(path):
-                    os.unlink(path)
+        ClientLeftovers(self._node, self._client_directory).remove(self._absent)
 
     # what else is to be said
 
@@ -446,15 +368,13 @@ class PluginSet(Concern[PluginsFound]):
         restart = list(self._node.pending_restart)
         coming = [plugin.id for plugin in self._wanted if plugin.present and self._comes(plugin, found)]
         if self._node.running and coming:
-            restart.append(f"the server installs from its filestore when it starts: {', '.join(coming)}")
+            restart.append(f"the server installs when it starts: {', '.join(coming)}")
         return Pending(restart=restart)
 
     def _comes(self, plugin: WantedPlugin, found: PluginsFound) -> bool:
         """Whether the server will have the plugin as wanted only at its next start."""
-        stored, installed = found.filestore.get(plugin.id), found.directory.plugins.get(plugin.id)
-        if stored is None or stored.sha256 != plugin.sha256:
-            return False
-        return installed is None or installed.tree.digest != self._tree_of(plugin)
+        enabled = found.states.get(plugin.id, False)
+        return not self._fits(plugin, found) and self._next.comes(plugin, self._ways.asked_for(plugin), enabled, found)
 
     def warnings(self, found: PluginsFound) -> List[str]:
         warnings = [f"The server skips {path}: {why}" for path, why in sorted(found.directory.unreadable.items())]
@@ -473,6 +393,10 @@ class PluginSet(Concern[PluginsFound]):
                 plugin_id: {"path": bundle.path, "signed": bundle.signature is not None}
                 for plugin_id, bundle in found.filestore.items()
             },
+            "prepackaged": {
+                plugin_id: {"path": newest.path, "version": newest.version, "signed": newest.signature is not None}
+                for plugin_id, (newest, *_) in found.prepackaged.items()
+            },
         }
 
     def _facts_of(self, plugin: Installed, found: PluginsFound) -> Dict[str, Any]:
@@ -488,3 +412,8 @@ class PluginSet(Concern[PluginsFound]):
                 path: entry.sha256 + ("*" if entry.executable else "") for path, entry in plugin.tree.files.items()
             }
         return facts
+
+
+def _state(plugin: WantedPlugin, found: PluginsFound) -> Optional[bool]:
+    """None for one that the server might enable by itself, because it brings it along and nothing is said."""
+    return found.states.get(plugin.id, None if plugin.id in found.prepackaged else False)

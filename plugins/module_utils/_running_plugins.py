@@ -89,7 +89,11 @@ def _has_binary(real: str, manifest: Manifest) -> bool:
 
 def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
     """For each plugin that shall run, whether it does; empty where no server runs that could be looked at."""
-    ids = {plugin.id: plugin.version for plugin in wanted if plugin.must_run}
+    ids = {
+        plugin.id: None if plugin.from_server else plugin.version  # of what the server brings along, any version
+        for plugin in wanted
+        if plugin.must_run
+    }
     process = None if node.api_only else node.service.process
     if not ids or not (node.running if node.api_only else process and node.root.is_live):
         return {}
@@ -103,15 +107,22 @@ def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
     programs = executables_of_children(process.pid)
     return {
         plugin_id: evidence_of(
-            installed[plugin_id], version, node.root.real(installed[plugin_id].path), webapps, programs
+            plugin,
+            plugin.version if version is None else version,
+            node.root.real(plugin.path),
+            webapps,
+            programs,
         )
         for plugin_id, version in ids.items()
-        if plugin_id in installed
+        for plugin in [installed.get(plugin_id)]
+        if plugin is not None
     }
 
 
-def _told(found: Optional[str], version: str) -> Evidence:
-    return Evidence(found == version, SERVER, f"version {found}" if found else "inactive")
+def _told(found: Optional[str], version: Optional[str]) -> Evidence:
+    """version: None: any"""
+    runs = found == version if version is not None else found is not None
+    return Evidence(runs, SERVER, f"version {found}" if found else "inactive")
 
 
 def _active(server: Server) -> Dict[str, str]:

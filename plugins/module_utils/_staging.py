@@ -10,7 +10,8 @@ from typing import Any, Dict, List
 
 from ._difference import Tracker
 from ._ensure import Concern, Pending
-from ._plugin_set import PluginSet, PluginsFound
+from ._plugin_set import PluginSet
+from ._plugins_found import PluginsFound
 
 
 class Staging(Concern[PluginsFound]):

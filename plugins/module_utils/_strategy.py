@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ._errors import OperatorError
+from ._prepackaged import PREPACKAGED_SINCE
 from ._version import ServerVersion
 
 UNPACK = "unpack"
@@ -17,6 +18,7 @@ UPLOAD = "upload"
 FILESTORE = "filestore"
 PREPACKAGED = "prepackaged"
 AUTO = "auto"
+STRATEGIES = (AUTO, UPLOAD, FILESTORE, UNPACK, PREPACKAGED)
 
 # From 10.5 on unpacking is documented as unsupported; from 11.0 the server deletes what it did not install itself.
 UNPACK_UNSUPPORTED_SINCE = ServerVersion(10, 5)
@@ -35,7 +37,7 @@ _MAKE_REACHABLE = (
 class Strategy:
     """The chosen way.
 
-    :param name: ``upload``, ``filestore`` or ``unpack``
+    :param name: ``upload``, ``filestore``, ``unpack`` or ``prepackaged``
     :param reason: why this one, in words for the operator
     :param warning: what the operator must know about it; empty if nothing
     """
@@ -56,7 +58,7 @@ def choose(
 ) -> Strategy:
     """The way for one node.
 
-    :param asked: ``auto``, ``upload``, ``filestore`` or ``unpack``
+    :param asked: ``auto`` (which is never ``prepackaged``) or the name of a way
     :param version: of the server, None if not known
     :param reachable: the running server answers on its local-mode socket or its REST API
     :param uploads: it takes uploads
@@ -68,6 +70,8 @@ def choose(
         return _upload(asked, version, reachable)
     if asked == FILESTORE:
         return _filestore(version, "local driver only" if filestore is None else filestore)
+    if asked == PREPACKAGED:
+        return _prepackaged(version)
     no_unpacking = managed or reachable or (version is not None and version >= UNPACK_UNSUPPORTED_SINCE)
     if asked == AUTO and filestore == "" and no_unpacking and version is not None and version >= FILESTORE_SINCE:
         why = "the running server takes no uploads" if reachable else "no running server answers"
@@ -93,6 +97,19 @@ def _filestore(version: Optional[ServerVersion], problem: str) -> Strategy:
             remedy="let the server run and use strategy: upload",
         )
     return Strategy(FILESTORE, "asked for")
+
+
+def _prepackaged(version: Optional[ServerVersion]) -> Strategy:
+    if version is None:
+        raise _version_not_known()
+    if version < PREPACKAGED_SINCE:
+        raise OperatorError(
+            "strategy prepackaged is for servers that bring plugins along in a folder",
+            found=f"server version {version}",
+            wanted=f"at least {PREPACKAGED_SINCE}",
+            remedy="use strategy: auto or unpack",
+        )
+    return Strategy(PREPACKAGED, "asked for")
 
 
 def _upload(asked: str, version: Optional[ServerVersion], reachable: bool) -> Strategy:

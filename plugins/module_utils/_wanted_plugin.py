@@ -26,6 +26,7 @@ class WantedPlugin:
     :param executables: server binaries that the manifest names, relative
     :param unexecutable: those of them that have no exec bit in the bundle; no server grants it
     :param url: where the node itself gets the bundle; empty where it is sent
+    :param strategy: the way of this bundle alone; empty: as for the others
     :param signature: detached OpenPGP signature of the bundle (the ``.sig`` file) in base64; empty where there is none
     :param may_idle: it need not run though it is enabled: it did not when the node was as it shall be again
     """
@@ -43,11 +44,17 @@ class WantedPlugin:
     unexecutable: Tuple[str, ...] = ()
     signature: str = ""
     url: str = ""
+    strategy: str = ""
     may_idle: bool = False
 
     @property
     def must_run(self) -> bool:
         return self.present and self.enabled and not self.may_idle
+
+    @property
+    def from_server(self) -> bool:
+        """Whether nobody gives a bundle of it: it is one that the server brings along."""
+        return self.present and not self.sha256
 
     def to_dict(self) -> Dict[str, Any]:
         """For the way from the controller to the node."""

@@ -137,6 +137,8 @@ class BundleSources:
         return all(facts[key] == value for key, value in said.items())
 
     def _from_stores(self, entry: Entry) -> Resolved:
+        if entry.is_bare:  # the server may bring it along: each node knows
+            return Resolved(WantedPlugin(id=entry.id, enabled=entry.enabled is not False), entry)
         if not entry.is_pinned:
             raise OperatorError(
                 f"nothing says where the bundle of {entry.id} is",

@@ -14,9 +14,10 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._manifest import check_id
+from ..module_utils._strategy import STRATEGIES
 
-KEYS = frozenset({"id", "src", "url", "version", "sha256", "signature", "enabled", "state"})
-_TEXTS = ("id", "src", "url", "version", "sha256", "signature", "state")
+KEYS = frozenset({"id", "src", "url", "version", "sha256", "signature", "enabled", "state", "strategy"})
+_TEXTS = ("id", "src", "url", "version", "sha256", "signature", "state", "strategy")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _EXAMPLE = "write for example: - {src: files/com.example.plugin-1.2.0.tar.gz}"
 
@@ -31,6 +32,7 @@ class Entry:
     :param signature: path or URL of the bundle's detached signature
     :param enabled: None: not said
     :param tree: digest of the files that the bundle unpacks to; only a lock file says it
+    :param strategy: the way of this bundle alone
     """
 
     where: str
@@ -43,6 +45,7 @@ class Entry:
     enabled: Optional[bool] = None
     present: bool = True
     tree: str = ""
+    strategy: str = ""
 
     @property
     def has_source(self) -> bool:
@@ -52,6 +55,11 @@ class Entry:
     def is_pinned(self) -> bool:
         """Whether the nodes' stores can be asked for the bundle."""
         return bool(self.id and self.version and self.sha256)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing is said of the bundle at all."""
+        return not (self.has_source or self.version or self.sha256 or self.signature)
 
     def said(self) -> Dict[str, str]:
         """What the bundle must agree with."""
@@ -91,14 +99,16 @@ def _check(entry: Entry, state: str) -> None:
     where = entry.where
     if state not in ("present", "absent"):
         raise OperatorError("unknown state", where=where, found=state, wanted="present or absent")
+    if entry.strategy and entry.strategy not in STRATEGIES:
+        raise OperatorError("unknown strategy", where=where, found=entry.strategy, wanted=", ".join(STRATEGIES))
     if not entry.present and not entry.id:
         raise OperatorError("state absent needs the plugin's id", where=where)
     if entry.src and entry.url:
         raise OperatorError("an entry has src or url, not both", where=where, remedy="take one of them out")
     if not (entry.has_source or entry.id):
         raise OperatorError(
-            "an entry needs src or url, or the id of a plugin that a bundle directory, a lock file or (with its "
-            "version and sha256) the nodes' stores have",
+            "an entry needs src or url, or the id of a plugin that the server brings along, or that a bundle "
+            "directory, a lock file or (with its version and sha256) the nodes' stores have",
             where=where,
             remedy=_EXAMPLE,
         )

@@ -65,7 +65,7 @@ class Lock:
         """
         pin = self.pins.get(plugin.id)
         if pin is None:
-            if plugin.present:
+            if plugin.present and not plugin.from_server:
                 raise OperatorError(
                     f"the lock file does not pin {plugin.id}",
                     where=f"{where}, {self.path}",

@@ -105,6 +105,8 @@ class Wanted:
 
     def _resolve(self, entry: Entry) -> Resolved:
         resolved = self._sources.resolve(self._completed(entry))
+        if entry.strategy:
+            resolved = replace(resolved, plugin=replace(resolved.plugin, strategy=entry.strategy))
         pin = self._pin(resolved.plugin.id)
         if pin is None or entry.enabled is not None or not resolved.plugin.present:
             return resolved

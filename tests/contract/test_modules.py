@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint_restore import Restored
+from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint_take import Taken
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
@@ -16,6 +18,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._node_options i
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings import Settings
 from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
 
 from contract.deployment import PASSWORD, USER, Deployment
@@ -65,12 +68,24 @@ class Modules:
 
     def plugins(self, entries: Sequence[Dict[str, object]], check: bool = False, strategy: str = "auto") -> Outcome:
         """Ensure a list of plugins, the bundles in the node's store as after a delivery."""
-        wanted, sources = wanted_plugins(entries, str, BundleFacts(str(self._state_dir / "facts.json")))
         node = self.node()
+        return ensure(PluginSet(node, self._delivered(node, entries), strategy=strategy), check)
+
+    def _delivered(self, node: Node, entries: Sequence[Dict[str, object]]) -> List[WantedPlugin]:
+        wanted, sources = wanted_plugins(entries, str, BundleFacts(str(self._state_dir / "facts.json")))
         store = Store(node.state_path(STORE))
         for sha256, path in sources.items():
             store.add(sha256, path)
-        return ensure(PluginSet(node, wanted, strategy=strategy), check)
+        return wanted
+
+    def checkpoint(self, entries: Sequence[Dict[str, object]]) -> Outcome:
+        """Take one before these plugins are ensured."""
+        node = self.node()
+        return ensure(Taken(node, coming=self._delivered(node, entries), change=str(entries)), False)
+
+    def rollback(self, check: bool = False, strategy: str = "auto") -> Outcome:
+        """To what was before the last change."""
+        return ensure(Restored(self.node(), strategy=strategy), check)
 
     def directories(self) -> Outcome:
         return ensure(Directories(self.node(), None, None), False)

@@ -184,13 +184,16 @@ def playbook(place: Path, play: Any, hosts: Dict[str, Any], may_fail: bool = Fal
 
 
 def presuppose(server: AppServer) -> None:
-    """What the examples take for granted on a host: a volume below /srv, and a second service."""
+    """What the examples take for granted on a host: a volume below /srv, a second service, a prepackaged plugin."""
     server.root.chmod(0o755)
     volume = server.root / "srv" / "mattermost"
     volume.mkdir(parents=True)
     units = server.root / "etc" / "systemd" / "system"
     unit = (units / "mattermost.service").read_text(encoding="utf-8")
     (units / "mattermost-server.service").write_text(unit.replace("/opt/", "/srv/"), encoding="utf-8")
+    prepackaged = server.install_dir / "prepackaged_plugins"
+    prepackaged.mkdir(exist_ok=True)
+    make_bundle(prepackaged, "com.mattermost.calls", "0.27.1")
 
 
 def adapted(task: Dict[str, Any], files: Mapping[str, Path]) -> Dict[str, Any]:

@@ -223,6 +223,15 @@ def bundle(version: str = NEW, **more: Any) -> Callable[[Place], Dict[str, Any]]
     return lambda place: {"plugins": [{"src": place.bundle(version), **more}]}
 
 
+def own_way(way: str, other: str) -> Case:
+    """A plugin that takes another way than the rest would."""
+
+    def values(place: Place, strategy: str) -> Dict[str, Any]:
+        return {"socket": SOCKET, "strategy": other, **bundle(strategy=strategy)(place)}
+
+    return Case(lambda place: values(place, way), server=VERSION, instead=lambda place: values(place, other))
+
+
 def release(place: Place) -> Dict[str, Any]:
     archive = place.directory / f"mattermost-{VERSION}.tar.gz"
     return {"archive": str(archive), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}
@@ -339,6 +348,17 @@ def stored(count: int) -> Callable[[Seen], bool]:
     return lambda seen: len(list(seen.place.real(f"{STATE}/bundles").glob("*.tar.gz"))) == count
 
 
+def prepackaged_since(place: Place) -> None:
+    """The plugin came prepackaged; then another version of it was put there."""
+    folder = place.make("/opt/mattermost/prepackaged_plugins")
+    came = folder / "as-released.tar.gz"
+    shutil.copy(place.bundle(OLD), came)
+    take(place, name="first", plugins=[PLUGIN_ID])
+    came.unlink()
+    shutil.copy(place.bundle(), folder / f"{PLUGIN_ID}.tar.gz")
+    edit(place, "another version")
+
+
 def checkpoint_names(*names: str) -> Callable[[Seen], bool]:
     return lambda seen: [item["name"] for item in seen.answers[2]["checkpoints"]] == list(names)
 
@@ -389,6 +409,12 @@ CASES: Dict[str, Dict[str, Case]] = {
             VERSION,
             {"socket": SOCKET, **restored(strategy="unpack")},
         ),
+        "strategy=prepackaged": Case(
+            {"socket": SOCKET, **restored(strategy="prepackaged")},
+            prepackaged_since,
+            VERSION,
+            {"socket": SOCKET, **restored(strategy="upload")},
+        ),
     },
     PLUGIN: {
         "plugins": Case(bundle(), instead={"plugins": []}),
@@ -399,10 +425,16 @@ CASES: Dict[str, Dict[str, Case]] = {
         "plugins.enabled": Case(bundle(enabled=False)),
         "plugins.state=present": Case(bundle(state="present"), instead=absent),
         "plugins.state=absent": Case(absent),
+        "plugins.strategy=auto": own_way("auto", "unpack"),
+        "plugins.strategy=upload": own_way("upload", "unpack"),
+        "plugins.strategy=filestore": own_way("filestore", "auto"),
+        "plugins.strategy=unpack": own_way("unpack", "auto"),
+        "plugins.strategy=prepackaged": own_way("prepackaged", "auto"),
         "strategy=unpack": with_server({"strategy": "unpack"}, {"strategy": "auto"}),
         "strategy=filestore": with_server({"strategy": "filestore"}, {"strategy": "auto"}),
         "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
         "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
+        "strategy=prepackaged": with_server({"strategy": "prepackaged"}, {"strategy": "auto"}),
         "stage_only": Case({"stage_only": True}),
         "directory": Case({"directory": "/opt/mattermost/other"}),
         "client_directory": Case({"client_directory": "/opt/mattermost/client/other"}),
@@ -460,6 +492,7 @@ CASES: Dict[str, Dict[str, Case]] = {
         "strategy=filestore": with_server({"strategy": "filestore"}, {"strategy": "auto"}),
         "strategy=upload": with_server({"strategy": "upload"}, {"strategy": "unpack"}),
         "strategy=auto": with_server({"strategy": "auto"}, {"strategy": "unpack"}),
+        "strategy=prepackaged": with_server({"strategy": "prepackaged"}, {"strategy": "auto"}),
         "settings": Case({"settings": {"EnableUploads": True}}),
         "states": Case({"states": {"com.example.other": True}}),
         "plugin_settings": Case({"plugin_settings": {PLUGIN_ID: {"token": WANTED_SECRETS[0], "p": WANTED_SECRETS[1]}}}),

@@ -38,12 +38,15 @@ def server() -> Iterator[AppServer]:
             remove_sandbox(place)
 
 
-def plugin_set(server: AppServer, entry: Dict[str, Any], version: str = "5.36.1", **options: Any) -> PluginSet:
+def plugin_set(
+    server: AppServer, entry: Dict[str, Any], version: str = "5.36.1", signature: bytes = b"", **options: Any
+) -> PluginSet:
     node = Node(NodeOptions(root=str(server.root), server_version=version), lambda argv: (1, "", "no commands here"))
     wanted, sources = wanted_plugins([entry], str, BundleFacts(str(server.root / "facts.json")))
     for sha256, path in sources.items():
         Store(node.state_path(STORE)).add(sha256, path)
-    return PluginSet(node, wanted, **options)
+    signed = [replace(plugin, signature=base64.b64encode(signature).decode()) for plugin in wanted]
+    return PluginSet(node, signed, **options)
 
 
 def stored_bundle(server: AppServer) -> None:
@@ -173,8 +176,7 @@ def test_a_signature_lies_beside_the_bundle(server: AppServer, version: str) -> 
     entry = new_bundle(server)
 
     def signed(signature: bytes) -> Any:
-        made = plugin_set(server, entry, version=version, strategy="filestore")
-        made._wanted = [replace(plugin, signature=base64.b64encode(signature).decode()) for plugin in made._wanted]
+        made = plugin_set(server, entry, version=version, signature=signature, strategy="filestore")
         return ensure(made, check_mode=False).differences.names()
 
     assert f"plugins.{PLUGIN_ID}.version" in signed(b"one")

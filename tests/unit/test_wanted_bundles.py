@@ -106,6 +106,21 @@ def test_without_a_bundle(tmp_path: Path) -> None:
     assert _read(tmp_path, []) == ([], {})
 
 
+def test_what_the_server_brings_along(tmp_path: Path) -> None:
+    """Nobody gives a bundle, so no lock file can pin it."""
+    lock = tmp_path / "lock.yml"
+    lock.write_text("format: 1\nplugins: {}\n", encoding="utf-8")
+    for options in ({}, {"lock": str(lock)}):
+        plugins, _ = _read(tmp_path, [{"id": ID}, {"id": "com.example.other", "enabled": False}], **options)
+        assert plugins == [WantedPlugin(id=ID), WantedPlugin(id="com.example.other", enabled=False)]
+        assert all(plugin.from_server for plugin in plugins)
+
+
+def test_a_way_of_its_own(tmp_path: Path) -> None:
+    plugins, _ = _read(tmp_path, [{**STORED, "strategy": "prepackaged"}, {"id": "com.example.other"}])
+    assert [plugin.strategy for plugin in plugins] == ["prepackaged", ""]
+
+
 STORED = {"id": ID, "version": "1.0.0", "sha256": HASH}
 
 
@@ -117,7 +132,7 @@ STORED = {"id": ID, "version": "1.0.0", "sha256": HASH}
         ({"src": "x", "state": "latest"}, "unknown state"),
         ({"state": "absent"}, "needs the plugin's id"),
         ({}, "needs src"),
-        ({"id": ID}, "nothing says where"),
+        ({"id": ID, "signature": "x.sig"}, "nothing says where"),
         ({"id": ID, "sha256": HASH}, "nothing says where"),
         ({"version": "1.0.0", "sha256": HASH}, "needs src"),
         ({"id": ID, "version": "1.0.0"}, "nothing says where"),
@@ -131,6 +146,7 @@ STORED = {"id": ID, "version": "1.0.0", "sha256": HASH}
         ({**STORED, "sha256": "sha256:" + HASH}, "no SHA-256"),
         ({**STORED, "sha256": "../" + HASH[3:]}, "no SHA-256"),
         ({**STORED, "sha256": HASH + "\n"}, "no SHA-256"),
+        ({"src": "x", "strategy": "magic"}, "unknown strategy"),
         ({**STORED, "enabled": "perhaps"}, "enabled must be"),
         ({**STORED, "enabled": 2}, "enabled must be"),
     ],

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: may change between minor releases without notice.
-"""Strategy filestore: the bundle lies where an upload would have put it, and the server installs it when it starts."""
+"""Strategies filestore and prepackaged: the bundle lies in a folder that the server installs from when it starts."""
 
 from __future__ import annotations
 
 from typing import Optional
 
-from ._filestore import Filestore
+from ._bundle_folder import BundleFolder
 from ._installed import Installed
 from ._installer import Installer, Work, plugin_directory, remove_directories, save_states
 from ._node import Node
@@ -16,26 +16,27 @@ from ._uploader import Uploader, refuse_unexecutable
 from ._wanted_plugin import WantedPlugin
 
 
-class ByFilestore(Installer):
+class AtNextStart(Installer):
     """
     :param directory: host path of PluginSettings.Directory
+    :param folder: where bundles are put
     :param uploader: of the server that runs, which then removes plugins itself; None where none does
     """
 
     def __init__(
-        self, node: Node, directory: str, filestore: Filestore, reason: str, uploader: Optional[Uploader]
+        self, node: Node, directory: str, folder: BundleFolder, reason: str, uploader: Optional[Uploader]
     ) -> None:
         self._node = node
         self._directory = directory
-        self._filestore = filestore
+        self._folder = folder
         self._reason = reason
         self._uploader = uploader
 
     def how(self, plugin: WantedPlugin, installed: Optional[Installed], stored: bool) -> str:
-        return f"put the bundle with sha256 {plugin.sha256[:12]} into {self._filestore.directory}: {self._reason}"
+        return f"put the bundle with sha256 {plugin.sha256[:12]} into {self._folder.directory}: {self._reason}"
 
     def check(self, work: Work) -> None:
-        self._node.account  # noqa: B018 - the owner of what is stored; raises where there is none
+        self._node.account  # noqa: B018 - the owner of what is stored or removed; raises where there is none
         for plugin in work.install:
             refuse_unexecutable(plugin)
         if self._uploader is not None:
@@ -43,7 +44,7 @@ class ByFilestore(Installer):
 
     def apply(self, work: Work) -> None:
         for plugin in work.install:
-            self._filestore.put(plugin.id, work.bundle(plugin), work.signature(plugin))
+            self._folder.put(plugin.id, work.bundle(plugin), work.signature(plugin))
         if self._uploader is not None:
             for plugin in work.gone:
                 self._uploader.remove(plugin.id)

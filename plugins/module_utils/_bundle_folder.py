@@ -1,0 +1,143 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# PRIVATE: may change between minor releases without notice.
+"""A folder of ``<name>.tar.gz`` bundles that a server reads when it starts, with their signatures (``.sig``) beside."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import posixpath
+import shutil
+import stat
+import time
+from typing import List, Optional, Tuple
+
+from ._errors import OperatorError
+from ._files import create_in_place_of, fsync_directory, sha256_of
+from ._node import Node
+from ._tree import DigestCache, remove_tree
+
+SUFFIX = ".tar.gz"
+SIGNATURE = ".sig"
+_NEW = ".plugops-new"
+_CHUNK = 1024 * 1024
+
+
+class BundleFolder:
+    """
+    :ivar directory: host path of the folder; empty where there is none that could be used
+    """
+
+    # How messages name it.
+    what = ""
+    file_mode, directory_mode = 0o644, 0o755
+
+    def __init__(self, node: Node, cache: Optional[DigestCache], directory: str) -> None:
+        self._node = node
+        self._cache = cache
+        self.directory = directory
+
+    def owner(self) -> Tuple[int, int]:
+        """Of what is put there: uid and gid."""
+        raise NotImplementedError
+
+    def names(self) -> List[str]:
+        """Of the files there, sorted.
+
+        :raises OperatorError: this process may not look there
+        """
+        if not self.directory:
+            return []
+        try:
+            return sorted(os.listdir(self.real()))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except PermissionError as error:
+            raise OperatorError(
+                f"{self.what} cannot be read",
+                where=self.directory,
+                found=error.strerror or str(error),
+                remedy="run as root (become: true), or as the service's user",
+            ) from error
+
+    def put(self, plugin_id: str, source: str, signature: Optional[bytes]) -> None:
+        """Keep a bundle as ``<id>.tar.gz``; a crash at any instant leaves the old one or the new one.
+
+        :param source: real path of the bundle
+        :param signature: detached signature; None removes the one that is there, which is not this bundle's
+        """
+        self._make_directory()
+        uid, gid = self.owner()
+        target = self.real(plugin_id + SUFFIX)
+        if signature is None:
+            self.unsign(plugin_id)
+        with open(source, "rb") as packed:
+            create_in_place_of(target, lambda out: shutil.copyfileobj(packed, out, _CHUNK), self.file_mode, uid, gid)
+        if signature is not None:
+            self.sign(plugin_id, signature)
+
+    def sign(self, plugin_id: str, signature: bytes) -> None:
+        """Put the signature beside the bundle."""
+        uid, gid = self.owner()
+        target = self.real(plugin_id + SUFFIX + SIGNATURE)
+        create_in_place_of(target, lambda out: shutil.copyfileobj(io.BytesIO(signature), out), self.file_mode, uid, gid)
+
+    def unsign(self, plugin_id: str) -> None:
+        """Remove the signature beside the bundle."""
+        self.unlink(plugin_id + SUFFIX + SIGNATURE)
+
+    def unlink(self, name: str) -> None:
+        """Remove a file of the folder, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.real(name))
+            fsync_directory(self.real())
+
+    def path(self, name: str) -> str:
+        """Host path of a file of the folder."""
+        return posixpath.join(self.directory, name)
+
+    def real(self, name: str = "") -> str:
+        """Where this process finds the folder, or a file of it."""
+        directory = self._node.root.real(self._node.root.resolve(self.directory))
+        return os.path.join(directory, name) if name else directory
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of a file; empty where it is none."""
+        real, directory = self.real(name), self.real()
+        found = os.lstat(real)
+        if not stat.S_ISREG(found.st_mode):
+            return ""
+        known = self._cache.get(directory, name, found) if self._cache else None
+        if known is not None:
+            return known
+        read_at = time.time_ns()
+        digest = sha256_of(real)
+        if self._cache:
+            self._cache.put(directory, name, found, digest, read_at)
+        return digest
+
+    def signature(self, name: str) -> Optional[bytes]:
+        """What the ``.sig`` beside a bundle holds; None where there is none."""
+        with contextlib.suppress(OSError), open(self.real(name + SIGNATURE), "rb") as source:
+            return source.read(_CHUNK)
+        return None
+
+    def _make_directory(self) -> None:
+        """With what is missing above it."""
+        uid, gid = self.owner()
+        missing: List[str] = []
+        path = self.real()
+        while not os.path.isdir(path):
+            missing.insert(0, path)
+            path = os.path.dirname(path)
+        for wanted in missing:
+            # Under another name until it has its owner: a killed run must not leave one that the server cannot use.
+            made = os.path.join(os.path.dirname(wanted), _NEW)
+            remove_tree(made)
+            os.mkdir(made, self.directory_mode)
+            os.chmod(made, self.directory_mode)
+            os.chown(made, uid, gid, follow_symlinks=False)
+            os.rename(made, wanted)
