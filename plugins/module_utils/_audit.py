@@ -30,7 +30,7 @@ from ._audit_settings import (
     look_at_paths,
     look_at_switches,
 )
-from ._audit_store import look_at_keys, look_at_prepackaged, look_at_store
+from ._audit_store import look_at_keys, look_at_overtaking, look_at_prepackaged, look_at_store
 from ._errors import OperatorError
 from ._finding_codes import CODES, ERROR
 from ._log_line import LogLine
@@ -88,6 +88,7 @@ class Audit:
         self._guarded(lambda: plugins.extend(unpacked_plugins(self._scene)))
         self._guarded(lambda: look_at_plugins(self._scene, plugins))
         self._guarded(lambda: look_at_store(self._scene, plugins))
+        self._guarded(lambda: look_at_overtaking(self._scene, plugins))
         self._explain(log, {plugin.id for plugin in plugins})
         self._plugin_system(report)
         self._guarded(lambda: look_at_states(self._scene, plugins))

@@ -107,7 +107,9 @@ def look_at_states(scene: Scene, plugins: List[Unpacked]) -> None:
     installed = {plugin.id for plugin in plugins}
     enabled = {plugin_id for plugin_id, on in enabled_ids(scene.plugin_settings[STATES]).items() if on}
     wanted = {plugin.id for plugin in scene.wanted if plugin.present}
-    for plugin_id in sorted(enabled - installed - wanted - set(_SEEDED)):
+    rules = scene.prepackaged_rules
+    coming = set(scene.prepackaged) if rules is not None and rules.takes(True) else set()
+    for plugin_id in sorted(enabled - installed - wanted - coming - set(_SEEDED)):
         text = f"PluginStates has {plugin_id} enabled, and no directory holds it"
         scene.findings.add("plugin-missing", plugin_id, text)
     active = _active(scene)

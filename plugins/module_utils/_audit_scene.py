@@ -17,6 +17,7 @@ from ._directories import Directories, FoundDirectories
 from ._errors import OperatorError
 from ._findings import Findings
 from ._node import Node
+from ._prepackaged import Prepackaged, PrepackagedBundle, Rules, rules_of
 from ._settings import read_plugin_settings
 from ._version import ServerVersion, parse_server_version
 from ._wanted_plugin import WantedPlugin
@@ -73,6 +74,19 @@ class Scene:
             if variable.upper().startswith(prefix):
                 values[variable[len(prefix) :].lower()] = value
         return values
+
+    @property
+    def prepackaged(self) -> Dict[str, List[PrepackagedBundle]]:
+        """Plugin id -> the bundles that the server brings along, the newest first; with digests of the wanted ones."""
+        if "prepackaged" not in self._kept:
+            self._kept["prepackaged"] = Prepackaged(self.node, None).bundles({plugin.id for plugin in self.wanted})
+        found: Dict[str, List[PrepackagedBundle]] = self._kept["prepackaged"]
+        return found
+
+    @property
+    def prepackaged_rules(self) -> Optional[Rules]:
+        """When the server installs them; None where it brings nothing along in a folder."""
+        return rules_of(self.version, self.plugin_settings)
 
     @property
     def filestore(self) -> Optional[str]:

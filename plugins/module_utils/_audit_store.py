@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from typing import Dict, List, Optional, Sequence, Set
+from typing import Dict, List, Sequence, Set
 
 from ._access import mode_grants
 from ._account import owner_name
@@ -17,12 +17,13 @@ from ._audit_plugins import Unpacked
 from ._audit_scene import Scene
 from ._bundle_manifest import manifest_of
 from ._directory_plan import octal
-from ._manifest import Manifest
 from ._plugin_settings import STATES, enabled_ids
-from ._prepackaged import FOLDER, SIGNED_SINCE
+from ._prepackaged import SIGNED_SINCE
+from ._prepackaged_refusals import overtaking
 from ._strategy import FILESTORE_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
 from ._tree import MARKER
 from ._version import ServerVersion
+from ._wanted_plugin import WantedPlugin
 from ._way import Step
 
 _SUFFIX = ".tar.gz"
@@ -38,11 +39,10 @@ def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
         return  # another driver: only the server knows what it holds
     folder = scene.join(store, "plugins")
     stored = {name[: -len(_SUFFIX)].lower(): name for name in scene.names_in(folder) if name.endswith(_SUFFIX)}
-    prepackaged = {manifest.id for manifest in _prepackaged(scene).values() if manifest is not None}
     for plugin in plugins:
         if plugin.id in stored:
             _look_at_stored(scene, plugin, scene.join(folder, stored[plugin.id]), version)
-        elif plugin.id not in prepackaged:
+        elif plugin.id not in scene.prepackaged:
             _look_at_unstored(scene, plugin, version)
     _look_at_reading(scene, [scene.join(folder, name) for name in stored.values()])
     _look_at_signatures(scene, folder, stored, version)
@@ -53,14 +53,40 @@ def look_at_prepackaged(scene: Scene) -> None:
     version = scene.version
     if version is None or version < SIGNED_SINCE:
         return
-    enabled = {plugin_id for plugin_id, on in enabled_ids(scene.plugin_settings[STATES]).items() if on}
-    folder = scene.join(scene.node.install_dir, FOLDER)
-    names = set(scene.names_in(folder))
-    for name, manifest in _prepackaged(scene).items():
-        if f"{name}.sig" not in names and manifest is not None and manifest.id in enabled:
-            path = scene.join(folder, name)
-            text = f"{path} has no {name}.sig beside it, and {manifest.id} is enabled"
-            scene.findings.add("prepackaged-unsigned", manifest.id, text, values={"bundle": path})
+    states = enabled_ids(scene.plugin_settings[STATES])
+    for plugin_id, bundles in scene.prepackaged.items():
+        for bundle in bundles:
+            if bundle.signature is None and states.get(plugin_id):
+                text = f"{bundle.path} has no {bundle.name}.sig beside it, and {plugin_id} is enabled"
+                scene.findings.add("prepackaged-unsigned", plugin_id, text, values={"bundle": bundle.path})
+
+
+def look_at_overtaking(scene: Scene, plugins: List[Unpacked]) -> None:
+    """Prepackaged bundles that the server will install at its next start over another version: the wanted one, else the
+    one that it has from elsewhere."""
+    rules = scene.prepackaged_rules
+    if rules is None or not scene.prepackaged:
+        return
+    wanted = [plugin for plugin in scene.wanted if plugin.present and plugin.sha256]
+    states, listed = enabled_ids(scene.plugin_settings[STATES]), {plugin.id for plugin in scene.wanted}
+    there = [
+        WantedPlugin(plugin.id, enabled=states.get(plugin.id, False), version=plugin.manifest.version)
+        for plugin in plugins
+        if plugin.id not in listed and not _came_along(scene, plugin)
+    ]
+    for plugin in [*wanted, *there]:
+        bundle = overtaking(plugin, scene.prepackaged.get(plugin.id, []), rules)
+        if bundle is not None:
+            what = "wanted" if plugin.id in listed else "installed"
+            text = f"{bundle.path} holds version {bundle.version or '(none)'}, {what} is {plugin.version or '(none)'}"
+            scene.findings.add("prepackaged-wins", plugin.id, text, values={"bundle": bundle.path})
+
+
+def _came_along(scene: Scene, plugin: Unpacked) -> bool:
+    """Whether the server has it from a prepackaged bundle; what it has from there follows that at each start."""
+    return plugin.manifest.version in {bundle.version for bundle in scene.prepackaged.get(plugin.id, [])} or (
+        plugin.marked and plugin.id not in stored_ids(scene)
+    )
 
 
 def look_at_keys(scene: Scene) -> None:
@@ -79,7 +105,8 @@ def _look_at_stored(scene: Scene, plugin: Unpacked, path: str, version: ServerVe
     stored = found.version if found else ""
     other = stored != plugin.manifest.version
     unmarked = version < UNPACK_DELETED_SINCE and not plugin.marked
-    if found is not None and (other or unmarked):
+    came_along = stored != plugin.manifest.version and _came_along(scene, plugin)
+    if found is not None and (other or unmarked) and not came_along:
         text = f"{path} holds version {stored or '(none)'}, {plugin.path} holds {plugin.manifest.version or '(none)'}"
         text += "" if plugin.marked or not unmarked else " and was unpacked by hand"
         scene.findings.add("store-copy-wins", plugin.id, text, values={"bundle": path})
@@ -123,7 +150,7 @@ def _look_at_signatures(scene: Scene, folder: str, stored: Dict[str, str], versi
             scene.findings.add("signature-missing", plugin_id, text, values={"bundle": path})
 
 
-def _prepackaged(scene: Scene) -> Dict[str, Optional[Manifest]]:
-    folder = scene.join(scene.node.install_dir, FOLDER)
-    names = [name for name in scene.names_in(folder) if name.endswith(_SUFFIX)]
-    return {name: manifest_of(scene.real(scene.join(folder, name))) for name in names}
+def stored_ids(scene: Scene) -> Set[str]:
+    """Ids of the bundles in the server's local file store."""
+    names = scene.names_in(scene.join(scene.filestore, "plugins")) if scene.filestore else []
+    return {name[: -len(_SUFFIX)].lower() for name in names if name.endswith(_SUFFIX)}

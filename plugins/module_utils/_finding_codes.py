@@ -851,6 +851,19 @@ _STORE = (
         "ls -l {bundle}*",
     ),
     FindingCode(
+        "prepackaged-wins",
+        WARNING,
+        STORE,
+        "A prepackaged bundle will win over the version that is wanted",
+        "prepackaged_plugins holds a bundle that the server installs at its next start: a newer one of an enabled "
+        "plugin, with AutomaticPrepackagedPlugins on; to 5.19 any.",
+        "The plugin changes its version at the next restart.",
+        "Put the version that is wanted into the list of plugins: site.yml takes the prepackaged bundle away, and a "
+        "rollback puts it back. Or switch AutomaticPrepackagedPlugins off.",
+        "ls -l {bundle}",
+        mends=True,
+    ),
+    FindingCode(
         "filestore-sync-failed",
         ERROR,
         STORE,

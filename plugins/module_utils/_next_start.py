@@ -111,7 +111,7 @@ class NextStart:
         if rules is None or self._leave_prepackaged:
             return
         if plugin.present:
-            bundle = overtaking(plugin, found, rules)
+            bundle = overtaking(plugin, found.prepackaged.get(plugin.id, []), rules)
             if bundle is not None:
                 there = f"version {bundle.version or '(none)'}, it would win at the next start"
                 differences.add(name, there, None, f"remove {bundle.path}; the node's store keeps it")

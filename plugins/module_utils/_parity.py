@@ -37,6 +37,16 @@ def is_seeded(plugin_id: str) -> bool:
     return plugin_id.lower() in _SEEDED
 
 
+def came_along(report: Mapping[str, Any], plugin_id: str) -> bool:
+    """Whether a node has the plugin in the version that its server brings along.
+
+    :param report: what mattermost_plugin_info returned there
+    """
+    plugins = report.get("plugins") or {}
+    installed, brought = ((plugins.get(key) or {}).get(plugin_id) for key in ("installed", "prepackaged"))
+    return bool(installed and brought and installed.get("version") == brought.get("version"))
+
+
 @dataclass(frozen=True)
 class NodeDifference:
     """One thing in which app servers differ.
@@ -113,7 +123,12 @@ def compare_with_pins(
     """
     installed = {node: (report.get("plugins") or {}).get("installed") or {} for node, report in reports.items()}
     differences: List[NodeDifference] = []
-    ids = {plugin_id for plugins in installed.values() for plugin_id in plugins if not is_seeded(plugin_id)}
+    ids = {
+        plugin_id
+        for node, plugins in installed.items()
+        for plugin_id in plugins
+        if not is_seeded(plugin_id) and not came_along(reports[node], plugin_id)
+    }
     for plugin_id in sorted({*pins, *ids}):
         pin = pins.get(plugin_id) or {"present": False}
         for aspect in _aspects(pin):

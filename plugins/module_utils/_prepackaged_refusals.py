@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from ._errors import OperatorError
 from ._plugin_refusals import refuse_unverifiable_signature
@@ -17,9 +17,12 @@ from ._strategy import FILESTORE_SINCE, UNPACK_DELETED_SINCE
 from ._wanted_plugin import WantedPlugin
 
 
-def overtaking(plugin: WantedPlugin, found: PluginsFound, rules: Rules) -> Optional[PrepackagedBundle]:
-    """The bundle that the server would install at its next start over the wanted one; None if it would not."""
-    others = [bundle for bundle in found.prepackaged.get(plugin.id, []) if bundle.sha256 != plugin.sha256]
+def overtaking(plugin: WantedPlugin, bundles: Sequence[PrepackagedBundle], rules: Rules) -> Optional[PrepackagedBundle]:
+    """The bundle that the server would install at its next start over the wanted one; None if it would not.
+
+    :param bundles: of the plugin
+    """
+    others = [bundle for bundle in bundles if not bundle.sha256 or bundle.sha256 != plugin.sha256]
     if not rules.takes(plugin.enabled):
         return None
     return next((bundle for bundle in others if rules.always or is_newer(bundle.version, plugin.version)), None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..module_utils._errors import OperatorError
-from ..module_utils._parity import is_seeded
+from ..module_utils._parity import came_along, is_seeded
 from ._entry import Entry
 from ._lock import Lock
 
@@ -57,7 +57,8 @@ def adopt(reports: Mapping[str, Mapping[str, Any]], truth: str, before: Lock, of
         if not having:
             continue
         sha256 = next((plugin["bundle"] for plugin in having if plugin.get("bundle")), "")
-        if not sha256 and is_seeded(plugin_id):
+        brought = is_seeded(plugin_id) or any(came_along(reports[node], plugin_id) for node in nodes)
+        if not sha256 and brought:
             left_out.append(plugin_id)
         elif not sha256:
             unknown[plugin_id] = f"no store and no filestore of {', '.join(nodes)} has a bundle with these files"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
@@ -68,6 +68,13 @@ def test_what_the_server_brings_along_is_left_out() -> None:
     assert found.left_out == ["com.mattermost.nps"]
     assert set(pins(found)) == {"playbooks"}
     assert found.unknown == {ID: "its manifest says no version"}
+
+
+@pytest.mark.parametrize(("brought", "left_out"), [("1.0.0", [ID]), ("1.1.0", [])])
+def test_what_lies_prepackaged_in_the_same_version_is_left_out(brought: str, left_out: List[str]) -> None:
+    said = reports(app1={ID: plugin(bundle=None)})
+    said["app1"]["plugins"]["prepackaged"] = {ID: {"version": brought}}
+    assert adopt(said, "app1", LOCK, {}).left_out == left_out
 
 
 def test_where_the_bundle_is() -> None:

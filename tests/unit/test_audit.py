@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Set, Tuple
 
@@ -21,6 +22,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes 
 from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._obstacle import HIDDEN, NEEDS_ROOT, Obstacle
+from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
 
 from support.bundles import make_bundle
 
@@ -53,11 +56,15 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def enable(image: Path, plugin_id: str) -> None:
+def configure(image: Path, **settings: Any) -> None:
     path = image / "opt/mattermost/config/config.json"
     document = json.loads(path.read_text())
-    document["PluginSettings"]["PluginStates"] = {plugin_id: {"Enable": True}}
+    document["PluginSettings"].update(settings)
     path.write_text(json.dumps(document))
+
+
+def enable(image: Path, plugin_id: str) -> None:
+    configure(image, PluginStates={plugin_id: {"Enable": True}})
 
 
 def unpack(image: Path, bundle: Path) -> None:
@@ -77,12 +84,19 @@ def node(image: Path, version: Optional[str]) -> Node:
     return Node(NodeOptions(root=str(image), server_version=version), run)
 
 
-def codes(image: Path, version: Optional[str] = "9.10.0", report: Optional[Mapping[str, Any]] = None) -> Set[str]:
-    return set(findings(image, version, report or {}))
+def codes(
+    image: Path,
+    version: Optional[str] = "9.10.0",
+    report: Optional[Mapping[str, Any]] = None,
+    wanted: Sequence[WantedPlugin] = (),
+) -> Set[str]:
+    return set(findings(image, version, report or {}, wanted))
 
 
-def findings(image: Path, version: Optional[str], report: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
-    return {finding["code"]: finding for finding in Audit(node(image, version), []).findings(report)}
+def findings(
+    image: Path, version: Optional[str], report: Mapping[str, Any], wanted: Sequence[WantedPlugin] = ()
+) -> Dict[str, Dict[str, Any]]:
+    return {finding["code"]: finding for finding in Audit(node(image, version), wanted).findings(report)}
 
 
 @pytest.mark.parametrize("version", [None, "4.6.0", "5.36.1", "9.10.0", "11.6.0"])
@@ -119,6 +133,52 @@ def test_a_prepackaged_bundle_without_a_signature(
     assert ("prepackaged-unsigned" in codes(image, version)) == told
     write(image / f"opt/mattermost/prepackaged_plugins/{bundle.name}.sig", "a signature")
     assert "prepackaged-unsigned" not in codes(image, version)
+
+
+@pytest.mark.parametrize(
+    ("packed", "settings", "version", "told"),
+    [
+        ("1.1.0", {}, "5.36.1", True),
+        ("1.1.0", {}, "5.19.0", True),
+        ("0.9.0", {}, "5.36.1", False),
+        ("0.9.0", {}, "5.19.0", True),
+        ("1.1.0", {"AutomaticPrepackagedPlugins": False}, "5.36.1", False),
+        ("1.1.0", {"PluginStates": {}}, "5.36.1", False),
+        ("1.1.0", {}, "5.1.0", False),
+    ],
+)
+def test_a_prepackaged_bundle_that_will_win(
+    image: Path, tmp_path: Path, packed: str, settings: Dict[str, Any], version: str, told: bool
+) -> None:
+    """Over what lies in the file store, and over what is wanted, whatever the server has now."""
+    install, bundle = image / "opt/mattermost", make_bundle(tmp_path, ID, "1.0.0")
+    unpack(image, bundle)
+    (install / f"plugins/{ID}/.filestore").touch()
+    shutil.copy(bundle, install / f"data/plugins/{ID}.tar.gz")
+    make_bundle(install / "prepackaged_plugins", ID, packed)
+    configure(image, **{"PluginStates": {ID: {"Enable": True}}, **settings})
+    assert ("prepackaged-wins" in codes(image, version)) == told
+    (wanted,), _ = wanted_plugins([{"src": str(bundle)}], str, BundleFacts(str(tmp_path / "facts.json")))
+    for name in (f"plugins/{ID}/.filestore", f"data/plugins/{ID}.tar.gz"):
+        (install / name).unlink()
+    will_win = told or settings.get("PluginStates") == {}  # what is wanted will be enabled
+    assert ("prepackaged-wins" in codes(image, version, wanted=[wanted])) == will_win
+    assert "prepackaged-wins" not in codes(image, version, wanted=[replace(wanted, present=False)])
+
+
+def test_what_came_prepackaged_is_in_order(image: Path, tmp_path: Path) -> None:
+    """Also where its bundle is another one since the server was upgraded, and where the store has an older one."""
+    install, bundle = image / "opt/mattermost", make_bundle(tmp_path, ID, "1.1.0")
+    enable(image, ID)
+    shutil.copy(bundle, install / "prepackaged_plugins")
+    assert codes(image, "5.36.1") == set(), "it comes with the next start"
+    unpack(image, bundle)
+    (install / f"plugins/{ID}/.filestore").touch()
+    shutil.copy(make_bundle(tmp_path, ID, "1.0.0"), install / f"data/plugins/{ID}.tar.gz")
+    assert codes(image, "5.36.1") == set()
+    (install / f"data/plugins/{ID}.tar.gz").unlink()
+    make_bundle(install / "prepackaged_plugins", ID, "1.2.0")
+    assert codes(image, "5.36.1") == set()
 
 
 def test_a_plugin_that_the_server_deleted(image: Path, tmp_path: Path) -> None:

@@ -219,6 +219,15 @@ def test_what_is_there_and_not_pinned_and_the_other_way_round() -> None:
     assert compare_with_pins({"app1": seeded}, {}, "lock") == []
 
 
+def test_what_a_server_brings_along_needs_no_pin() -> None:
+    report = _report()
+    assert [difference.name for difference in compare_with_pins({"app1": report}, {}, "lock")] == [f"lock.{ID}.version"]
+    report["plugins"]["prepackaged"] = {ID: {"version": "1.0.0"}}
+    assert compare_with_pins({"app1": report}, {}, "lock") == []
+    report["plugins"]["prepackaged"] = {ID: {"version": "0.9.0"}}
+    assert len(compare_with_pins({"app1": report}, {}, "lock")) == 1
+
+
 def test_files_that_only_an_api_could_tell_are_no_difference() -> None:
     def report(tree: Optional[str]) -> Dict[str, Any]:
         plugin = {"version": "1.0.0", "tree": tree, "enabled": True}
