@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable, Mapping, Optional
 
 from ._installed import Installed
@@ -40,7 +41,8 @@ class ByUpload(Installer):
             self._uploader.check_settings()
         for plugin in work.install:
             enabled, present = work.enabled.get(plugin.id, False), plugin.id in work.installed
-            self._uploader.install(plugin, work.bundle(plugin), enabled, present)
+            kept = functools.partial(work.kept, plugin)
+            self._uploader.install(plugin, work.bundle(plugin), enabled, present, kept)
         for plugin in work.touched:
             if not plugin.present and plugin.id in work.installed:
                 if work.enabled.get(plugin.id):  # servers before 5.15 leave the state of what they remove

@@ -32,6 +32,7 @@ class Work:
     :param bundle: path in the node's store
     :param tree: digest of the files of a bundle
     :param signature: detached signature of a bundle, None if it has none
+    :param kept: path in the node's store of a bundle of the plugin as it is installed; empty if there is none
     """
 
     install: Sequence[WantedPlugin]
@@ -43,6 +44,7 @@ class Work:
     bundle: Callable[[WantedPlugin], str]
     tree: Callable[[WantedPlugin], str]
     signature: Callable[[WantedPlugin], Optional[bytes]]
+    kept: Callable[[WantedPlugin], str]
 
     @property
     def gone(self) -> Sequence[WantedPlugin]:

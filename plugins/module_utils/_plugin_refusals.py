@@ -46,6 +46,17 @@ def refuse_doubtful_place(plugin: WantedPlugin, found: PluginDirectory, director
         )
 
 
+def refuse_embedded(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
+    """One that is a part of the server's binary: it takes no other in its place, however it gets there."""
+    if version is not None and _EMBEDDED_SINCE <= version < _EMBEDDED_BEFORE and plugin.id in _EMBEDDED:
+        raise OperatorError(
+            f"this server brings the plugin {plugin.id} itself and unpacks it over any other at every start",
+            found=f"server version {version}",
+            wanted=f"at least {_EMBEDDED_BEFORE}",
+            remedy=f"leave {plugin.id} out of the list, or update the server",
+        )
+
+
 def refuse_older_server(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
     """A server that will not start the plugin, as its manifest says."""
     if version is None or version < _MIN_VERSION_SINCE or not plugin.min_server_version:
@@ -82,13 +93,6 @@ def refuse_unpacking(
     """
     if version is None:
         return
-    if _EMBEDDED_SINCE <= version < _EMBEDDED_BEFORE and plugin.id in _EMBEDDED:
-        raise OperatorError(
-            f"this server brings the plugin {plugin.id} itself and unpacks it over any other at every start",
-            found=f"server version {version}",
-            wanted=f"at least {_EMBEDDED_BEFORE}",
-            remedy=f"leave {plugin.id} out of the list, or update the server",
-        )
     marked = installed is not None and installed.managed
     if version >= FILESTORE_SINCE and (marked or stored):
         raise OperatorError(

@@ -21,7 +21,7 @@ from ._installed import Installed, scan_plugins
 from ._manifest import check_id
 from ._next_start import NextStart
 from ._node import Node
-from ._plugin_refusals import refuse_doubtful_place, refuse_older_server
+from ._plugin_refusals import refuse_doubtful_place, refuse_embedded, refuse_older_server
 from ._plugin_settings import enabled_ids
 from ._plugin_ways import PluginWays
 from ._plugin_work import PluginWork, aspects_of
@@ -95,7 +95,13 @@ class PluginSet(Concern[PluginsFound]):
             lambda: self._directory,
             None if settings is None else self._expected,
         )
-        self._work = PluginWork(self._wanted, self._ways, lambda plugin: self._store.path(plugin.sha256), self._tree_of)
+        self._work = PluginWork(
+            self._wanted,
+            self._ways,
+            lambda plugin: self._store.path(plugin.sha256),
+            self._tree_of,
+            self._store.path_of,
+        )
         self._next = NextStart(
             node, lambda: self._filestore, lambda: self._prepackaged, self._expected, leave_prepackaged
         )
@@ -188,6 +194,7 @@ class PluginSet(Concern[PluginsFound]):
             self._next.refuse_without_bundle(plugin, found)
             self._compare_state(plugin, found, differences)
             return
+        refuse_embedded(plugin, self._node.version)
         refuse_older_server(plugin, self._node.version)
         check_id(plugin.written_id or plugin.id, self._node.version)
         asked, tree = self._ways.asked_for(plugin), self._tree_of(plugin)

@@ -24,6 +24,7 @@ class PluginWork:
     """
     :param bundle: gives the path of a bundle in the node's store
     :param tree: gives the digest of the files of a bundle
+    :param kept: gives the path in the node's store of a bundle of a plugin (id) with these files (digest), or ""
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class PluginWork:
         ways: PluginWays,
         bundle: Callable[[WantedPlugin], str],
         tree: Callable[[WantedPlugin], str],
+        kept: Callable[[str, str], str],
     ) -> None:
         self._wanted = wanted
         self._ways = ways
         self._bundle = bundle
         self._tree = tree
+        self._kept = kept
 
     def of(self, found: PluginsFound, differences: Tracker) -> List[Tuple[Strategy, Work]]:
         """What is to be done for each way that is taken."""
@@ -63,7 +66,12 @@ class PluginWork:
             bundle=self._bundle,
             tree=self._tree,
             signature=signature_of,
+            kept=lambda plugin: self._kept_of(plugin, found),
         )
+
+    def _kept_of(self, plugin: WantedPlugin, found: PluginsFound) -> str:
+        installed = found.directory.plugins.get(plugin.id)
+        return self._kept(plugin.id, installed.tree.digest) if installed is not None else ""
 
     def to_install(self, differences: Tracker) -> List[WantedPlugin]:
         """Plugins whose bundle must get to the server."""

@@ -191,6 +191,11 @@ class Store:
                 found.append(self.bundle(sha256))
         return [bundle for bundle in found if bundle is not None]
 
+    def path_of(self, plugin_id: str, tree: str) -> str:
+        """Of the newest bundle of a plugin that unpacks to these files; empty if there is none."""
+        same = (bundle for bundle in self.newest_first() if (bundle.manifest.id, bundle.tree) == (plugin_id, tree))
+        return next((self.path(bundle.sha256) for bundle in same), "")
+
     def left_behind(self) -> List[str]:
         """The sha256 of what a removal that was cut off has left: an index without its bundle."""
         try:

@@ -104,20 +104,30 @@ class Uploader:
                 "for the removal",
             )
 
-    def install(self, plugin: WantedPlugin, bundle: str, enabled_now: bool, installed_now: bool = True) -> None:
+    def install(
+        self,
+        plugin: WantedPlugin,
+        bundle: str,
+        enabled_now: bool,
+        installed_now: bool = True,
+        kept: Callable[[], str] = str,
+    ) -> None:
         """Upload a bundle over whatever is there.
 
         An enabled plugin is disabled before: a server that cannot start what it is given would else forget the
         bundle at its next start. Where the bundle is refused, the plugin that is there is enabled again. Servers
-        before 5.8 replace nothing: there the plugin is removed first.
+        before 5.8 replace nothing: there the plugin is removed first, and put back where its new bundle is refused.
+
+        :param kept: gives the path of a bundle of the plugin as it is; empty if there is none
         """
         if enabled_now and installed_now:
             self.switch(plugin.id, False)
-        replaces = self._server.version() >= _FORCE_SINCE
         try:
-            if installed_now and not replaces:
+            if installed_now and self._server.version() < _FORCE_SINCE:
                 self.remove(plugin.id)
-            self._server.upload(bundle, force=replaces)
+                self._upload_or_put_back(bundle, kept)
+            else:
+                self._server.upload(bundle, force=self._server.version() >= _FORCE_SINCE)
         except BaseException:
             if enabled_now and installed_now:
                 with contextlib.suppress(OperatorError):  # the refusal is what the operator must read
@@ -125,6 +135,32 @@ class Uploader:
             raise
         if enabled_now and plugin.enabled:
             self.switch(plugin.id, True)
+
+    def _upload_or_put_back(self, bundle: str, kept: Callable[[], str]) -> None:
+        """In the place of a plugin that was removed for it.
+
+        :raises OperatorError: the bundle was refused; says what became of the plugin
+        """
+        try:
+            self._server.upload(bundle, force=False)
+        except OperatorError as error:
+            raise OperatorError(
+                f"{error.problem}; {self._put_back(kept())}",
+                where=error.where,
+                found=error.found,
+                wanted=error.wanted,
+                remedy=error.remedy,
+            ) from error
+
+    def _put_back(self, bundle: str) -> str:
+        before = "this server replaces no plugin, so the version before was removed first"
+        if not bundle:
+            return f"{before}, and the node's store has no bundle of it: the plugin is gone"
+        try:
+            self._server.upload(bundle, force=False)
+        except OperatorError as error:
+            return f"{before}, and it could not be put back: {error.problem}"
+        return f"{before}; it was put back"
 
     def switch(self, plugin_id: str, enabled: bool) -> None:
         """Enable or disable. A plugin that the server has not got can be disabled too: it may come back."""

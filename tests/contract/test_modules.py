@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
 from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint_restore import Restored
 from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint_take import Taken
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories
@@ -292,6 +294,38 @@ def test_the_life_of_a_plugin_over_the_rest_api(deployment: Deployment, modules:
             assert (found["active"].get(ID), found["inactive"].get(ID)) == (active, inactive)
             assert names(modules.plugins([entry])) == []
     assert not (deployment.plugins / ID).exists()
+
+
+def with_global_header(bundle: Path) -> Path:
+    """As ``git archive`` makes it; servers before 5.20 refuse such a bundle whole."""
+    with tarfile.open(bundle) as packed:
+        members = [(member, packed.extractfile(member) if member.isreg() else None) for member in packed]
+        new = bundle.with_name(f"header-{bundle.name}")
+        with tarfile.open(new, "w:gz", format=tarfile.PAX_FORMAT, pax_headers={"comment": "0" * 40}) as archive:
+            for member, content in members:
+                archive.addfile(member, content)
+    return new
+
+
+@pytest.mark.before(5, 8)
+def test_a_version_whose_successor_is_refused_is_put_back(
+    deployment: Deployment, modules: Modules, tmp_path: Path
+) -> None:
+    """These servers replace nothing: the version before is removed first."""
+    old, refused = make_bundle(tmp_path, ID, "1.0.0"), with_global_header(make_bundle(tmp_path, ID, "1.1.0"))
+    with deployment.running() as server:
+        server.token()
+        modules.by_api()
+        modules.plugins([{"src": str(old)}])
+        with pytest.raises(OperatorError, match=r"it was put back.*Encountered error extracting plugin"):
+            modules.plugins([{"src": str(refused)}])
+        server.wait_active(ID)
+        assert server.plugins()["active"] == {ID: "1.0.0"}
+        assert names(modules.plugins([{"src": str(old)}])) == []
+        Path(Store(modules.node().state_path(STORE)).path_of(ID, read_bundle(str(old)).tree)).unlink()
+        with pytest.raises(OperatorError, match="has no bundle of it: the plugin is gone"):
+            modules.plugins([{"src": str(refused)}])
+        assert ID not in {**server.plugins()["active"], **server.plugins()["inactive"]}
 
 
 @pytest.mark.since(5, 20)
