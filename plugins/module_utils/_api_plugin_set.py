@@ -38,6 +38,11 @@ PROOF = (
     "{} is reached through its REST API alone: that the plugins' files are those of the bundles is known from the "
     "uploads on record, it cannot be proved"
 )
+STALE = (
+    "The server knows public keys of signatures (SignaturePublicKeyFiles). An upload leaves beside the stored bundle "
+    "the signature of the one before, if there was one, and through the REST API alone that cannot be mended: under "
+    "RequirePluginSignature these plugins could vanish at the next start: {ids}"
+)
 
 
 class UploadRecord:
@@ -189,7 +194,15 @@ class ApiPluginSet(PluginSet):
 
     def warnings(self, found: PluginsFound) -> List[str]:
         present = any(plugin.present for plugin in self._wanted)
-        return [*super().warnings(found), *([PROOF.format(self._node.options.api_url)] if present else [])]
+        proof = [PROOF.format(self._node.options.api_url)] if present else []
+        return [*super().warnings(found), *proof, *self._stale_signatures()]
+
+    def _stale_signatures(self) -> List[str]:
+        """Where signatures are in use: an upload leaves that of the bundle before, and only files could tell."""
+        ids = [plugin.id for plugin in self._wanted if plugin.present and not plugin.from_server]
+        if not ids or not read_plugin_settings(self._node).get("SignaturePublicKeyFiles"):
+            return []
+        return [STALE.format(ids=", ".join(ids))]
 
     def facts(self, found: PluginsFound) -> Dict[str, Any]:
         settings = read_plugin_settings(self._node)

@@ -40,6 +40,7 @@ from ._settings_way import (
     is_read_only_cluster,
     is_restricted,
     refuse_uploads_that_stay,
+    refuse_what_is_kept,
     reloads,
     watches,
 )
@@ -208,6 +209,7 @@ class Settings(Concern[SettingsFound]):
         needed = [change for change in needed if change.key not in found.overrides]
         if found.version is not None:
             refuse_uploads_that_stay(found.via, found.version, needed)
+            refuse_what_is_kept(found.via, found.version, found.restricted, needed)
             _live_settings.refuse_what_would_be_lost(found.section, needed, found.file, found.version)
         return needed
 

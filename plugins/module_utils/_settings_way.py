@@ -11,7 +11,7 @@ from typing import Any, Dict, Optional, Sequence
 from ._config_document import FoldedMap
 from ._config_source import DATABASE, FILE, REMOTE, ConfigSource
 from ._errors import OperatorError
-from ._plugin_settings import Change
+from ._plugin_settings import Change, find_key
 from ._server import API_ACCESS, SOCKET, Server
 from ._version import ServerVersion
 
@@ -22,6 +22,18 @@ WAYS = {SOCKET: "the local-mode socket", API: "the REST API"}
 
 _PATCH_UPLOADS_SINCE = ServerVersion(5, 33)  # before, a patch of EnableUploads is silently ignored
 _UPLOADS_FROZEN_SINCE = ServerVersion(4, 8)  # over the REST API; ignored to 5.32, refused from 5.33 on
+# What a REST API under RestrictSystemAdmin (5.10 on) silently keeps; EnableUploads it keeps anyhow.
+_KEPT = ("Directory", "ClientDirectory", "EnableHealthCheck", "AllowInsecureDownloadURL", "MarketplaceURL")
+_MORE_KEPT = (
+    "Enable",
+    "EnableMarketplace",
+    "EnableRemoteMarketplace",
+    "AutomaticPrepackagedPlugins",
+    "RequirePluginSignature",
+    "SignaturePublicKeyFiles",
+    "ChimeraOAuthProxyURL",
+)
+_MORE_KEPT_SINCE = ServerVersion(5, 30)
 _WATCHES_UNTIL = ServerVersion(5, 38)  # from here on the server does not notice a change of its file
 _RELOADS_SINCE = ServerVersion(6, 0)  # on the socket
 _REACH = {
@@ -96,6 +108,23 @@ def refuse_uploads_that_stay(via: str, version: ServerVersion, needed: Sequence[
             found=f"server version {version}",
             wanted=f"at least {_PATCH_UPLOADS_SINCE}",
             remedy="use via: file",
+        )
+
+
+def refuse_what_is_kept(via: str, version: ServerVersion, restricted: bool, needed: Sequence[Change]) -> None:
+    """Refuse to tell a restricted REST API what it would silently keep.
+
+    :param restricted: as :func:`is_restricted`
+    :raises OperatorError: so it would, before anything changes
+    """
+    kept = {*_KEPT, *(_MORE_KEPT if version >= _MORE_KEPT_SINCE else ())}
+    keys = [find_key(change.key) for change in needed]
+    names = sorted({key.name for key in keys if key is not None} & kept)
+    if restricted and via == API and names:
+        raise OperatorError(
+            f"the server would take the change and keep its old value: {', '.join(names)}",
+            found="ExperimentalSettings.RestrictSystemAdmin true, via: api",
+            remedy="use via: file or via: socket, which it does not restrict",
         )
 
 

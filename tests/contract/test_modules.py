@@ -340,6 +340,30 @@ def test_settings_over_the_rest_api(deployment: Deployment, modules: Modules) ->
         assert server.admin("GET", "/config").json["PluginSettings"]["EnableUploads"] is True
 
 
+@pytest.mark.since(5, 20)
+def test_what_a_restricted_rest_api_would_keep_is_refused_beforehand(
+    deployment: Deployment, modules: Modules, version: Tuple[int, ...]
+) -> None:
+    deployment.write_config({"ExperimentalSettings": {"RestrictSystemAdmin": True}})
+    restricted: List[Dict[str, object]] = [{"EnableHealthCheck": False}, {"Directory": "./other"}]
+    if version >= (5, 30):
+        keys = {"AutomaticPrepackagedPlugins": False, "EnableMarketplace": True, "SignaturePublicKeyFiles": ["a.gpg"]}
+        restricted += [{name: value} for name, value in keys.items()]
+    with deployment.running() as server:
+        server.token()
+        modules.by_api()
+        for wanted in restricted:
+            for check in (True, False):
+                with pytest.raises(OperatorError, match="RestrictSystemAdmin true"):
+                    modules.settings(check, via="api", **wanted)
+            before = server.rest("GET", "/config").json["PluginSettings"]
+            assert server.rest("PUT", "/config/patch", {"PluginSettings": wanted}).status == 200
+            assert server.rest("GET", "/config").json["PluginSettings"] == before, "silently kept"
+        allowed = Settings(modules.node(), {}, {ID: True}, {}, via="api")
+        assert names(ensure(allowed, False)) == [f"settings.PluginStates.{ID}"]
+        assert names(ensure(allowed, True)) == []
+
+
 @pytest.mark.since(5, 24)
 @pytest.mark.parametrize("runs", [False, True], ids=["down", "uploads off"])
 def test_the_server_takes_the_bundle_from_its_filestore(

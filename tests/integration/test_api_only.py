@@ -87,6 +87,19 @@ def test_what_is_not_known_is_said(place: Place, controller: Path) -> None:
     assert report["plugins"]["installed"][PLUGIN_ID]["bundle"] == place.sha256()
 
 
+def test_a_stale_signature_is_warned_of_where_signatures_are_in_use(place: Place, controller: Path) -> None:
+    """Which lies beside the stored bundle of the version before is not to be seen."""
+    wanted = {"plugins": [{"src": place.bundle(NEW)}]}
+    assert "signature" not in json.dumps(call(place, controller, PLUGIN, True, **wanted)["warnings"])
+    settings = {"signature_public_key_files": ["publisher.gpg"]}
+    assert call(place, controller, SETTINGS, **settings)["changed"]
+    for check in (True, False):
+        warned = call(place, controller, PLUGIN, check, **wanted)["warnings"]
+        assert f"vanish at the next start: {PLUGIN_ID}" in json.dumps(warned)
+    absent = {"plugins": [{"id": PLUGIN_ID, "state": "absent"}]}
+    assert "warnings" not in call(place, controller, PLUGIN, **absent)
+
+
 def test_settings_go_through_the_api(place: Place, controller: Path) -> None:
     wanted = {"states": {"com.example.other": True}}
     assert call(place, controller, SETTINGS, True, **wanted)["changed"]

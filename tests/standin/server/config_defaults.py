@@ -80,6 +80,7 @@ RESTRICTABLE: Dict[str, Version] = {
     "Enable": Version(5, 30, 0),
     "EnableMarketplace": Version(5, 30, 0),
     "RequirePluginSignature": Version(5, 30, 0),
+    "SignaturePublicKeyFiles": Version(5, 30, 0),
     "EnableRemoteMarketplace": Version(5, 30, 0),
     "AutomaticPrepackagedPlugins": Version(5, 30, 0),
     "ChimeraOAuthProxyURL": Version(5, 30, 0),
