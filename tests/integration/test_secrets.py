@@ -1,14 +1,18 @@
-"""No secret of a plugin's settings shows in anything that a run prints, however talkative."""
+"""No secret shows in anything that a run prints, however talkative, nor in the list of processes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import threading
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
 from sandbox.app_server import PLUGIN_ID, VERSION, make_sandbox
+from support.module_place import API_PASSWORD, ISSUED, broken_place, running_server
 from support.playbooks import run_playbook
 
 pytestmark = pytest.mark.slow
@@ -42,3 +46,62 @@ def test_no_secret_is_printed(tmp_path: Path, sandbox_place: Path, playbook: str
         assert secret not in json.dumps(run.tasks)
     written = json.loads(config.read_text(encoding="utf-8"))["PluginSettings"]["Plugins"][PLUGIN_ID]
     assert written["Token"] == (SECRETS[0] if playbook == "site" and not options else SECRETS[1])
+
+
+@contextlib.contextmanager
+def command_lines() -> Iterator[List[str]]:
+    """Those of all processes, as often as they can be read while a block runs."""
+    seen: Dict[str, None] = {}
+    lines: List[str] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                with contextlib.suppress(OSError):
+                    seen[Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")] = None
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield lines
+    finally:
+        done.set()
+        watcher.join()
+        lines += seen
+
+
+def test_no_account_of_the_api_is_printed_or_a_part_of_a_command(tmp_path: Path) -> None:
+    """A token and a password, good ones and wrong ones, each on an app server of its own."""
+    wrong = "wr0ng-s3cret-of-nobody"
+    inventory = tmp_path / "inventory.json"
+    with broken_place("9.10.0") as place, running_server(place):
+        accounts = {
+            "token": {"mattermost_api_token": ISSUED[-1]},
+            "wrong-token": {"mattermost_api_token": wrong},
+            "login": {"mattermost_api_username": "admin", "mattermost_api_password": API_PASSWORD},
+            "wrong-login": {"mattermost_api_username": "admin", "mattermost_api_password": wrong},
+        }
+        common = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "mattermost_become": False,
+            "mattermost_root": str(place.server.root),
+            "mattermost_api_url": place.api()["api_url"],
+            "mattermost_plugins": [{"src": place.bundle()}],
+        }
+        hosts = {name: {**common, **account} for name, account in accounts.items()}
+        inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": hosts}}))
+        with command_lines() as lines:
+            run = run_playbook("playbooks/plan.yml", inventory, {}, ["-vvv", "--diff"], may_fail=True)
+    info = {task["host"]: task["result"] for task in run.tasks if task["action"].endswith("mattermost_plugin_info")}
+    assert {host: (info[host].get("plugins") or {}).get("server_version") for host in ("token", "login")} == {
+        "token": "9.10.0",
+        "login": "9.10.0",
+    }
+    assert all("401" in json.dumps(info[host]) for host in ("wrong-token", "wrong-login"))
+    assert any("ansible-playbook" in line for line in lines)
+    for secret in (ISSUED[-1], API_PASSWORD, wrong):
+        assert secret not in run.output
+        assert secret not in json.dumps(run.tasks)
+        assert [line for line in lines if secret in line] == []
