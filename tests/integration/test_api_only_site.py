@@ -99,6 +99,7 @@ def test_one_roll_out_for_both(mixed: Mixed) -> None:
         assert calls.count(INFO) == 1
 
 
+@pytest.mark.matrix
 def test_what_fails_is_not_put_back_and_that_is_said(mixed: Mixed, tmp_path: Path) -> None:
     """There is no checkpoint; the run lock is given back, and the next run mends it."""
     broken = make_bundle(tmp_path, PLUGIN_ID, "1.2.0", server=True, files=ENDS_AT_ONCE)

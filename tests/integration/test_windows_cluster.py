@@ -93,15 +93,9 @@ def changed_on(run: Run, host: str) -> List[str]:
 
 
 def test_a_mixed_cluster_converges(mixed: Mixed) -> None:
-    """The plan says what is wrong, site.yml mends it, and then there is nothing to do."""
+    """site.yml mends the service, and the plugins after it; then there is nothing to do."""
     machine, server = mixed.server.machine, mixed.server
     assert (machine.runs_in(), server.plugins()) == (WRONG, 501)
-
-    plan = mixed.play("plan")
-    assert "win1: 3 to change, and a restart" in plan.output
-    assert "service.AppDirectory:" in plan.output
-    assert rf"directories.{INSTALL_DIR}\client\plugins" in plan.output.replace("\\\\", "\\")
-    assert "to be seen when the service runs (plugins): the server's plugin system is off" in plan.output
 
     done = mixed.play("site")
     assert {change.partition(":")[0] for change in done.changed()} == {"app1", "win1"}
@@ -129,6 +123,20 @@ def test_the_audit_tells_what_is_wrong_there(mixed: Mixed, tmp_path: Path) -> No
     assert mixed.play("rollback", "--limit=win1", may_fail=True).returncode == 2
 
 
+def test_a_host_that_cannot_be_reached_stops_the_run_although_its_api_answers(mixed: Mixed) -> None:
+    run = mixed.play("site", "--limit=win1", may_fail=True, ansible_port=1)
+    assert "it cannot be reached" in run.tasks[-1]["result"]["msg"], run.output
+    assert (run.returncode, run.changed()) == (2, [])
+
+
+def test_wanted_plugins_without_an_address_are_refused(mixed: Mixed) -> None:
+    """Before anything changes. Nothing else of such an app server is known but its service."""
+    run = mixed.play("site", "--limit=win1", may_fail=True, mattermost_api_url="")
+    assert "there is no address of it" in run.tasks[-1]["result"]["msg"], run.output
+    assert (run.returncode, run.changed()) == (2, [])
+
+
+@pytest.mark.matrix
 def test_a_setting_that_needs_a_restart_gets_it_from_nssm(mixed: Mixed) -> None:
     """The settings go through the API; the plugin then lies, and runs, in the new directory."""
     machine = mixed.server.machine
@@ -171,12 +179,18 @@ def test_two_linux_hosts_and_a_windows_host_converge_in_one_run(tmp_path: Path) 
         inventory.write_text(json.dumps({"mattermost_app_servers": group}))
         wanted = {**hosts.wanted(2), "mattermost_controller_state_dir": str(tmp_path / "state")}
 
-        def site(*options: str) -> Run:
-            return run_playbook("playbooks/site.yml", hosts.inventory, wanted, ["-i", str(inventory), *options])
+        def play(playbook: str, *options: str) -> Run:
+            given = ["-i", str(inventory), *options]
+            return run_playbook(f"playbooks/{playbook}.yml", hosts.inventory, wanted, given)
 
         before = machine.registry(MATTERMOST)
         assert (machine.runs_in(), server.plugins()) == (WRONG, 501)
-        checked = site("--check")
+        plan = play("plan")
+        assert "win1: 3 to change, and a restart" in plan.output
+        assert "service.AppDirectory:" in plan.output
+        assert rf"directories.{INSTALL_DIR}\client\plugins" in plan.output.replace("\\\\", "\\")
+        assert "to be seen when the service runs (plugins): the server's plugin system is off" in plan.output
+        checked = play("site", "--check")
         assert changed_on(checked, "win1") == [
             "The plugin directories exist and the service's account can write them",
             "The service runs in the right directory",
@@ -184,7 +198,7 @@ def test_two_linux_hosts_and_a_windows_host_converge_in_one_run(tmp_path: Path) 
         ]
         assert (machine.registry(MATTERMOST), machine.runs_in()) == (before, WRONG)
 
-        done = site()
+        done = play("site")
         order = [task["host"] for task in done.tasks if task["task"].endswith(" : The change begins")]
         assert order == [*names, "win1"]
         assert (machine.app_directory(MATTERMOST), machine.runs_in()) == (INSTALL_DIR, INSTALL_DIR)
@@ -194,6 +208,6 @@ def test_two_linux_hosts_and_a_windows_host_converge_in_one_run(tmp_path: Path) 
             assert {item["id"]: item["version"] for item in json.loads(ssh(hosts, name, ASK))} == running
         pids = [ssh(hosts, name, "systemctl show -p MainPID --value mattermost") for name in names]
         program = machine.server()
-        assert site().changed() == []
+        assert play("site").changed() == []
         assert [ssh(hosts, name, "systemctl show -p MainPID --value mattermost") for name in names] == pids
         assert machine.server() == program
