@@ -6,19 +6,21 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, VERSION
+from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
 from support.killing import CHANGES, killed_at
 from support.module_place import CONFIG, SOCKET, STATE, Place, broken_place, mend_directories, running_server
 
 Picture = Dict[str, str]
 UNITS = "/etc/systemd/system"
 FILESTORE = "/opt/mattermost/data/plugins"
+PREPACKAGED = "/opt/mattermost/prepackaged_plugins"
 SENT = "http.client.send"  # an audit event, too: what a server was told cannot be taken back
 
 
@@ -46,6 +48,14 @@ class Case:
 
 def mended(place: Place) -> None:
     mend_directories(place, {"root": str(place.server.root)})
+
+
+def came_prepackaged(place: Place) -> None:
+    """Another version, in a file of another name."""
+    mended(place)
+    folder = place.real(PREPACKAGED)
+    folder.mkdir(exist_ok=True)
+    shutil.copy(place.bundle(OLD), folder / "as-released.tar.gz")
 
 
 def closed(place: Place) -> None:
@@ -76,11 +86,14 @@ CASES = {
     ),
     "plugin unpacked": Case("mattermost_plugin", upgraded(strategy="unpack"), [mended]),
     "plugin in the filestore": Case("mattermost_plugin", upgraded(strategy="filestore"), [mended]),
+    "plugin prepackaged": Case("mattermost_plugin", upgraded(strategy="prepackaged"), [came_prepackaged]),
     "plugin removed": Case(
         "mattermost_plugin", lambda _: {"plugins": [{"id": PLUGIN_ID, "state": "absent"}]}, [mended]
     ),
     "plugin uploaded": Case("mattermost_plugin", upgraded(strategy="upload", socket=SOCKET), running=True),
 }
+# Much like another one.
+ON_REQUEST = {"plugin prepackaged"}
 
 
 def sums(top: Path) -> Picture:
@@ -100,7 +113,8 @@ def visible(place: Place) -> Dict[str, Picture]:
         for path in plugins.iterdir()
         if path.is_dir() and not path.name.startswith(".")
     }
-    files = [place.real(CONFIG), *place.real(FILESTORE).glob("*.tar.gz"), *place.real(UNITS).rglob("*.*")]
+    bundles = [path for folder in (FILESTORE, PREPACKAGED) for path in place.real(folder).glob("*.tar.gz")]
+    files = [place.real(CONFIG), *bundles, *place.real(UNITS).rglob("*.*")]
     return {**trees, **{str(path.relative_to(place.server.root)): content(path) for path in files if read(path)}}
 
 
@@ -120,7 +134,14 @@ def content(path: Path) -> Picture:
 def owners(place: Place) -> List[str]:
     """Of the directories: their names, modes and owners."""
     found = []
-    for top in ("/opt/mattermost/plugins", "/opt/mattermost/client", "/opt/mattermost/more", UNITS, FILESTORE):
+    for top in (
+        "/opt/mattermost/plugins",
+        "/opt/mattermost/client",
+        "/opt/mattermost/more",
+        UNITS,
+        FILESTORE,
+        PREPACKAGED,
+    ):
         for path in (place.real(top), *place.real(top).rglob("*")):
             if path.is_dir():
                 status = path.stat()
@@ -158,7 +179,9 @@ def killed_and_run_again(case: Case, place: Place, number: int) -> Tuple[bool, S
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="owners are changed: needs root")
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.matrix] if name in ON_REQUEST else []) for name in CASES]
+)
 def test_nothing_is_half_written_and_the_next_run_converges(name: str) -> None:
     case = CASES[name]
     reached = []

@@ -206,3 +206,67 @@ def test_a_filestore_that_is_elsewhere(server: AppServer) -> None:
             inspect(plugin_set(server, new_bundle(server), version=version, strategy=strategy))
     with pytest.raises(OperatorError, match=r"at least 5\.14\.0"):
         inspect(plugin_set(server, new_bundle(server), version="5.13.0", strategy="filestore"))
+
+
+# prepackaged
+
+
+def in_prepackaged(server: AppServer) -> Dict[str, bytes]:
+    folder = server.install_dir / "prepackaged_plugins"
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+def test_what_is_prepackaged_belongs_to_whom_the_installation_belongs(server: AppServer) -> None:
+    entry, folder = new_bundle(server), server.install_dir / "prepackaged_plugins"
+    outcome = ensure(plugin_set(server, entry, signature=b"one", strategy="prepackaged"), check_mode=False)
+    assert outcome.differences.names() == [f"plugins.{PLUGIN_ID}.version", f"plugins.{PLUGIN_ID}.enabled"]
+    assert in_prepackaged(server) == {
+        f"{PLUGIN_ID}.tar.gz": Path(entry["src"]).read_bytes(),
+        f"{PLUGIN_ID}.tar.gz.sig": b"one",
+    }
+    owner = server.install_dir.stat()
+    for path in (folder, *folder.iterdir()):
+        assert (path.stat().st_uid, path.stat().st_gid) == (owner.st_uid, owner.st_gid)
+        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path == folder else 0o644)
+    for signature, differing in ((b"one", []), (b"two", [f"plugins.{PLUGIN_ID}.version"])):
+        again = ensure(plugin_set(server, entry, signature=signature, strategy="prepackaged"), check_mode=False)
+        assert again.differences.names() == differing
+        assert in_prepackaged(server)[f"{PLUGIN_ID}.tar.gz.sig"] == signature
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "refused"),
+    [
+        ("5.1.0", {}, "is for servers that bring plugins along"),
+        ("10.10.0", {}, ""),
+        ("10.11.0", {}, "must be signed.*server version 10.11.0"),
+        ("9.10.0", {"RequirePluginSignature": True}, "must be signed.*RequirePluginSignature on"),
+        ("9.10.0", {"AutomaticPrepackagedPlugins": False}, "AutomaticPrepackagedPlugins false"),
+    ],
+)
+def test_what_would_not_come_is_refused(
+    server: AppServer, version: str, settings: Dict[str, Any], refused: str
+) -> None:
+    config = server.install_dir / "config" / "config.json"
+    document = json.loads(config.read_text())
+    document["PluginSettings"].update(settings)
+    config.write_text(json.dumps(document))
+    made = plugin_set(server, new_bundle(server), version=version, strategy="prepackaged")
+    if not refused:
+        assert inspect(made).differences.names()
+        return
+    with pytest.raises(OperatorError, match=refused):
+        ensure(made, check_mode=False)
+    assert in_prepackaged(server) == {}
+
+
+def test_a_plugin_without_a_bundle_must_be_there_or_come_along(server: AppServer) -> None:
+    assert inspect(plugin_set(server, {"id": PLUGIN_ID})).differences.names() == [f"plugins.{PLUGIN_ID}.enabled"]
+    with pytest.raises(OperatorError, match=r"does not bring it along.*prepackaged: none that can be seen"):
+        inspect(plugin_set(server, {"id": "com.example.other"}))
+    folder = server.install_dir / "prepackaged_plugins"
+    folder.mkdir(exist_ok=True)
+    make_bundle(folder, "com.example.other", "1.0.0")
+    assert inspect(plugin_set(server, {"id": "com.example.other"})).differences.names()
+    with pytest.raises(OperatorError, match=r"prepackaged: com\.example\.other"):
+        inspect(plugin_set(server, {"id": "com.example.othr"}))
