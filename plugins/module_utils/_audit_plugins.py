@@ -17,27 +17,14 @@ from ._executable import fits, read_header, this_processor
 from ._installed import read_manifest
 from ._manifest import Manifest
 from ._plugin_settings import STATES, enabled_ids
+from ._seeded import is_seeded
 from ._server import ServerError, ServerUnreachable
 from ._tree import MARKER
 from ._version import ServerVersion, parse_server_version
 
 _MIN_VERSION_SINCE = ServerVersion(5, 6)
-_PLATFORMS_SINCE = ServerVersion(5, 2)
 _BACKUP = re.compile(
     r"(?:[.~_-](?:bak|backup|old|orig|save|copy|disabled|\d{4}-?\d\d-?\d\d)\d*|~|\.(?:tar(?:\.gz)?|tgz|zip))$", re.I
-)
-# What servers write into PluginStates by themselves, whether it is installed or not.
-_SEEDED = (
-    "com.mattermost.nps",
-    "com.mattermost.plugin-incident-management",
-    "com.mattermost.plugin-channel-export",
-    "com.mattermost.apps",
-    "com.mattermost.calls",
-    "focalboard",
-    "playbooks",
-    "mattermost-ai",
-    "jira",
-    "zoom",
 )
 
 
@@ -109,7 +96,8 @@ def look_at_states(scene: Scene, plugins: List[Unpacked]) -> None:
     wanted = {plugin.id for plugin in scene.wanted if plugin.present}
     rules = scene.prepackaged_rules
     coming = set(scene.prepackaged) if rules is not None and rules.takes(True) else set()
-    for plugin_id in sorted(enabled - installed - wanted - coming - set(_SEEDED)):
+    missing = enabled - installed - wanted - coming
+    for plugin_id in sorted(plugin_id for plugin_id in missing if not is_seeded(plugin_id)):
         text = f"PluginStates has {plugin_id} enabled, and no directory holds it"
         scene.findings.add("plugin-missing", plugin_id, text)
     active = _active(scene)

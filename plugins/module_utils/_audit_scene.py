@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import posixpath
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
-from ._config_document import FoldedMap
-from ._config_source import FILE
 from ._directories import Directories, FoundDirectories
 from ._errors import OperatorError
 from ._findings import Findings
@@ -61,19 +59,10 @@ class Scene:
 
     def section(self, name: str) -> Dict[str, Any]:
         """A section of the configuration in effect, keys in lower case; empty where it cannot be read."""
-        values: Dict[str, Any] = {}
         try:
-            if self.node.config_source.kind == FILE:
-                values = _lowered(self.node.config.section(name))
-            elif self.node.server is not None:
-                values = _lowered(FoldedMap(self.node.live_config or {}, "the server's configuration").below(name))
+            return self.node.section(name) or {}
         except OperatorError:
-            values = {}
-        prefix = f"MM_{name.upper()}_"
-        for variable, value in self.node.service.environment.items():
-            if variable.upper().startswith(prefix):
-                values[variable[len(prefix) :].lower()] = value
-        return values
+            return {}
 
     @property
     def prepackaged(self) -> Dict[str, List[PrepackagedBundle]]:
@@ -109,12 +98,3 @@ class Scene:
 
     def join(self, *parts: str) -> str:
         return posixpath.normpath(posixpath.join(*parts))
-
-
-def is_true(value: Any) -> bool:
-    """As the server reads a flag, from JSON or the environment."""
-    return str(value).lower() in ("true", "1", "t")
-
-
-def _lowered(section: Mapping[str, Any]) -> Dict[str, Any]:
-    return {key.lower(): value for key, value in section.items()}

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import pwd
-import stat
 from typing import List
 
 from ._access import ALL, ask
-from ._account import can_switch, find_account
+from ._account import can_switch
 from ._audit_directories import temporary_directory
-from ._audit_scene import Scene, is_true
+from ._audit_scene import Scene
+from ._config_source import is_true
 from ._errors import OperatorError
-from ._node import DEFAULT_SOCKET, DEFAULT_USER, LOCAL_MODE_SINCE, Node
+from ._node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
+from ._sandbox import has_own_tmp
 from ._service_directory import ServiceDirectory
 from ._unit import HOME, declared_working_directory, systemd_is_running
 from ._way import walk
@@ -51,13 +52,10 @@ def look_at_unit(scene: Scene) -> None:
 
 def look_at_account(scene: Scene) -> None:
     """The user and the group that the service shall run under."""
-    node = scene.node
-    user = node.options.service_user or node.service.user or DEFAULT_USER
-    group = node.options.service_group or (None if node.options.service_user else node.service.group) or None
     try:
-        find_account(user, group, node.root)
+        scene.node.account  # noqa: B018 - for its refusal
     except OperatorError as error:
-        scene.findings.add("account-missing", user, str(error), remedy=error.remedy)
+        scene.findings.add("account-missing", scene.node.user_name, str(error), remedy=error.remedy)
 
 
 def look_at_working_directory(scene: Scene) -> None:
@@ -135,7 +133,7 @@ def look_at_socket(scene: Scene) -> None:
     if not is_true(settings.get("enablelocalmode", False)):
         return
     path = node.options.socket or str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
-    if _is_foreign(node, path):
+    if node.is_foreign_socket(node.root.real(path)):
         text = f"{path} does not belong to {node.account.name}"
         try:
             node.server  # noqa: B018 - its refusal, so that what else it keeps from being looked at is explained
@@ -145,25 +143,15 @@ def look_at_socket(scene: Scene) -> None:
         return
     if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
         return
-    private = node.service.sandbox.get("PrivateTmp", "no").lower()
-    if private not in ("", "no", "false", "0", "off") and path.startswith(_PRIVATE):
-        text = f"PrivateTmp={private} in {node.service.name}, and the socket is {path}"
+    if has_own_tmp(node.service.sandbox) and path.startswith(_PRIVATE):
+        text = f"PrivateTmp={node.service.sandbox['PrivateTmp']} in {node.service.name}, and the socket is {path}"
         scene.findings.add("socket-hidden", path, text, values={"service": node.service_name})
-
-
-def _is_foreign(node: Node, path: str) -> bool:
-    try:
-        found = os.stat(node.root.real(path))
-    except OSError:
-        return False
-    return stat.S_ISSOCK(found.st_mode) and found.st_uid not in (0, os.geteuid(), node.account.uid)
 
 
 def look_at_temporary_directory(scene: Scene) -> None:
     """Where bundles are unpacked and plugins open their sockets."""
     node, account, path = scene.node, scene.node.account, temporary_directory(scene)
-    private = node.service.sandbox.get("PrivateTmp", "no").lower() not in ("", "no", "false", "0", "off")
-    if private and f"{path}/".startswith(_PRIVATE):
+    if has_own_tmp(node.service.sandbox) and f"{path}/".startswith(_PRIVATE):
         return  # systemd makes its own
     if not node.root.is_live and not node.service.environment.get("TMPDIR"):
         return  # an image has no /tmp of its own

@@ -89,9 +89,8 @@ def find_config_source(
     :param working_directory: the one that the service will have; host path
     :param version: None is taken for a current one
     """
-    assignments, program, arguments = _split_command(service.exec_start)
-    # The server itself reads the names in any case.
-    environment = {name.upper(): value for name, value in {**service.environment, **assignments}.items()}
+    _, program, arguments = _split_command(service.exec_start)
+    environment = server_environment(service)
     overrides = _overrides(environment, service, version)
     name, evidence = _name_and_evidence(arguments, environment, service, version)
     if _DSN.match(name):
@@ -99,6 +98,19 @@ def find_config_source(
     executable = program if program.startswith("/") else posixpath.join(install_dir, "bin", "mattermost")
     path = _locate(name, working_directory, executable, install_dir, root, version)
     return ConfigSource(FILE, path, evidence, overrides)
+
+
+def server_environment(service: Service) -> Dict[str, str]:
+    """The environment of the server's process, ``env NAME=value …`` before its program included; names in upper case,
+    since the server reads them in any.
+    """
+    assignments, _, _ = _split_command(service.exec_start)
+    return {name.upper(): value for name, value in {**service.environment, **assignments}.items()}
+
+
+def is_true(value: Any) -> bool:
+    """As the server reads a flag, from JSON or the environment."""
+    return str(value) in _TRUE
 
 
 def _split_command(exec_start: Sequence[str]) -> Tuple[Dict[str, str], str, List[str]]:

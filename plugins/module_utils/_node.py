@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 from ._account import Account, find_account
 from ._command import Run
 from ._config_document import ConfigDocument
-from ._config_source import REMOTE, ConfigSource, find_config_source
+from ._config_source import REMOTE, ConfigSource, find_config_source, is_true, server_environment
 from ._errors import OperatorError
 from ._node_options import NodeOptions
 from ._pending import FILE_NAME, RestartNote
@@ -110,11 +110,18 @@ class Node:
         )
 
     @property
+    def user_name(self) -> str:
+        """Whom the server runs as: the option, else the unit's ``User=``, else ``mattermost``."""
+        return self.options.service_user or self.service.user or DEFAULT_USER
+
+    @property
     def account(self) -> Account:
-        """The account that the server runs under: the option, else the unit's ``User=``, else ``mattermost``."""
-        user = self.options.service_user or self.service.user or DEFAULT_USER
+        """The account that the server runs under.
+
+        :raises OperatorError: it does not exist
+        """
         group = self.options.service_group or (None if self.options.service_user else self.service.group) or None
-        return self._once("account", lambda: find_account(user, group, self.root))
+        return self._once("account", lambda: find_account(self.user_name, group, self.root))
 
     @property
     def what_runs(self) -> str:
@@ -272,7 +279,7 @@ class Node:
         if self.api_only:  # what a server says of its configuration has its environment in it
             return settings
         prefix = f"MM_{name.upper()}_"
-        for variable, value in self.service.environment.items():
+        for variable, value in server_environment(self.service).items():
             if variable.startswith(prefix):
                 settings[variable[len(prefix) :].lower()] = value
         return settings
@@ -293,27 +300,29 @@ class Node:
         path = self.options.socket
         if path is None:
             settings = self._service_settings() if self.root.is_live and self.running else {}
-            if str(settings.get("enablelocalmode", "false")).lower() not in ("true", "1"):
+            if not is_true(settings.get("enablelocalmode")):
                 return None
             path = str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
         real = self.root.real(path)
         if not _is_socket(real):
             return None
-        self._refuse_foreign_socket(real, path)
+        if self.is_foreign_socket(real):
+            self._refuse_foreign_socket(real, path)
         server = server_at_socket(real)
         return server if _answers(server) else None
 
+    def is_foreign_socket(self, real: str) -> bool:
+        """Whether a socket is another user's: it lies in a directory where everybody may make one."""
+        return _is_socket(real) and os.stat(real).st_uid not in (0, os.geteuid(), self.account.uid)
+
     def _refuse_foreign_socket(self, real: str, path: str) -> None:
-        # It lies in a directory where everybody may make one: what another user made is not the server's.
-        owner = os.stat(real).st_uid
-        if owner not in (0, os.geteuid(), self.account.uid):
-            raise OperatorError(
-                "the local-mode socket belongs to another user, it is not trusted",
-                where=path,
-                found=f"uid {owner}",
-                wanted=f"uid {self.account.uid} ({self.account.name})",
-                remedy="remove it and restart the service",
-            )
+        raise OperatorError(
+            "the local-mode socket belongs to another user, it is not trusted",
+            where=path,
+            found=f"uid {os.stat(real).st_uid}",
+            wanted=f"uid {self.account.uid} ({self.account.name})",
+            remedy="remove it and restart the service",
+        )
 
     def public_server(self) -> Optional[Server]:
         """The server on its own listen address, for what can be asked without a session; None if nothing runs here."""

@@ -11,30 +11,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping
 
-# Ids that servers put into PluginStates by themselves, and whose plugins they bring along: by version, and some only
-# in enterprise builds.
-_SEEDED = frozenset(
-    {
-        "com.mattermost.nps",
-        "com.mattermost.calls",
-        "com.mattermost.apps",
-        "com.mattermost.plugin-incident-management",
-        "com.mattermost.plugin-channel-export",
-        "focalboard",
-        "playbooks",
-        "mattermost-ai",
-        "jira",
-    }
-)
+from ._seeded import is_seeded
+
 _STATES = "settings.PluginStates."
 _VALUES = "settings.Plugins."
 # At most so many files are named for one plugin; a count tells the rest.
 _NAMED_FILES = 20
-
-
-def is_seeded(plugin_id: str) -> bool:
-    """Whether servers know this plugin without having been told."""
-    return plugin_id.lower() in _SEEDED
 
 
 def came_along(report: Mapping[str, Any], plugin_id: str) -> bool:

@@ -15,7 +15,6 @@ from ._node import Node
 from ._plugin_settings import SECTION, takes_uploads
 from ._plugins_found import PluginsFound
 from ._prepackaged import Prepackaged
-from ._server_log import last_words
 from ._settings import refuses_to_save
 from ._strategy import AUTO, FILESTORE, PREPACKAGED, UNPACK, UPLOAD, Strategy, choose
 from ._wanted_plugin import WantedPlugin
@@ -105,6 +104,7 @@ class PluginWays:
         from ._install_at_next_start import AtNextStart
         from ._install_by_unpacking import ByUnpacking
         from ._install_by_upload import ByUpload
+        from ._server_log import last_words
         from ._uploader import Uploader
 
         server = self._node.server

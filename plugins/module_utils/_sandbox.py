@@ -91,7 +91,7 @@ def sandbox_obstacles(
 
 def _rules(sandbox: Mapping[str, str], resolve: Resolve) -> List[_Rule]:
     rules = _system_rules(sandbox) + _home_rules(sandbox)
-    if not _is_false(sandbox.get("PrivateTmp", "")) or _is_true(sandbox.get("DynamicUser", "")):
+    if has_own_tmp(sandbox) or _is_true(sandbox.get("DynamicUser", "")):
         rules += [_Rule(path, HIDDEN, f"PrivateTmp={sandbox.get('PrivateTmp') or 'yes'}") for path in _TEMPORARY]
     for setting, parent in _OWN.items():
         names = [word.split(":", 1)[0] for word in sandbox.get(setting, "").split()]
@@ -170,6 +170,11 @@ def _holds(rule: _Rule, path: str) -> bool:
 def _paths(sandbox: Mapping[str, str], setting: str) -> List[str]:
     # "-": may be missing; "+": below RootDirectory=
     return [word.lstrip("-+") for word in sandbox.get(setting, "").split()]
+
+
+def has_own_tmp(sandbox: Mapping[str, str]) -> bool:
+    """Whether systemd gives the service a /tmp and a /var/tmp of its own."""
+    return not _is_false(sandbox.get("PrivateTmp", ""))
 
 
 def _is_true(value: str) -> bool:

@@ -36,7 +36,6 @@ _PATCHES_SINCE = ServerVersion(5, 20)  # before, the whole configuration is sent
 _LISTS_FAILED_SINCE, _LISTS_FAILED_UNTIL = ServerVersion(5, 2), ServerVersion(5, 14)
 _RUNS = 2  # as a state of a plugin
 _ENABLES_SINCE = ServerVersion(5, 2)  # before, the words were activate and deactivate
-STATUSES_SINCE = ServerVersion(5, 0)
 
 SOCKET, ADDRESS, API_ACCESS = "socket", "address", "api"
 

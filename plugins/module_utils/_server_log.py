@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
+from ._config_source import is_true
 from ._errors import OperatorError
 from ._log_line import LogLine, parse_journal_line
 from ._log_patterns import DULL, INTERESTING, meaning_of, since_last_start, version_in
@@ -94,7 +95,7 @@ def _started_at(node: Node) -> Optional[float]:
 
 
 def _files(node: Node, settings: Mapping[str, Any], log: ServerLog) -> List[Tuple[str, List[LogLine]]]:
-    if str(settings.get("enablefile", True)).lower() in ("false", "0"):
+    if not is_true(settings.get("enablefile", True)):
         return []
     found = []
     for path in _paths(node, str(settings.get("filelocation") or "")):

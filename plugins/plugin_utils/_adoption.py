@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..module_utils._errors import OperatorError
-from ..module_utils._parity import came_along, is_seeded
+from ..module_utils._parity import came_along
+from ..module_utils._seeded import is_seeded
 from ._entry import Entry
 from ._lock import Lock
 

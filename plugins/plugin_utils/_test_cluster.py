@@ -12,7 +12,6 @@ import os
 import re
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-MANIFEST = ".test-cluster.json"
 MASK = "********"
 # Of the cluster's range of ports: the load balancer has the first one, the app server named app7 the seventh after it.
 DATABASE_PORT = 50

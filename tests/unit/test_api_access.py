@@ -215,7 +215,7 @@ def test_a_path_before_the_api() -> None:
         ({"api_url": "https://x?a=b", "api_token": "t"}, "api_url is no address"),
         ({"api_url": "https://x", "api_token": "t", "api_proxy": "proxy:3128"}, "api_proxy is no address"),
         (
-            {"api_url": "https://x", "api_token": "t", "api_proxy": f"https://u:{SECRET}@proxy"},
+            {"api_url": "https://x", "api_token": "t", "api_proxy": f"https://u:{SECRET}@x"},
             "api_proxy is no address",
         ),
         ({"api_url": "https://x", "api_token": "t", "api_proxy": "http://proxy:3128/path"}, "api_proxy is no address"),

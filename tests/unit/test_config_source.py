@@ -10,6 +10,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._config_source 
     ConfigSource,
     Override,
     find_config_source,
+    is_true,
+    server_environment,
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
 from ansible_collections.plugops.mattermost.plugins.module_utils._unit import Service
@@ -259,3 +261,24 @@ def test_overrides_count_from_the_version_that_reads_them(host: Path, version: O
 def test_a_database_server_has_overrides_too(host: Path) -> None:
     of = service(environment={"MM_CONFIG": "postgres://x", "MM_PLUGINSETTINGS_ENABLE": "false"})
     assert find(host, of).overrides["Enable"].value is False
+
+
+# --- the environment of the process ----------------------------------------------------------------------------------
+
+
+def test_the_environment_is_the_units_and_that_of_the_command_by_names_in_any_case() -> None:
+    of = service(
+        command=("/usr/bin/env", "MM_FILESETTINGS_DIRECTORY=/srv", "/opt/mattermost/bin/mattermost"),
+        environment={"mm_servicesettings_enablelocalmode": "true", "MM_FILESETTINGS_DIRECTORY": "/unit"},
+    )
+    assert server_environment(of) == {
+        "MM_SERVICESETTINGS_ENABLELOCALMODE": "true",
+        "MM_FILESETTINGS_DIRECTORY": "/srv",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(True, True), ("T", True), ("1", True), (False, False), ("yes", False), ("tRue", False)]
+)
+def test_a_flag_is_what_the_server_takes_it_for(value: Any, wanted: bool) -> None:
+    assert is_true(value) is wanted
