@@ -22,6 +22,7 @@ from ._prepackaged import SIGNED_SINCE
 from ._prepackaged_refusals import overtaking
 from ._strategy import FILESTORE_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
 from ._tree import MARKER
+from ._unsigned import stored_unsigned
 from ._version import ServerVersion
 from ._wanted_plugin import WantedPlugin
 from ._way import Step
@@ -142,12 +143,10 @@ def _look_at_reading(scene: Scene, bundles: Sequence[str]) -> None:
 def _look_at_signatures(scene: Scene, folder: str, stored: Dict[str, str], version: ServerVersion) -> None:
     if version < _SIGNATURES_SINCE or scene.plugin_settings.get("RequirePluginSignature") is not True:
         return
-    names: Set[str] = set(scene.names_in(folder))
-    for plugin_id, name in stored.items():
-        if f"{name}.sig" not in names:
-            path = scene.join(folder, name)
-            text = f"{path} has no {name}.sig beside it, and RequirePluginSignature is on"
-            scene.findings.add("signature-missing", plugin_id, text, values={"bundle": path})
+    for plugin_id in stored_unsigned(scene.node):
+        path = scene.join(folder, stored[plugin_id])
+        text = f"{path} has no signature beside it that the server can verify, and RequirePluginSignature is on"
+        scene.findings.add("signature-missing", plugin_id, text, values={"bundle": path})
 
 
 def stored_ids(scene: Scene) -> Set[str]:

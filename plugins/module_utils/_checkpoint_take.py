@@ -35,6 +35,7 @@ from ._difference import Tracker
 from ._ensure import Concern
 from ._errors import OperatorError
 from ._files import sha256_of
+from ._filestore import Filestore
 from ._installed import Installed, read_manifest
 from ._node import Node
 from ._pack import cannot_pack, pack_tree
@@ -309,17 +310,20 @@ class Taken(Concern[TakenFound]):
         return self._store.pack(plugin.id, plugin.tree.digest, lambda out: pack_tree(real, plugin.id, out))
 
     def _signature_of(self, plugin_id: str, sha256: str, found: TakenFound) -> str:
-        """The signature that lies beside this bundle of the server's, base64; empty if there is none."""
-        for copy in self._copies(plugin_id, found) if sha256 else []:
+        """The signature of a bundle, base64: that beside the server's copy, else that which it was delivered with."""
+        if not sha256:
+            return ""
+        signature = self._store.signature(sha256)
+        for copy in self._copies(plugin_id, found):
             with contextlib.suppress(FileNotFoundError):
-                if os.path.exists(copy + ".sig") and sha256_of(copy) == sha256:
-                    with open(copy + ".sig", "rb") as source:
-                        return base64.b64encode(source.read(_LARGEST_SIGNATURE)).decode("ascii")
-        return ""
+                if sha256_of(copy) == sha256:
+                    signature = _beside(copy)
+                    break
+        return base64.b64encode(signature).decode("ascii")
 
     def _copies(self, plugin_id: str, found: TakenFound) -> List[str]:
         """Real paths of the server's own bundles of a plugin: in its filestore, and prepackaged."""
-        stored = filestore_bundle(self._node, plugin_id)
+        stored = Filestore(self._node, None).real_path(plugin_id)
         prepackaged = [self._real(bundle) for bundle in found.plugins.prepackaged.get(plugin_id, [])]
         return [*([stored] if stored else []), *prepackaged]
 
@@ -365,16 +369,13 @@ class Dropped(Concern[List[Checkpoint]]):
                 self._checkpoints.remove(checkpoint)
 
 
-def filestore_bundle(node: Node, plugin_id: str) -> str:
-    """Real path of the bundle that the server keeps of a plugin in a local filestore; empty if there is none."""
-    if node.config_source.kind == DATABASE:
-        return ""
-    settings = node.config.section("FileSettings")
-    if settings.get("DriverName", "local") != "local":
-        return ""
-    directory = os.path.join(node.resolve(settings.get("Directory") or "./data"), "plugins")
-    real = node.root.real(node.root.resolve(os.path.join(directory, f"{plugin_id}.tar.gz")))
-    return real if os.path.isfile(real) else ""
+def _beside(bundle: str) -> bytes:
+    """The signature beside a bundle at a real path; empty if there is none."""
+    try:
+        with open(bundle + ".sig", "rb") as source:
+            return source.read(_LARGEST_SIGNATURE)
+    except FileNotFoundError:
+        return b""
 
 
 def _digest_of(change: str, coming: Sequence[WantedPlugin]) -> str:

@@ -12,8 +12,8 @@ import json
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._bundle import Bundle, read_bundle
-from ._checkpoint_take import filestore_bundle
 from ._errors import OperatorError
+from ._filestore import Filestore
 from ._node import Node
 from ._plugin_set import STORE
 from ._settings import read_plugin_settings
@@ -30,14 +30,14 @@ def add_bundle_digests(node: Node, plugins: Dict[str, Any]) -> None:
         for plugin in plugins["installed"].values():
             plugin["bundle"] = plugin["uploaded"]
         return
-    store = Store(node.state_path(STORE))
+    store, filestore = Store(node.state_path(STORE)), Filestore(node, None)
     stored: Dict[str, str] = {}
     for sha256 in store.list():
         bundle = _sound(store.bundle, sha256)
         if bundle is not None:
             stored.setdefault(bundle.tree, sha256)
     for plugin_id, plugin in plugins["installed"].items():
-        path = filestore_bundle(node, plugin_id)
+        path = filestore.real_path(plugin_id)
         kept = _sound(read_bundle, path) if path else None
         plugin["filestore"] = kept.sha256 if kept else None
         same = kept.sha256 if kept and kept.tree == plugin["tree"] else None

@@ -71,6 +71,11 @@ class Filestore(BundleFolder):
             for plugin_id, name in found.items()
         }
 
+    def real_path(self, plugin_id: str) -> str:
+        """Where this process finds the stored bundle, in whatever case its name is written; empty if there is none."""
+        found = (name for name in self.names() if name.lower() == f"{plugin_id.lower()}{SUFFIX}")
+        return next(map(self.real, found), "")
+
     def _version(self, name: str) -> str:
         manifest = manifest_of(self.real(name))
         return manifest.version if manifest else ""

@@ -111,13 +111,18 @@ class Store:
         """Where the bundle's signature is, or would be."""
         return self.path(sha256)[: -len(_SUFFIX)] + _SIGNATURE
 
+    def signature(self, sha256: str) -> bytes:
+        """The detached signature that a bundle was delivered with; empty if there is none."""
+        try:
+            with open(self.signature_path(sha256), "rb") as source:
+                return source.read()
+        except FileNotFoundError:
+            return b""
+
     def keep_signature(self, sha256: str, signature: bytes) -> None:
         """Keep the detached signature of a bundle that is in the store."""
-        path = self.signature_path(sha256)
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as source:
-            if source.read() == signature:
-                return
-        write_atomic(path, signature, mode=_FILE_MODE)
+        if self.signature(sha256) != signature:
+            write_atomic(self.signature_path(sha256), signature, mode=_FILE_MODE)
 
     def receive(self, delivery: str) -> None:
         """Keep every bundle of a delivery: a tar with members ``<sha256>.tar.gz``.
@@ -207,7 +212,8 @@ class Store:
 
     def remove(self, sha256: str) -> None:
         """Forget a bundle."""
-        for path in (self.path(sha256), self._index_path(sha256)):
+        # The index last: what is cut off in between is known by it.
+        for path in (self.path(sha256), self.signature_path(sha256), self._index_path(sha256)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 

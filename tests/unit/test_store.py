@@ -252,3 +252,15 @@ def test_a_delivery_that_cannot_be_read(store: Store, bundle: Path, tmp_path: Pa
         with pytest.raises(OperatorError, match="no file"):
             store.receive(str(delivery))
     assert store.list() == []
+
+
+def test_a_signature_is_kept_with_its_bundle_and_goes_with_it(store: Store, bundle: Path) -> None:
+    digest = sha256(bundle)
+    directory = Path(os.path.dirname(store.add(digest, str(bundle))))
+    assert store.signature(digest) == b""
+    store.keep_signature(digest, b"signed")
+    assert store.signature(digest) == b"signed"
+    (directory / f"{digest}.tar.gz").unlink()
+    assert store.left_behind() == [digest], "a removal that was cut off"
+    store.remove(digest)
+    assert os.listdir(directory) == []
