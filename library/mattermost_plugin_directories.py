@@ -191,7 +191,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._directories import DEFAULT_MODE, Directories
 from ..module_utils._ensure import ensure
-from ..module_utils._module import answer, node_to_change
+from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node_options import NODE_ARGUMENTS
 
 
@@ -215,8 +215,7 @@ def _work(module: AnsibleModule) -> Dict[str, Any]:
         outcome = ensure(concern, module.check_mode)
         if not module.check_mode and not len(outcome.differences):
             concern.prove()  # after a change this has been done
-    for warning in outcome.warnings:
-        module.warn(warning)
+    warn(module, [*node.warnings, *outcome.warnings])
     return {**outcome.result(), concern.name: outcome.facts}
 
 

@@ -297,7 +297,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._api_plugin_set import plugin_set_class
 from ..module_utils._checkpoint import DIRECTORY, Checkpoints
-from ..module_utils._directories import Directories
+from ..module_utils._directories import DEFAULT_MODE, Directories
 from ..module_utils._errors import OperatorError
 from ..module_utils._module import answer, build_node, warn
 from ..module_utils._node import Node
@@ -434,7 +434,7 @@ def main() -> None:
             "states": {"type": "dict", "default": {}},
             "plugin_settings": {"type": "dict", "default": {}, "no_log": True},
             "via": {"type": "str", "choices": list(VIA), "default": "auto"},
-            "directory_mode": {"type": "str", "default": "0755"},
+            "directory_mode": {"type": "str", "default": DEFAULT_MODE},
             "files": {"type": "bool", "default": False},
             "findings": {"type": "bool", "default": False},
             "bundle_digests": {"type": "bool", "default": False},

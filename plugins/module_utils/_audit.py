@@ -31,7 +31,7 @@ from ._audit_settings import (
     look_at_switches,
 )
 from ._audit_store import look_at_keys, look_at_overtaking, look_at_prepackaged, look_at_store
-from ._errors import OperatorError
+from ._errors import OperatorError, text_of
 from ._finding_codes import CODES, ERROR
 from ._log_line import LogLine
 from ._log_patterns import Meaning, deleted_plugin, meaning_of
@@ -107,10 +107,7 @@ class Audit:
         try:
             look()
         except (OperatorError, OSError) as error:
-            text = str(error)
-            if isinstance(error, OSError):
-                text = f"{error.strerror or error} ({error.filename or 'no path'})"
-            self._said.add(text)
+            self._said.add(text_of(error))
 
     def _explain(self, log: ServerLog, installed: Set[str]) -> None:
         groups: Dict[Meaning, List[Tuple[str, LogLine]]] = {}

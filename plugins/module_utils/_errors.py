@@ -32,5 +32,12 @@ class OperatorError(Exception):
         return f"{text} What to do: {_sentence(self.remedy)}" if self.remedy else text
 
 
+def text_of(error: Exception) -> str:
+    """An error for the operator; that of a system call with the path that it is about."""
+    if isinstance(error, OSError):
+        return f"{error.strerror or error} ({error.filename or 'no path'})"
+    return str(error)
+
+
 def _sentence(text: str) -> str:
     return text if text.endswith(".") else f"{text}."

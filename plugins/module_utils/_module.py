@@ -14,7 +14,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, Sequence
 from ansible.module_utils.basic import AnsibleModule
 
 from ._ensure import Concern, ensure
-from ._errors import OperatorError
+from ._errors import OperatorError, text_of
 from ._files import alone
 from ._node import Node
 from ._node_options import SECRET_NODE_OPTIONS, NodeOptions
@@ -115,7 +115,7 @@ def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_opt
     except OSError as error:
         module.fail_json(
             msg=printable(
-                f"{error.strerror or error} ({error.filename or 'no path'}). What to do: see the trace with -vvv, "
+                f"{text_of(error)}. What to do: see the trace with -vvv, "
                 "and run as root (become) if a right is missing."
             ),
             exception=printable(traceback.format_exc()),
@@ -127,12 +127,6 @@ def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_opt
 
 
 def mask(params: Dict[str, Any], secret_options: Sequence[str]) -> Dict[str, Any]:
-    """Parameters as they may be shown: an option may be named ``outer.inner``."""
-    shown = dict(params)
-    for option in secret_options:
-        outer, _, inner = option.partition(".")
-        if inner and isinstance(shown.get(outer), dict):
-            shown[outer] = mask(shown[outer], [inner])
-        elif not inner and shown.get(outer):
-            shown[outer] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-    return shown
+    """Parameters as they may be shown."""
+    hidden = {option: "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" for option in secret_options if params.get(option)}
+    return {**params, **hidden}

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, Callable, Dict, List, Sequence, TypeVar
 
 from ._ensure import Concern, inspect
-from ._errors import OperatorError
+from ._errors import OperatorError, text_of
 from ._node import Node
 from ._running_plugins import Evidence, look
 from ._settings import read_plugin_settings
@@ -75,9 +75,7 @@ class NodeReport:
         }
 
     def _add_error(self, concern: str, error: Exception) -> None:
-        text = str(error)
-        if isinstance(error, OSError):
-            text = f"{error.strerror or error} ({error.filename or 'no path'})"
+        text = text_of(error)
         if text not in [known["msg"] for known in self._errors]:  # one cause often stops several concerns
             self._errors.append({"concern": concern, "msg": text})
 

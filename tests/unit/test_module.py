@@ -20,24 +20,15 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["open", "plugins", "outer"]), VALUES), VALUES)
-def test_masked_values_are_gone_and_the_rest_is_as_it_was(params: Dict[str, Any], inner: Any) -> None:
-    params = {**params, "outer": {"kept": 1, "token": inner}}
+@given(st.dictionaries(st.sampled_from(["open", "secret", "other"]), VALUES))
+def test_masked_values_are_gone_and_the_rest_is_as_it_was(params: Dict[str, Any]) -> None:
     before = copy.deepcopy(params)
-    shown = mask(params, ["plugins", "outer.token", "missing", "open.a.b"])
+    shown = mask(params, ["secret", "other", "missing"])
     assert params == before
-    for option in ("plugins",):
-        assert shown.get(option) in ("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", None, "", 0, [], {})
-    assert shown["outer"]["kept"] == 1
-    assert shown["outer"]["token"] in ("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", None, 0, [], {})
-    if not isinstance(params.get("open"), dict):
-        assert shown.get("open") == params.get("open")
     assert set(shown) == set(params)
-
-
-def test_nothing_to_mask() -> None:
-    assert mask({"a": 1, "outer": "text"}, ["outer.inner", "b"]) == {"a": 1, "outer": "text"}
-    assert mask({"a": {}}, ["a"]) == {"a": {}}
+    assert shown.get("open") == params.get("open")
+    for option in ("secret", "other"):
+        assert shown.get(option) in ("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", None, "", 0, [], {})
 
 
 class Left(Exception):
