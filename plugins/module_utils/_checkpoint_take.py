@@ -302,10 +302,10 @@ class Taken(Concern[TakenFound]):
         """See to it that the store has a bundle of the plugin as it is; returns its SHA-256."""
         for copy in self._copies(plugin.id, found):
             with contextlib.suppress(OperatorError):  # damaged, or of another plugin
-                if read_bundle(copy).tree == plugin.tree.digest:
-                    sha256 = sha256_of(copy)
-                    self._store.add(sha256, copy)
-                    return sha256
+                bundle = read_bundle(copy)
+                if bundle.tree == plugin.tree.digest:
+                    self._store.add(bundle.sha256, copy)
+                    return bundle.sha256
         real = self._node.root.real(plugin.path)
         return self._store.pack(plugin.id, plugin.tree.digest, lambda out: pack_tree(real, plugin.id, out))
 
@@ -315,10 +315,11 @@ class Taken(Concern[TakenFound]):
             return ""
         signature = self._store.signature(sha256)
         for copy in self._copies(plugin_id, found):
-            with contextlib.suppress(FileNotFoundError):
-                if sha256_of(copy) == sha256:
-                    signature = _beside(copy)
-                    break
+            beside = _beside(copy)
+            # A bundle is read for it only where there is a signature at all.
+            if (beside or signature) and sha256_of(copy) == sha256:
+                signature = beside
+                break
         return base64.b64encode(signature).decode("ascii")
 
     def _copies(self, plugin_id: str, found: TakenFound) -> List[str]:

@@ -80,15 +80,9 @@ def choose(
 
 
 def _filestore(version: Optional[ServerVersion], problem: str) -> Strategy:
-    if version is None:
-        raise _version_not_known()
-    if version < FILESTORE_SINCE:
-        raise OperatorError(
-            "strategy filestore is for servers that install plugins from their filestore",
-            found=f"server version {version}",
-            wanted=f"at least {FILESTORE_SINCE}",
-            remedy="use strategy: auto or unpack",
-        )
+    _refuse_before(
+        FILESTORE_SINCE, version, "strategy filestore is for servers that install plugins from their filestore"
+    )
     if problem:
         raise OperatorError(
             "strategy filestore needs a filestore on this host's disk",
@@ -100,16 +94,22 @@ def _filestore(version: Optional[ServerVersion], problem: str) -> Strategy:
 
 
 def _prepackaged(version: Optional[ServerVersion]) -> Strategy:
+    _refuse_before(
+        PREPACKAGED_SINCE, version, "strategy prepackaged is for servers that bring plugins along in a folder"
+    )
+    return Strategy(PREPACKAGED, "asked for")
+
+
+def _refuse_before(first: ServerVersion, version: Optional[ServerVersion], problem: str) -> None:
     if version is None:
         raise _version_not_known()
-    if version < PREPACKAGED_SINCE:
+    if version < first:
         raise OperatorError(
-            "strategy prepackaged is for servers that bring plugins along in a folder",
+            problem,
             found=f"server version {version}",
-            wanted=f"at least {PREPACKAGED_SINCE}",
+            wanted=f"at least {first}",
             remedy="use strategy: auto or unpack",
         )
-    return Strategy(PREPACKAGED, "asked for")
 
 
 def _upload(asked: str, version: Optional[ServerVersion], reachable: bool) -> Strategy:

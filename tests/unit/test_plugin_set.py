@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure, inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._filestore import Filestore
 from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
@@ -64,6 +65,18 @@ def test_a_bundle_in_the_filestore_would_win_over_what_is_unpacked(server: AppSe
     with pytest.raises(OperatorError, match="its own copy would win"):
         inspect(plugin_set(server, new_bundle(server), strategy="unpack"))
     assert inspect(plugin_set(server, new_bundle(server), version="5.13.0")).differences.names()
+
+
+def test_the_filestore_is_where_the_servers_environment_puts_it(server: AppServer) -> None:
+    drop_in = server.root / "etc/systemd/system/mattermost.service.d/90-test.conf"
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text("[Service]\nEnvironment=mm_filesettings_directory=/srv/files\n")
+    bundle = server.root / "srv/files/plugins" / f"{PLUGIN_ID.title()}.tar.gz"
+    bundle.parent.mkdir(parents=True)
+    bundle.touch()
+    node = Node(NodeOptions(root=str(server.root), server_version="5.36.1"), lambda argv: (1, "", ""))
+    assert Filestore(node, None).real_path(PLUGIN_ID) == str(bundle)
+    assert Filestore(node, None).real_path("com.example.other") == ""
 
 
 def test_a_marker_says_that_the_server_manages_the_plugin(server: AppServer) -> None:
