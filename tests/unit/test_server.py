@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.message
 import http.client
@@ -291,7 +292,7 @@ def test_a_web_server_that_is_no_mattermost(client: Server, partner: Partner, ve
 
 @pytest.fixture
 def raw(kind: str, tmp_path: Path) -> Iterator[Raw]:
-    """Listens and hands the first connection to a script; gives the client for it."""
+    """Listens and hands every connection to a script; gives the client for it."""
     family, address = _listen(kind, tmp_path)
     listener = socket.socket(family)
     listener.bind(address)
@@ -300,15 +301,18 @@ def raw(kind: str, tmp_path: Path) -> Iterator[Raw]:
 
     def serve(script: Callable[[socket.socket], None]) -> Server:
         def accept() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                script(connection)
+            with contextlib.suppress(OSError):  # the listener is closed
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        script(connection)
 
         threads.append(threading.Thread(target=accept))
         threads[0].start()
         return _client(kind, listener.getsockname())
 
     yield serve
+    listener.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join(10)
     listener.close()
