@@ -17,9 +17,10 @@ from ._audit_scene import Scene
 from ._config_source import is_true
 from ._errors import OperatorError
 from ._node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
-from ._sandbox import has_own_tmp
+from ._obstacle import Obstacle
+from ._sandbox import has_own_tmp, sandbox_obstacles
 from ._service_directory import ServiceDirectory
-from ._unit import HOME, declared_working_directory, systemd_is_running
+from ._unit import HOME, declared_working_directory, systemd_is_running, why_not_running
 from ._way import walk
 
 _LEFTOVERS = ("data", "logs", "plugins")
@@ -45,8 +46,8 @@ def look_at_unit(scene: Scene) -> None:
         scene.findings.add("drop-in-ignored", line.path, text, values=named)
     if service.stale and not ignored:  # a file that systemd cannot read counts as unread for ever
         scene.findings.add("unit-not-reloaded", "", f"systemctl show {service.name}: NeedDaemonReload=yes")
-    if systemd_is_running(node.root) and service.load_state == "loaded" and service.process is None:
-        text = f"systemctl show {service.name}: ActiveState={service.active_state}, no main process"
+    if systemd_is_running(node.root) and service.load_state == "loaded" and why_not_running(service):
+        text = f"systemctl show {service.name}: {why_not_running(service)}"
         scene.findings.add("service-not-running", "", text, values=named)
 
 
@@ -143,8 +144,8 @@ def look_at_socket(scene: Scene) -> None:
         return
     if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
         return
-    if has_own_tmp(node.service.sandbox) and path.startswith(_PRIVATE):
-        text = f"PrivateTmp={node.service.sandbox['PrivateTmp']} in {node.service.name}, and the socket is {path}"
+    for obstacle in _sandbox_obstacles(scene, node.root.resolve(os.path.dirname(path))):
+        text = f"{path}: {obstacle.evidence}"
         scene.findings.add("socket-hidden", path, text, values={"service": node.service_name})
 
 
@@ -162,10 +163,21 @@ def look_at_temporary_directory(scene: Scene) -> None:
     if way.last is None:
         why = way.blocked.evidence if way.blocked else "does not exist"
         scene.findings.add("tmpdir-not-writable", path, f"{path}{said}: {why}", values=values)
-    elif can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+        return
+    if can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
         scene.findings.add(
             "tmpdir-not-writable", path, f"{path}{said}: {account.name} may not write in it", values=values
         )
+    for obstacle in _sandbox_obstacles(scene, way.end):
+        text = f"{path}{said}: {obstacle.evidence}"
+        scene.findings.add("tmpdir-not-writable", path, text, remedy=obstacle.remedy, values=values)
+
+
+def _sandbox_obstacles(scene: Scene, directory: str) -> List[Obstacle]:
+    """What the unit leaves its service of a directory, where that is no matter of another root."""
+    service = scene.node.service
+    found = sandbox_obstacles(directory, service.sandbox, service.name, False, scene.node.root.resolve)
+    return [obstacle for obstacle in found if obstacle.fatal]
 
 
 def _relative_paths(scene: Scene, base: str) -> List[str]:

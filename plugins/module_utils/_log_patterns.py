@@ -95,6 +95,16 @@ _KNOWN: Tuple[_Known, ...] = (
     ),
     # what the kernel says
     _known(rf"(?:{_CALL} {_PATH}: )?no space left on device|disk quota exceeded", "disk-full", *_FULL),
+    _known(  # where a bundle is unpacked first
+        r"filesystem(?: error\.?|\.app_error), (?:stat|mkdir) (?P<path>\S+?)(?:/plugintmp\d+)?: ", "tmpdir-not-writable"
+    ),
+    _known(
+        rf"(?:listen unix|local socket file directory\., stat) {_PATH}: ",
+        "socket-not-made",
+        "socket-hidden",
+        "socket-foreign",
+        *_FULL,
+    ),
     _known(rf"{_CALL} {_PATH}: read-only file system", "mount-read-only", *_READ_ONLY),
     _known(rf"unlinkat {_PATH}: permission denied", "foreign-owner", *_DENIED),
     _known(rf"{_CALL} {_PATH}: permission denied", "directory-not-writable", *_DENIED),
@@ -190,7 +200,7 @@ INTERESTING = re.compile(
     rb"|executable not found|plugin checksum|generate a checksum|fork/exec|mkdir |unlinkat |installExtracted"
     rb"|i18n directory|body too large|file_too_large|size exceeds limit|save_config|set to read-only|no space left"
     rb"|quota exceeded|Current version is|Server is initializing|spawning|working directory failed|status=2|namespacing"
-    rb"|user credentials|directory_conflict|update config|ExtractTarGz|find manifest"
+    rb"|user credentials|listen unix|local socket|directory_conflict|update config|ExtractTarGz|find manifest"
 )
 DULL = re.compile(rb'(?!.*Deactivating plugin).*(?:"level": ?"(?:debug|trace)"|\[DEBG\]|\tdebug\t)|debug \s*\[')
 

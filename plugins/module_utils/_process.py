@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import List, Optional
 
 _START_TIME = 19  # place of field 22 of /proc/<pid>/stat behind the command name
+# What systemd calls its child until that executes the service's command: itself, then the command in parentheses.
+_BEFORE_EXEC = (b"((", b"(systemd)", b"(systemd-executo)")
+_EXEC_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,15 @@ class Process:
 
 
 def read_process(pid: int) -> Optional[Process]:
-    """The process of that number, None where there is none or only its exit status is left (a zombie)."""
+    """The process of that number, None where there is none or only its exit status is left (a zombie).
+
+    One that systemd has just forked is waited for until it executes its command: before that its directory and its
+    user are systemd's own.
+    """
     if pid <= 0:
         return None
     try:
-        with open(f"/proc/{pid}/stat", "rb") as source:
-            fields = fields_behind_name(source.read())
-        ticks = int(fields[_START_TIME])
+        ticks = int(fields_behind_name(_stat_after_exec(pid))[_START_TIME])
         return Process(pid, _cwd(pid), _epoch(ticks), f"{_boot()} {pid} {ticks}")
     except (FileNotFoundError, ProcessLookupError):  # gone, perhaps between two reads; a zombie has no cwd
         return None
@@ -52,6 +57,16 @@ def boot_of(identity: str) -> str:
 def fields_behind_name(stat_line: bytes) -> List[bytes]:
     """The fields of /proc/<pid>/stat from the state on; the name before them may hold spaces and parentheses."""
     return stat_line[stat_line.rindex(b")") + 1 :].split()
+
+
+def _stat_after_exec(pid: int) -> bytes:
+    deadline = time.monotonic() + _EXEC_SECONDS
+    while True:
+        with open(f"/proc/{pid}/stat", "rb") as source:
+            line = source.read()
+        if not line.partition(b" ")[2].startswith(_BEFORE_EXEC) or time.monotonic() > deadline:
+            return line
+        time.sleep(0.01)
 
 
 def _cwd(pid: int) -> str:

@@ -50,6 +50,8 @@ _PROPERTIES = (
     "Id",
     "LoadState",
     "ActiveState",
+    "SubState",
+    "NRestarts",
     "MainPID",
     "FragmentPath",
     "DropInPaths",
@@ -67,6 +69,8 @@ class Service:
     :param name: the unit's own name with its suffix, also where it was asked for by an alias
     :param load_state: systemd's word: ``loaded``, ``not-found``, ``masked``, ``bad-setting`` …
     :param active_state: systemd's word: ``active``, ``inactive``, ``failed`` …; ``unknown`` where systemd does not run
+    :param sub_state: systemd's word for a finer state: ``running``, ``start-pre``, ``auto-restart`` …
+    :param restarts: how often systemd has restarted it by itself since it was last started by somebody
     :param main_pid: 0 where nothing runs
     :param working_directory: effective, as loaded by systemd, or by the files where systemd does not run;
         empty: none is set, the process gets ``/``; ``~``: the home of ``user``
@@ -86,6 +90,8 @@ class Service:
     name: str
     load_state: str = "loaded"
     active_state: str = "unknown"
+    sub_state: str = ""
+    restarts: int = 0
     main_pid: int = 0
     working_directory: str = ""
     working_directory_optional: bool = False
@@ -131,6 +137,18 @@ def observe_service(name: str, root: Root, run: Run, live: bool) -> Service:
     :raises OperatorError: systemd does not answer, or a file of the service cannot be read
     """
     return _from_systemd(name, root, run) if live else _from_files(name, root)
+
+
+def why_not_running(service: Service) -> str:
+    """What systemd says of a service that does not run; empty for one that runs, or whose first start is not over yet.
+
+    One that ends at its start and is started again and again does not run, at whichever moment of that it is seen.
+    """
+    state = f"ActiveState={service.active_state}" + (f" ({service.sub_state})" if service.sub_state else "")
+    if service.active_state == "activating" and not service.sub_state.startswith("auto-restart"):
+        again = f"{state}, NRestarts={service.restarts}: it has ended and is started again"
+        return again if service.restarts else ""
+    return "" if service.process else f"{state}, no main process"
 
 
 def declared_working_directory(files: UnitFiles) -> WorkingDirectory:
@@ -191,6 +209,8 @@ def _from_systemd(name: str, root: Root, run: Run) -> Service:
         name=own_name,
         load_state=load_state,
         active_state=properties.get("ActiveState", "unknown"),
+        sub_state=properties.get("SubState", ""),
+        restarts=int(properties.get("NRestarts") or 0),
         main_pid=pid,
         working_directory=path,
         working_directory_optional=optional,

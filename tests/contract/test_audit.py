@@ -173,3 +173,39 @@ def test_a_stored_bundle_without_a_signature(deployment: Deployment, tmp_path: P
         assert {code for code, _ in codes_of(server)} == {"signature-missing"}
         found = audit_of(deployment, version)
     assert len(found["signature-missing"]["evidence"]) >= 1
+
+
+@pytest.mark.parametrize("directory", ["missing", "closed"])
+@pytest.mark.since(5, 14)
+def test_a_temporary_directory_that_is_not_writable(deployment: Deployment, tmp_path: Path, directory: str) -> None:
+    bundle = make_bundle(tmp_path, ID, "1.0.0")
+    deployment.put_into_store(bundle, ID)
+    with deployment.running(env={"TMPDIR": str(place_of(deployment, directory))}) as server:
+        assert {code for code, _ in codes_of(server)} == {"tmpdir-not-writable"}
+        refused = server.upload(bundle)
+        assert (refused.status, refused.error_id) == (500, "app.plugin.filesystem.app_error")
+
+
+@pytest.mark.parametrize("directory", ["missing", "closed"])
+@pytest.mark.since(5, 24)
+def test_a_socket_that_cannot_be_made(deployment: Deployment, directory: str) -> None:
+    path = place_of(deployment, directory) / "local.socket"
+    deployment.edit_service_settings(LocalModeSocketLocation=str(path))
+    server = deployment.server()
+    try:
+        server.start()
+        if server.version >= (9, 10):
+            assert server.wait_ended() != 0
+        else:
+            server.wait_log(f"listen unix {path}: ")
+        assert codes_of(server) == {("socket-not-made", "")}
+    finally:
+        server.clean_up()
+
+
+def place_of(deployment: Deployment, kind: str) -> Path:
+    """A directory that the server may not write in, or that is not there."""
+    path = deployment.root / kind
+    if kind == "closed":
+        path.mkdir(0o555)
+    return path

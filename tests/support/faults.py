@@ -97,6 +97,8 @@ FAULTS: List[Fault] = [
         "drop_in ProtectSystem=strict ReadWritePaths=$P/data ReadWritePaths=$P/logs "
         "ReadWritePaths=$P/config ReadWritePaths=$CL; again",
         "sandbox-read-only",
+        "tmpdir-not-writable",
+        "socket-hidden",
     ),
     _fault("disk-full", "small $PL size=2M"),
     _fault("inodes-full", "small $PL size=100M,nr_inodes=200"),
@@ -112,6 +114,16 @@ FAULTS: List[Fault] = [
         "drop_in RootDirectory=/srv; systemctl daemon-reload",
         "working-directory-missing",
         notes=("sandbox-other-root",),
+    ),
+    _fault(
+        "start-fails",  # and is tried again later
+        "drop_in ExecStartPre=/bin/false RestartSec=60; again",
+        "service-not-running",
+    ),
+    _fault(
+        "start-fails-at-once",  # and is tried again, for ever
+        "drop_in ExecStart= ExecStart=/bin/false RestartSec=0 '[Unit]' StartLimitIntervalSec=0; again",
+        "service-not-running",
     ),
     _fault("unit-not-reloaded", "drop_in Environment=A=b"),
     _fault("account-missing", "drop_in User=nobody-there; systemctl daemon-reload"),

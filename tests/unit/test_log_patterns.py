@@ -105,6 +105,7 @@ QUOTED: List[Tuple[str, str, str, str]] = [
 
 # Message, fields, finding, plugin: what servers say, rendered below in every format. To 4.9 there are no fields.
 A = "com.example.a"
+TEMPORARY = "installPluginLocally: Encountered filesystem error."
 SAID: List[Tuple[str, Dict[str, str], str, str]] = [
     ("Failed to start up plugins", {"error": "mkdir ./plugins: permission denied"}, "directory-not-writable", ""),
     ("Failed to start up plugins", {"error": "mkdir ./plugins: read-only file system"}, "mount-read-only", ""),
@@ -112,6 +113,28 @@ SAID: List[Tuple[str, Dict[str, str], str, str]] = [
     ("Failed to start up plugins", {"error": "mkdir ./plugins: operation not permitted"}, "immutable", ""),
     ("Failed to start up plugins", {"error": "mkdir ./client/plugins: not a directory"}, "not-a-directory", ""),
     ("Failed to start up plugins", {"error": "something new"}, "plugin-system-off", ""),
+    ("listen unix /run/mm/local.socket: bind: permission denied", {}, "socket-not-made", ""),
+    (
+        "Failed to sync plugin from file store",
+        {
+            "plugin_id": A,
+            "error": f"{TEMPORARY}, stat /srv: no such file or directory",
+        },
+        "tmpdir-not-writable",
+        A,
+    ),
+    (
+        "Failed to sync plugin from file store",
+        {"error": f"{TEMPORARY}, mkdir /tmp/plugintmp10704262: read-only file system"},
+        "tmpdir-not-writable",
+        "",
+    ),
+    (
+        "Failed to sync plugin from file store",
+        {"error": f"{TEMPORARY}, mkdir /tmp/plugintmp1: no space left on device"},
+        "disk-full",
+        "",
+    ),
     ("Unable to get available plugins", {"error": "open plugins: permission denied"}, "directory-not-writable", ""),
     (
         "Unable to activate plugin",
@@ -223,6 +246,12 @@ SAID: List[Tuple[str, Dict[str, str], str, str]] = [
 ]
 # To 4.9 an activation's failure stands bare.
 BARE: List[Tuple[str, str, str]] = [
+    (
+        "failed to install prepackaged plugin: installPlugin: app.plugin.filesystem.app_error, "
+        "mkdir /tmp/plugintmp1601950: permission denied",
+        "tmpdir-not-writable",
+        "",
+    ),
     ("failed to start up plugins: mkdir ./client/plugins: no such file or directory", "working-directory-wrong", ""),
     ("failed to start up plugins: mkdir ./client/plugins: permission denied", "directory-not-writable", ""),
     ("failed to activate plugins: open ./plugins: permission denied", "directory-not-writable", ""),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Iterator
 
@@ -32,6 +34,27 @@ def test_directory_and_number(running: subprocess.Popen[bytes], tmp_path: Path) 
     found = read_process(running.pid)
     assert found is not None
     assert (found.pid, found.cwd) == (running.pid, str(tmp_path / "work"))
+
+
+def test_one_that_systemd_has_not_let_execute_its_command_yet_is_waited_for(tmp_path: Path) -> None:
+    """As systemd's child does: named like the command, in parentheses, it goes where the unit says, and executes it."""
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    child = f"""
+import ctypes, os
+ctypes.CDLL(None).prctl(15, b"(sleep)")
+open({str(go_on)!r}, "rb").read()
+os.chdir({str(tmp_path)!r})
+os.execvp("sleep", ["sleep", "60"])
+"""
+    with subprocess.Popen([sys.executable, "-c", child], cwd="/") as process, ThreadPoolExecutor(1) as pool:
+        with go_on.open("wb"):  # until the child waits there, under its new name
+            reading = pool.submit(read_process, process.pid)
+            assert not wait([reading], timeout=0.1).done
+        found = reading.result()
+        process.kill()
+    assert found is not None
+    assert found.cwd == str(tmp_path)
 
 
 def test_start_time(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._unit import (
     declared_working_directory,
     observe_service,
     systemd_is_running,
+    why_not_running,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,55 @@ def test_process_is_the_main_process(root: Path) -> None:
     found = from_systemd(root, Systemctl(ActiveState="active", MainPID=str(os.getpid())))
     assert found.process is not None
     assert (found.main_pid, found.process.cwd) == (os.getpid(), os.getcwd())
+
+
+@pytest.mark.parametrize(
+    ("active", "sub", "restarts", "runs"),
+    [
+        ("active", "running", 0, True),
+        ("active", "running", 3, True),  # it has ended, and then did not any more
+        ("activating", "start", 0, True),
+        ("reloading", "reload", 0, True),
+        ("deactivating", "stop-sigterm", 0, True),
+        ("activating", "start-pre", 0, False),
+    ],
+)
+def test_a_service_that_runs_or_starts(root: Path, active: str, sub: str, restarts: int, runs: bool) -> None:
+    unit(root)
+    pid = os.getpid() if runs else 0
+    systemctl = Systemctl(ActiveState=active, SubState=sub, NRestarts=str(restarts), MainPID=str(pid))
+    assert why_not_running(from_systemd(root, systemctl)) == ""
+
+
+@pytest.mark.parametrize(
+    ("active", "sub", "restarts", "runs", "why"),
+    [
+        ("inactive", "dead", 0, False, "ActiveState=inactive (dead), no main process"),
+        ("failed", "failed", 5, False, "ActiveState=failed (failed), no main process"),
+        ("active", "exited", 0, False, "ActiveState=active (exited), no main process"),
+        ("activating", "auto-restart", 0, False, "ActiveState=activating (auto-restart), no main process"),
+        (
+            "activating",
+            "auto-restart-queued",
+            1,
+            False,
+            "ActiveState=activating (auto-restart-queued), no main process",
+        ),
+        (
+            *("activating", "start", 2, True),
+            "ActiveState=activating (start), NRestarts=2: it has ended and is started again",
+        ),
+        (
+            *("activating", "start-pre", 2, False),
+            "ActiveState=activating (start-pre), NRestarts=2: it has ended and is started again",
+        ),
+    ],
+)
+def test_a_service_that_does_not_run(root: Path, active: str, sub: str, restarts: int, runs: bool, why: str) -> None:
+    unit(root)
+    pid = os.getpid() if runs else 0
+    systemctl = Systemctl(ActiveState=active, SubState=sub, NRestarts=str(restarts), MainPID=str(pid))
+    assert why_not_running(from_systemd(root, systemctl)) == why
 
 
 @pytest.mark.parametrize(

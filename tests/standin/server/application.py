@@ -55,6 +55,7 @@ class Application:
             self._config.load()
         except ConfigError as error:
             raise StartError(str(error)) from error
+        self._require_socket_directory()
         self._log.open(self._config.effective["LogSettings"], self._search.directory("logs"))
         self._say_where()
         self._require_translations()
@@ -93,6 +94,18 @@ class Application:
         else:
             self._log.info(f"Loaded config file from {self._config.path}")
 
+    def _require_socket_directory(self) -> None:
+        settings = self._config.effective["ServiceSettings"]
+        if not (self._traits.needs_its_socket and settings["EnableLocalMode"]):
+            return
+        directory = os.path.dirname(settings["LocalModeSocketLocation"])
+        if not os.path.isdir(directory):
+            raise StartError(
+                "Error: failed to load configuration: failed to create store: unable to load on store creation: "
+                "invalid config: Config.IsValid: Unable to locate local socket file directory., "
+                f"stat {directory}: no such file or directory"
+            )
+
     def _require_translations(self) -> None:
         if self._search.directory("i18n") is None:
             code = 0 if self._traits.ends_well_without_translations else 1
@@ -114,7 +127,10 @@ class Application:
                 server.listen_socket(path)
                 self._log.info("Local mode server is listening", socket=path)
             except OSError as error:
-                self._log.critical(f"listen unix {path}: {str(error.strerror).lower()}")
+                failed = f"listen unix {path}: bind: {str(error.strerror).lower()}"
+                self._log.critical(f"Error starting server, err:{failed}: {failed}")
+                if self._traits.needs_its_socket:
+                    raise StartError(failed) from error
         if self._traits.reloads_at_start:
             for _ in range(2):  # a failed start of the plugin system is tried again each time
                 self._plugins.config_changed(self._config.effective, self._config.effective)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 from typing import List, Optional
@@ -39,6 +40,16 @@ def mkdir(path: str, mode: int) -> None:
         os.mkdir(path, mode)
     except OSError as error:
         raise PathError("mkdir", path, _errno(error)) from error
+
+
+def mkdir_temp(prefix: str) -> str:
+    """In $TMPDIR or /tmp, and nowhere else."""
+    base = os.environ.get("TMPDIR") or "/tmp"
+    if not os.path.exists(base):
+        raise PathError("stat", base, errno.ENOENT)
+    path = clean_join(base, f"{prefix}{secrets.randbelow(2**32)}")
+    mkdir(path, 0o700)
+    return path
 
 
 def mkdir_all(path: str, mode: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import tempfile
 import threading
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -16,7 +15,7 @@ from .embedded import EMBEDDED, unpack_embedded
 from .environment import Bundle, Environment
 from .errors import AppError
 from .file_store import FileStore, bundle_name, signature_name
-from .gofs import GoError, PathError, clean_join, copy_dir, mkdir, remove_all, write_file
+from .gofs import GoError, PathError, clean_join, copy_dir, mkdir, mkdir_temp, remove_all, write_file
 from .logs import Log
 from .manifest import Manifest, strict_version
 from .search import Search
@@ -207,7 +206,13 @@ class PluginSystem:
     def _install_locally(self, content: bytes, strategy: str) -> Optional[Manifest]:
         where = "installPlugin"
         self.require_environment(where)
-        temporary = tempfile.mkdtemp(prefix="plugintmp")
+        try:
+            temporary = mkdir_temp("plugintmp")
+        except GoError as error:
+            message = "Encountered filesystem error."
+            raise AppError(
+                "installPluginLocally", "app.plugin.filesystem.app_error", message, 500, str(error)
+            ) from error
         try:
             try:
                 manifest, extracted = open_bundle(io.BytesIO(content), temporary, self._traits, self._log.warn)
@@ -421,7 +426,7 @@ class PluginSystem:
             with open(path + ".sig", "rb") as stream:
                 if not self._signature_is_good(content, stream.read()):
                     raise GoError(f"Prepackaged plugin signature verification failed for {path} using {path}.sig")
-        temporary = tempfile.mkdtemp(prefix="plugintmp")
+        temporary = mkdir_temp("plugintmp")
         try:
             manifest, _ = open_bundle(io.BytesIO(content), temporary, self._traits, self._log.warn)
         finally:

@@ -60,6 +60,7 @@ class Traits:
 
         # Local mode
         self.local_mode = version >= (5, 24)
+        self.needs_its_socket = version >= (9, 10)  # 5.36 does not; what is between was not looked at
         self.socket_reload = version >= (6, 0)
 
         # Plugin API
