@@ -269,13 +269,13 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
-from ..module_utils._api_plugin_set import plugin_set_class
 from ..module_utils._delivery import clear_deliveries
 from ..module_utils._ensure import ensure
 from ..module_utils._module import answer, node_to_change, warn
 from ..module_utils._node import Node
 from ..module_utils._node_downloads import NodeDownloads
 from ..module_utils._node_options import NODE_ARGUMENTS
+from ..module_utils._plugin_sets import plugin_set_class
 from ..module_utils._run_lock import FILE_NAME as LOCK
 from ..module_utils._run_lock import RunLock
 from ..module_utils._source_options import SOURCE_ARGUMENTS

@@ -295,7 +295,6 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._api_plugin_set import plugin_set_class
 from ..module_utils._checkpoint import DIRECTORY, Checkpoints
 from ..module_utils._directories import DEFAULT_MODE, Directories
 from ..module_utils._errors import OperatorError
@@ -304,6 +303,7 @@ from ..module_utils._node import Node
 from ..module_utils._node_options import NODE_ARGUMENTS
 from ..module_utils._node_report import NodeReport
 from ..module_utils._plugin_set import PluginSet
+from ..module_utils._plugin_sets import plugin_set_class
 from ..module_utils._plugin_settings import wanted_value
 from ..module_utils._run_lock import FILE_NAME, RunLock
 from ..module_utils._service_directory import ServiceDirectory

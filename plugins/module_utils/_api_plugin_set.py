@@ -14,14 +14,13 @@ import contextlib
 import json
 import os
 import posixpath
-from typing import Any, Dict, List, Mapping, Set, Type
+from typing import Any, Dict, List, Mapping, Set
 
 from ._difference import Tracker
 from ._errors import OperatorError
 from ._files import write_atomic
 from ._filestore import StoredBundle
 from ._installed import Installed, PluginDirectory
-from ._node import Node
 from ._plugin_set import PluginSet
 from ._plugin_ways import PluginWays
 from ._plugins_found import PluginsFound
@@ -76,11 +75,6 @@ class UploadRecord:
 
 def _is_upload(item: Any) -> bool:
     return isinstance(item, dict) and all(isinstance(item.get(key), str) for key in ("version", "sha256", "tree"))
-
-
-def plugin_set_class(node: Node) -> Type[PluginSet]:
-    """How the plugins of this node are seen and changed."""
-    return ApiPluginSet if node.api_only else PluginSet
 
 
 class ApiWays(PluginWays):

@@ -10,8 +10,9 @@ from typing import Optional
 
 from ._bundle_folder import BundleFolder
 from ._installed import Installed
-from ._installer import Installer, Work, plugin_directory, remove_directories, save_states
+from ._installer import Installer, plugin_directory, remove_directories, save_states
 from ._node import Node
+from ._plugin_work import Work
 from ._uploader import Uploader, refuse_unexecutable
 from ._wanted_plugin import WantedPlugin
 

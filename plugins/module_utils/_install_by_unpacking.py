@@ -10,9 +10,10 @@ import posixpath
 from typing import Optional
 
 from ._installed import Installed
-from ._installer import Installer, Work, plugin_directory, remove_directories, save_states
+from ._installer import Installer, plugin_directory, remove_directories, save_states
 from ._node import Node
 from ._plugin_refusals import refuse_unpacking
+from ._plugin_work import Work
 from ._wanted_plugin import WantedPlugin
 
 

@@ -10,7 +10,8 @@ import functools
 from typing import Any, Callable, Mapping, Optional
 
 from ._installed import Installed
-from ._installer import Installer, Work
+from ._installer import Installer
+from ._plugin_work import Work
 from ._uploader import Uploader
 from ._wanted_plugin import WantedPlugin
 

@@ -65,17 +65,28 @@ def scan_plugins(directory: str, root: Root, cache: Optional[DigestCache]) -> Pl
         ) from error
 
 
+def find_plugins(directory: str, root: Root) -> Dict[str, Manifest]:
+    """Host path of each plugin -> its manifest, without a look at its other files."""
+    return _manifests(root.real(root.resolve(directory)), directory, {})
+
+
+def _manifests(real: str, directory: str, unreadable: Dict[str, str]) -> Dict[str, Manifest]:
+    found = {}
+    for name in _candidates(real):
+        path = os.path.join(directory, name)
+        try:
+            found[path] = read_manifest(os.path.join(real, name), path)
+        except OperatorError as error:
+            unreadable[path] = str(error)
+    return found
+
+
 def _scan(real: str, directory: str, cache: Optional[DigestCache]) -> PluginDirectory:
     found: Dict[str, Installed] = {}
     places: Dict[str, List[str]] = {}
     unreadable: Dict[str, str] = {}
-    for name in _candidates(real):
-        path = os.path.join(directory, name)
-        try:
-            manifest = read_manifest(os.path.join(real, name), path)
-        except OperatorError as error:
-            unreadable[path] = str(error)
-            continue
+    for path, manifest in _manifests(real, directory, unreadable).items():
+        name = os.path.basename(path)
         try:
             tree = read_tree(os.path.join(real, name), cache)
         except FileNotFoundError:  # a running server replaces it at this moment

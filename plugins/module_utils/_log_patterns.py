@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Pattern, Tuple
+from typing import List, Optional, Tuple
 
 from ._log_line import LogLine
 
@@ -49,13 +49,13 @@ class Meaning:
 
 @dataclass(frozen=True)
 class _Known:
-    pattern: Pattern[str]
+    pattern: str  # compiled when it is first looked for
     code: str
     causes: Tuple[str, ...] = ()
 
 
 def _known(pattern: str, code: str, *causes: str) -> _Known:
-    return _Known(re.compile(pattern, re.DOTALL), code, causes)
+    return _Known(pattern, code, causes)
 
 
 # The first that fits counts: what names its cause stands before what does not.
@@ -209,8 +209,10 @@ def meaning_of(line: LogLine) -> Optional[Meaning]:
     """What the line means; None if it is not known to mean anything wrong."""
     if line.level in ("debug", "trace") and "Deactivating" not in line.text:
         return None
+    if _VERSION.search(line.text) or _START.search(line.text):  # most logs know no other: the patterns are spared
+        return None
     for known in _KNOWN:
-        match = known.pattern.search(line.text)
+        match = re.search(known.pattern, line.text, re.DOTALL)
         if match:
             named = match.groupdict()
             return Meaning(known.code, known.causes, named.get("path") or "", _plugin(line, named.get("id") or ""))

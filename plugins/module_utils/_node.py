@@ -104,7 +104,7 @@ class Node:
     def service(self) -> Service:
         """The systemd service, from systemd where it runs, else from the unit files alone."""
         self.refuse_api_only("the service")
-        return self._once(
+        return self.once(
             "service",
             lambda: observe_service(self.service_name, self.root, self.run, live=systemd_is_running(self.root)),
         )
@@ -121,7 +121,7 @@ class Node:
         :raises OperatorError: it does not exist
         """
         group = self.options.service_group or (None if self.options.service_user else self.service.group) or None
-        return self._once("account", lambda: find_account(self.user_name, group, self.root))
+        return self.once("account", lambda: find_account(self.user_name, group, self.root))
 
     @property
     def what_runs(self) -> str:
@@ -141,7 +141,7 @@ class Node:
 
         :raises OperatorError: the option ``config_path`` names a file that the server does not read
         """
-        return self._once("config_source", self._find_config_source)
+        return self.once("config_source", self._find_config_source)
 
     @property
     def config(self) -> ConfigDocument:
@@ -149,7 +149,7 @@ class Node:
 
         :raises OperatorError: the server reads no file, or the file cannot be read or parsed
         """
-        return self._once("config", self._read_config)
+        return self.once("config", self._read_config)
 
     @property
     def server(self) -> Optional[Server]:
@@ -159,22 +159,22 @@ class Node:
     @property
     def socket_server(self) -> Optional[Server]:
         """The running server behind its local-mode socket; None where it does not answer there."""
-        return self._once("socket_server", self._find_socket_server)
+        return self.once("socket_server", self._find_socket_server)
 
     @property
     def api_server(self) -> Optional[Server]:
         """The running server behind ``api_url``; None where none is given, or it does not answer."""
-        return self._once("api_server", self._find_api_server)
+        return self.once("api_server", self._find_api_server)
 
     @property
     def version(self) -> Optional[ServerVersion]:
         """The running server's version as it says itself, else the option ``server_version``, else None."""
-        return self._once("version", self._find_version)
+        return self.once("version", self._find_version)
 
     @property
     def plugin_system(self) -> str:
         """``on``, ``off`` (disabled, or its start-up failed) or ``unknown`` (no server answers)."""
-        return self._once("plugin_system", self._ask_plugin_system)
+        return self.once("plugin_system", self._ask_plugin_system)
 
     @property
     def pending_restart(self) -> List[str]:
@@ -197,7 +197,8 @@ class Node:
         own = ("nodes", urllib.parse.quote(self.options.api_url or "", safe="")) if self.api_only else ()
         return self.root.real(posixpath.join(self.state_dir, *own, name))
 
-    def _once(self, name: str, ask: Callable[[], T]) -> T:
+    def once(self, name: str, ask: Callable[[], T]) -> T:
+        """What ``ask`` answers, asked once until :meth:`forget`."""
         if name not in self._known:
             self._known[name] = ask()
         return self._known[name]
@@ -259,7 +260,7 @@ class Node:
     @property
     def live_config(self) -> Optional[Dict[str, Any]]:
         """The running server's effective configuration; None where none answers."""
-        return self._once("live config", lambda: self.server.get_config() if self.server else None)
+        return self.once("live config", lambda: self.server.get_config() if self.server else None)
 
     def section(self, name: str) -> Optional[Dict[str, Any]]:
         """A section of the configuration as the process has it, keys in lower case: the environment wins.

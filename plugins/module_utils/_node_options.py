@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
-from ._api_access import ApiAccess
 from ._errors import OperatorError
+
+if TYPE_CHECKING:
+    from ._api_access import ApiAccess
 
 # The options that every module takes; documented in plugins/doc_fragments/node.py.
 NODE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
@@ -91,6 +93,8 @@ class NodeOptions:
         :raises OperatorError: it is given in part or wrongly
         """
         if self.api_url:
+            from ._api_access import ApiAccess  # without an address a plan shall be quick
+
             return ApiAccess(
                 self.api_url,
                 self.api_token or "",

@@ -26,13 +26,12 @@ from ._plugin_settings import enabled_ids
 from ._plugin_ways import PluginWays
 from ._plugin_work import PluginWork, aspects_of
 from ._plugins_found import PluginsFound
-from ._prepackaged import PREPACKAGED_SINCE, Prepackaged, PrepackagedBundle
+from ._prepackaged import Prepackaged, PrepackagedBundle
 from ._server_errors import ServerError
 from ._settings import expected_plugin_settings, read_plugin_settings
 from ._store import Store
-from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, PREPACKAGED, UNPACK, UPLOAD, Strategy
+from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, PREPACKAGED, PREPACKAGED_SINCE, UNPACK, UPLOAD, Strategy
 from ._tree import DigestCache, describe_changes, tree_digest
-from ._unpacker import clear_staging
 from ._wanted_plugin import WantedPlugin
 
 if TYPE_CHECKING:
@@ -338,6 +337,8 @@ class PluginSet(Concern[PluginsFound]):
         self._node.forget()
 
     def tidy(self) -> None:
+        from ._unpacker import clear_staging  # a plan changes nothing, and shall be quick
+
         real = self._node.root.real(self._node.root.resolve(self._directory))
         if os.path.isdir(real):
             clear_staging(real)

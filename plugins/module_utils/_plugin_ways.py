@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ._filestore import Filestore
-from ._installer import Installer, save_state_in_file
 from ._node import Node
 from ._plugin_settings import SECTION, takes_uploads
 from ._plugins_found import PluginsFound
@@ -18,6 +17,9 @@ from ._prepackaged import Prepackaged
 from ._settings import refuses_to_save
 from ._strategy import AUTO, FILESTORE, PREPACKAGED, UNPACK, UPLOAD, Strategy, choose
 from ._wanted_plugin import WantedPlugin
+
+if TYPE_CHECKING:
+    from ._installer import Installer
 
 Expected = Callable[[], Mapping[str, Any]]
 
@@ -104,6 +106,7 @@ class PluginWays:
         from ._install_at_next_start import AtNextStart
         from ._install_by_unpacking import ByUnpacking
         from ._install_by_upload import ByUpload
+        from ._installer import save_state_in_file
         from ._server_log import last_words
         from ._uploader import Uploader
 

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 from ._difference import Tracker
-from ._installer import Work
+from ._installed import Installed
 from ._next_start import signature_of
 from ._plugin_ways import PluginWays
 from ._plugins_found import PluginsFound
@@ -18,6 +19,39 @@ from ._wanted_plugin import WantedPlugin
 
 _FILES_DIFFER = ("version", "files", "stored")
 ASPECTS = (*_FILES_DIFFER, "prepackaged", "enabled", "active")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done on one node.
+
+    :param install: plugins whose bundle must get to the server
+    :param touched: plugins that differ in anything, those to be removed too
+    :param running: plugins that the server shall run at the end
+    :param states: id -> enabled, where it differs
+    :param installed: id -> what lies in the plugin directory
+    :param enabled: id -> state that was found
+    :param bundle: path in the node's store
+    :param tree: digest of the files of a bundle
+    :param signature: detached signature of a bundle, None if it has none
+    :param kept: path in the node's store of a bundle of the plugin as it is installed; empty if there is none
+    """
+
+    install: Sequence[WantedPlugin]
+    touched: Sequence[WantedPlugin]
+    running: Sequence[WantedPlugin]
+    states: Mapping[str, bool]
+    installed: Mapping[str, Installed]
+    enabled: Mapping[str, bool]
+    bundle: Callable[[WantedPlugin], str]
+    tree: Callable[[WantedPlugin], str]
+    signature: Callable[[WantedPlugin], Optional[bytes]]
+    kept: Callable[[WantedPlugin], str]
+
+    @property
+    def gone(self) -> Sequence[WantedPlugin]:
+        """Plugins to be removed that are installed."""
+        return [plugin for plugin in self.touched if not plugin.present and plugin.id in self.installed]
 
 
 class PluginWork:

@@ -23,11 +23,11 @@ from ._bundle_folder import SIGNATURE, SUFFIX, BundleFolder
 from ._bundle_manifest import manifest_of
 from ._node import Node
 from ._plugin_version import is_newer
+from ._strategy import PREPACKAGED_SINCE
 from ._tree import DigestCache
 from ._version import ServerVersion
 
 FOLDER = "prepackaged_plugins"
-PREPACKAGED_SINCE = ServerVersion(5, 2)
 ONLY_NEWER_SINCE = ServerVersion(5, 20)
 SIGNED_SINCE = ServerVersion(10, 11)
 AUTOMATIC, REQUIRE_SIGNATURE = "AutomaticPrepackagedPlugins", "RequirePluginSignature"

@@ -13,14 +13,12 @@ import os
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence
 
-from ._installed import Installed, read_manifest, scan_plugins
+from ._installed import find_plugins
 from ._manifest import Manifest
 from ._node import Node
-from ._plugin_set import CACHE
 from ._process import fields_behind_name
 from ._server import Server, ServerError, ServerUnreachable
 from ._settings import read_plugin_settings
-from ._tree import DigestCache
 from ._wanted_plugin import WantedPlugin
 
 SERVER, WEB_PART, PROCESS = "the server's list of plugins", "its web part as browsers get it", "its process"
@@ -58,23 +56,23 @@ def executables_of_children(pid: int, proc: str = "/proc") -> List[str]:
 
 
 def evidence_of(
-    plugin: Installed, version: str, real: str, webapps: Optional[Mapping[str, str]], programs: List[str]
+    manifest: Manifest, version: str, real: str, webapps: Optional[Mapping[str, str]], programs: List[str]
 ) -> Evidence:
     """What speaks for it that the server runs this plugin in this version.
 
+    :param manifest: of what is installed
     :param real: where this process finds the plugin's directory
     :param webapps: id -> version of what browsers are given; None where nobody answers, or plugins are off
     :param programs: what :func:`executables_of_children` found of the server
     """
-    manifest = read_manifest(real, plugin.path)
     if manifest.webapp_bundle:
-        found = (webapps or {}).get(plugin.id)
+        found = (webapps or {}).get(manifest.id)
         if found != version:
             return Evidence(False, WEB_PART, f"version {found}" if found else "none is given")
     if _has_binary(real, manifest):
         place = os.path.realpath(real) + os.sep
         runs = any(program.startswith(place) for program in programs)
-        return Evidence(runs, PROCESS, "" if runs else f"no child of the server runs a program of {plugin.path}")
+        return Evidence(runs, PROCESS, "" if runs else f"no child of the server runs a program of {real}")
     return Evidence(True, WEB_PART) if manifest.webapp_bundle else Evidence(None, NOTHING)
 
 
@@ -102,20 +100,14 @@ def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
         return {plugin_id: _told(active.get(plugin_id), version) for plugin_id, version in ids.items()}
     assert process is not None  # noqa: S101 - an API alone answers, or does not run
     directory = node.resolve(read_plugin_settings(node)["Directory"])
-    installed = scan_plugins(directory, node.root, DigestCache(node.state_path(CACHE))).plugins
     webapps = _webapps(node)
     programs = executables_of_children(process.pid)
     return {
-        plugin_id: evidence_of(
-            plugin,
-            plugin.version if version is None else version,
-            node.root.real(plugin.path),
-            webapps,
-            programs,
+        manifest.id: evidence_of(
+            manifest, ids[manifest.id] or manifest.version, node.root.real(path), webapps, programs
         )
-        for plugin_id, version in ids.items()
-        for plugin in [installed.get(plugin_id)]
-        if plugin is not None
+        for path, manifest in find_plugins(directory, node.root).items()
+        if manifest.id in ids
     }
 
 

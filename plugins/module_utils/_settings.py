@@ -88,6 +88,10 @@ def read_plugin_settings(node: Node) -> Dict[str, Any]:
 
     :raises OperatorError: neither file nor server can be read
     """
+    return dict(node.once("plugin settings", lambda: _effective_settings(node)))
+
+
+def _effective_settings(node: Node) -> Dict[str, Any]:
     overrides = {name: item.value for name, item in node.config_source.overrides_for(node.version).items()}
     if node.config_source.kind != FILE and node.server is not None:
         return effective(_live_section(node.live_config or {}, node.server), overrides, node.version)

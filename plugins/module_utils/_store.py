@@ -4,8 +4,8 @@
 # PRIVATE: may change between minor releases without notice.
 """The bundles that a node has, each under its sha256: none is sent or read twice.
 
-Beside ``<sha256>.tar.gz`` lies ``<sha256>.json``, what :func:`read_bundle` found in it, and ``<sha256>.sig``, its
-detached signature, if it came with one.
+Beside ``<sha256>.tar.gz`` lies ``<sha256>.json``, what :func:`_bundle.read_bundle` found in it, and
+``<sha256>.sig``, its detached signature, if it came with one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import os
 import re
 import shutil
 import tarfile
-from typing import IO, Any, BinaryIO, Callable, Dict, List, Optional
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Callable, Dict, List, Optional
 
-from ._bundle import Bundle, read_bundle
 from ._errors import OperatorError
 from ._files import create_atomic, fsync_directory, write_atomic
 from ._manifest import Manifest
 from ._tree import FileEntry, tree_digest
+
+if TYPE_CHECKING:
+    from ._bundle import Bundle
 
 _SUFFIX = ".tar.gz"
 _SIGNATURE = ".sig"
@@ -67,7 +69,7 @@ class Store:
         :raises OperatorError: it is not the bundle that was wanted, or not a sound one; nothing was changed
         """
         target = self.path(sha256)
-        bundle = read_bundle(source)
+        bundle = _read(source)
         _compare(sha256, bundle.sha256, source)
         receiving = os.path.join(self._directory, _RECEIVING)
         try:
@@ -88,7 +90,7 @@ class Store:
         try:
             self._make()
             create_atomic(packing, fill, mode=_FILE_MODE)
-            bundle = read_bundle(packing)
+            bundle = _read(packing)
             if (bundle.manifest.id, bundle.tree) != (plugin_id, tree):
                 os.unlink(packing)
                 raise OperatorError(
@@ -154,7 +156,7 @@ class Store:
         receiving = os.path.join(self._directory, _RECEIVING)
         create_atomic(receiving, lambda out: shutil.copyfileobj(packed, out, _CHUNK), mode=_FILE_MODE)
         try:
-            bundle = read_bundle(receiving)
+            bundle = _read(receiving)
             _compare(sha256, bundle.sha256, f"{sha256}{_SUFFIX}")
         except OperatorError:
             os.unlink(receiving)
@@ -178,7 +180,7 @@ class Store:
         indexed = self._read_index(sha256)
         if indexed is not None:
             return indexed
-        found = read_bundle(self.path(sha256))
+        found = _read(self.path(sha256))
         _compare(sha256, found.sha256, self.path(sha256))
         return found
 
@@ -243,7 +245,16 @@ class Store:
         return bundle if bundle.size == size and tree_digest(bundle.files) == bundle.tree else None
 
 
+def _read(path: str) -> Bundle:
+    """As :func:`_bundle.read_bundle`, loaded where there is a bundle to read: a plan shall be quick."""
+    from . import _bundle
+
+    return _bundle.read_bundle(path)
+
+
 def _parsed(sha256: str, content: Dict[str, Any]) -> Bundle:
+    from ._bundle import Bundle
+
     if content["format"] != _FORMAT:
         raise ValueError("another format")
     manifest = content["manifest"]

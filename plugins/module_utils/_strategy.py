@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ._errors import OperatorError
-from ._prepackaged import PREPACKAGED_SINCE
 from ._version import ServerVersion
 
 UNPACK = "unpack"
@@ -23,6 +22,8 @@ STRATEGIES = (AUTO, UPLOAD, FILESTORE, UNPACK, PREPACKAGED)
 # From 10.5 on unpacking is documented as unsupported; from 11.0 the server deletes what it did not install itself.
 UNPACK_UNSUPPORTED_SINCE = ServerVersion(10, 5)
 UNPACK_DELETED_SINCE = ServerVersion(11, 0)
+# From 5.2 on the server brings plugins along in a folder.
+PREPACKAGED_SINCE = ServerVersion(5, 2)
 # From 5.14 on the server installs from its filestore at every start.
 FILESTORE_SINCE = ServerVersion(5, 14)
 

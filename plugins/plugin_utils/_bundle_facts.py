@@ -12,7 +12,6 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from ..module_utils._bundle import read_bundle
 from ..module_utils._files import write_atomic
 
 # Raised when what is kept of a bundle changes its meaning, so that nothing older is believed.
@@ -58,6 +57,8 @@ class BundleFacts:
         entry = self._entries.get(path)
         if entry is not None and entry["stamp"] == stamp:
             return dict(entry["facts"])
+        from ..module_utils._bundle import read_bundle  # most often nothing is to be read: a plan shall be quick
+
         bundle = read_bundle(path)
         facts = {
             "id": bundle.manifest.id,

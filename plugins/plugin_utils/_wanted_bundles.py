@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._wanted_plugin import WantedPlugin
 from ._bundle_facts import BundleFacts, facts_path
 from ._bundle_sources import BundleSources, Find, Resolved, SourceOptions
 from ._entry import Entry, parse_entry
-from ._lock import Lock, read_lock
+
+if TYPE_CHECKING:
+    from ._lock import Lock
 
 _SUFFIX = ".tar.gz"
 
@@ -46,12 +48,18 @@ def wanted_plugins(
     :raises OperatorError: an entry is wrong, contradicts its bundle or the lock file, or stands twice
     """
     options = options or SourceOptions()
-    lock = read_lock(options.lock) if options.lock else None
+    lock = _read_lock(options.lock) if options.lock else None
     resolved = Wanted(find, facts, options, lock).all(entries)
     if lock is not None:
         for found in resolved:
             lock.refuse_contradiction(found.plugin, found.entry.where)
     return [found.plugin for found in resolved], {found.plugin.sha256: found.path for found in resolved if found.path}
+
+
+def _read_lock(path: str) -> Lock:
+    from ._lock import read_lock  # brings a reader of YAML along: a plan without it shall be quick
+
+    return read_lock(path)
 
 
 class Wanted:

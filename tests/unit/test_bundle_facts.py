@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils import _bundle
 from ansible_collections.plugops.mattermost.plugins.plugin_utils import _bundle_facts
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundle_facts import BundleFacts, cache_directory
 
@@ -41,13 +42,13 @@ def short_tick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _count_reads(monkeypatch: pytest.MonkeyPatch) -> List[str]:
     reads: List[str] = []
-    real = _bundle_facts.read_bundle
+    real = _bundle.read_bundle
 
     def read_bundle(path: str) -> Any:
         reads.append(path)
         return real(path)
 
-    monkeypatch.setattr(_bundle_facts, "read_bundle", read_bundle)
+    monkeypatch.setattr(_bundle, "read_bundle", read_bundle)
     return reads
 
 

@@ -11,7 +11,8 @@ from support.playbooks import REPOSITORY
 COLLECTION = "ansible_collections.plugops.mattermost.plugins"
 # An audit, a comparison of nodes, bundles on their way, manifests in YAML.
 FOR_OTHERS = ("_audit", "_finding_codes", "_log_patterns", "_comparable", "_checkpoint_take", "_uploader")
-FOR_OTHERS += ("_install_by_upload", "_downloads", "_transfer", "_yaml")
+FOR_OTHERS += ("_install_by_upload", "_installer", "_unpacker", "_downloads", "_transfer", "_yaml")
+FOR_OTHERS += ("_bundle", "_archive", "_gunzip", "_api_access", "_api_plugin_set")
 
 
 def test_the_module_of_a_plan_loads_nothing_that_only_others_need() -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._installed import Installed, scan_plugins
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._installed import read_manifest
 from ansible_collections.plugops.mattermost.plugins.module_utils._running_plugins import (
     NOTHING,
     PROCESS,
@@ -26,15 +25,15 @@ from support.bundles import SERVER_EXECUTABLE, make_bundle
 ID = "com.example.a"
 
 
-def install(directory: Path, webapp: bool, program: Optional[Path]) -> Installed:
-    """A plugin, unpacked; its server part is a copy of a program, or a script."""
+def install(directory: Path, webapp: bool, program: Optional[Path]) -> str:
+    """The directory of a plugin, unpacked; its server part is a copy of a program, or a script."""
     bundle = make_bundle(directory, ID, "1.1.0", webapp=webapp, server=True)
     plugins = directory / "plugins"
     with tarfile.open(bundle) as archive:
         archive.extractall(plugins)
     if program is not None:
         shutil.copy(program, plugins / ID / SERVER_EXECUTABLE)
-    return scan_plugins(str(plugins), Root(None), None).plugins[ID]
+    return str(plugins / ID)
 
 
 @pytest.fixture
@@ -45,41 +44,44 @@ def sleep() -> Path:
 
 
 @pytest.fixture
-def child(tmp_path: Path, sleep: Path) -> Iterator[Installed]:
+def child(tmp_path: Path, sleep: Path) -> Iterator[str]:
     """A plugin whose server part is a child of this process."""
     plugin = install(tmp_path, False, sleep)
-    process = subprocess.Popen([os.path.join(plugin.path, SERVER_EXECUTABLE), "60"])
+    process = subprocess.Popen([os.path.join(plugin, SERVER_EXECUTABLE), "60"])
     yield plugin
     process.kill()
     process.wait()
 
 
-def look_at(plugin: Installed, webapps: Optional[Dict[str, str]] = None) -> Evidence:
-    return evidence_of(plugin, "1.1.0", plugin.path, webapps, executables_of_children(os.getpid()))
+def look_at(plugin: str, webapps: Optional[Dict[str, str]] = None, server: int = 0) -> Evidence:
+    """
+    :param server: number of the server's process; default: this one
+    """
+    programs = executables_of_children(server or os.getpid())
+    return evidence_of(read_manifest(plugin, plugin), "1.1.0", plugin, webapps, programs)
 
 
-def test_a_child_that_runs_the_plugins_program(child: Installed) -> None:
+def test_a_child_that_runs_the_plugins_program(child: str) -> None:
     assert look_at(child) == Evidence(True, PROCESS)
 
 
-def test_a_child_that_runs_a_program_that_was_replaced(child: Installed, sleep: Path) -> None:
-    path = os.path.join(child.path, SERVER_EXECUTABLE)
+def test_a_child_that_runs_a_program_that_was_replaced(child: str, sleep: Path) -> None:
+    path = os.path.join(child, SERVER_EXECUTABLE)
     os.unlink(path)
     shutil.copy(sleep, path)
     found = look_at(child)
     assert (found.runs, found.by) == (False, PROCESS)
-    assert child.path in found.found
+    assert child in found.found
 
 
-def test_a_process_that_is_no_child_of_the_server(child: Installed) -> None:
-    programs = executables_of_children(os.getppid())
-    assert evidence_of(child, "1.1.0", child.path, None, programs).runs is False
+def test_a_process_that_is_no_child_of_the_server(child: str) -> None:
+    assert look_at(child, server=os.getppid()).runs is False
 
 
-def test_another_plugin_whose_name_begins_alike(child: Installed, tmp_path: Path, sleep: Path) -> None:
+def test_another_plugin_whose_name_begins_alike(child: str, tmp_path: Path, sleep: Path) -> None:
     shorter = tmp_path / "plugins" / "com.example"
-    shutil.copytree(child.path, shorter)
-    assert evidence_of(child, "1.1.0", str(shorter), None, executables_of_children(os.getpid())).runs is False
+    shutil.copytree(child, shorter)
+    assert look_at(str(shorter)).runs is False
 
 
 @pytest.mark.parametrize(

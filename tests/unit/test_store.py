@@ -48,7 +48,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(path)
         return read_bundle(path)
 
-    monkeypatch.setattr(_store, "read_bundle", count)
+    monkeypatch.setattr(_store, "_read", count)
     return seen
 
 
@@ -127,7 +127,7 @@ def test_a_bundle_that_changes_while_it_is_stored(store: Store, bundle: Path, mo
         bundle.write_bytes(b"something else")
         return found
 
-    monkeypatch.setattr(_store, "read_bundle", then_change)
+    monkeypatch.setattr(_store, "_read", then_change)
     with pytest.raises(OperatorError, match="not the one that was wanted"):
         store.add(wanted, str(bundle))
     assert store.list() == []
