@@ -39,6 +39,13 @@ options:
       - A relative one is below the directory that Ansible was started in. If it is empty no file is written.
     type: str
     default: ""
+  fail_on:
+    description:
+      - The status from which on RV(bad) is true. This module itself never fails on what was found, so that it can be
+        told before.
+    type: str
+    choices: [never, broken, drift]
+    default: never
   formats:
     description: Which of the files are written.
     type: list
@@ -76,6 +83,10 @@ exit_code:
   description: 0, 10 or 20, for the three.
   returned: success
   type: int
+bad:
+  description: Whether the status is as bad as O(fail_on) says, or worse.
+  returned: success
+  type: bool
 counts:
   description: Severity to number of findings.
   returned: success

@@ -14,14 +14,17 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._files import write_atomic
-from ..plugin_utils._audit import audit_of
+from ..plugin_utils._audit import BROKEN, DRIFT, audit_of
 from ..plugin_utils._audit_formats import junit, sarif, terminal_lines
 from ..plugin_utils._audit_page import page
 
 FORMATS = ("html", "json", "junit", "sarif")
+# What fails on what status.
+FAILS = {"never": (), "broken": (BROKEN,), "drift": (DRIFT, BROKEN)}
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},
     "directory": {"type": "str", "default": ""},
+    "fail_on": {"type": "str", "choices": list(FAILS), "default": "never"},
     "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
 }
 _NAMES = {"html": "audit.html", "json": "audit.json", "junit": "audit.junit.xml", "sarif": "audit.sarif"}
@@ -50,14 +53,16 @@ class ActionModule(ActionBase):
                 except (OSError, OperatorError) as error:
                     msg = f"The report cannot be written ({directory}): {error}. What to do: name another directory."
                     return {**result, "failed": True, "msg": msg}
+        written = [f"In full: {', '.join(files.values())}"] if files and not self._task.check_mode else []
         result.update(
             changed=False,
             status=audit["status"],
             exit_code=audit["exit_code"],
+            bad=audit["status"] in FAILS[args["fail_on"]],
             counts=audit["counts"],
             nodes={name: node["status"] for name, node in audit["nodes"].items()},
             findings=audit["findings"],
-            lines=terminal_lines(audit),
+            lines=[*terminal_lines(audit), *written],
             files=files,
         )
         return result

@@ -14,7 +14,6 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._errors import OperatorError
 from ..module_utils._files import write_atomic
 from ..module_utils._parity import NodeDifference, compare_nodes, compare_with_pins
-from ..plugin_utils._lock import read_lock
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},
@@ -53,6 +52,8 @@ class ActionModule(ActionBase):
     def _differences(args: Dict[str, Any]) -> List[NodeDifference]:
         differences = compare_nodes(args["reports"])
         if args["lock"]:
+            from ..plugin_utils._lock import read_lock  # brings a reader of YAML along: most runs need none
+
             lock = read_lock(args["lock"])
             pins = {
                 plugin_id: {

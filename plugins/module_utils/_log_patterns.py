@@ -60,6 +60,8 @@ def _known(pattern: str, code: str, *causes: str) -> _Known:
 
 # The first that fits counts: what names its cause stands before what does not.
 _KNOWN: Tuple[_Known, ...] = (
+    # what a server without a fault says, too, of each plugin at every start
+    _known(r"Skipping sync for unmanaged plugin", "unmanaged-plugin"),
     # a plugin's process
     _known(rf"requires Mattermost [\w.-]+: {_ID}", "min-server-version"),
     _known(r"failed to parse MinServerVersion", "min-server-version", "manifest-unreadable"),
@@ -140,7 +142,6 @@ _KNOWN: Tuple[_Known, ...] = (
         *_FULL,
         *_READ_ONLY,
     ),
-    _known(r"Skipping sync for unmanaged plugin", "unmanaged-plugin"),
     # settings and uploads
     _known(r"not_allowed_security|EnableUploads is not allowed due to security", "uploads-change-refused"),
     _known(r"lugins and/or plugin uploads have been disabled|upload_disabled", "uploads-disabled", "plugins-disabled"),
