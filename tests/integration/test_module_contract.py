@@ -840,9 +840,13 @@ def test_parity_compares_and_changes_nothing(tmp_path: Path) -> None:
     assert [secret for secret in KEPT_SECRETS if secret in run.output] == []
 
 
+AUDIT_FILES = ["audit.html", "audit.json", "audit.junit.xml", "audit.sarif"]
 AUDIT_CASES: Dict[str, List[str]] = {
-    "reports": ["audit.html", "audit.json", "audit.junit.xml", "audit.sarif"],
-    "directory": ["audit.html", "audit.json", "audit.junit.xml", "audit.sarif"],
+    "reports": AUDIT_FILES,
+    "directory": AUDIT_FILES,
+    "fail_on=never": AUDIT_FILES,
+    "fail_on=broken": AUDIT_FILES,
+    "fail_on=drift": AUDIT_FILES,
     "formats=html": ["audit.html"],
     "formats=json": ["audit.json"],
     "formats=junit": ["audit.junit.xml"],
@@ -855,7 +859,8 @@ def test_the_report_of_an_audit_writes_what_is_asked_for_and_nothing_in_check_mo
     reports = audit_reports.cluster()
     tasks = []
     for option in AUDIT_CASES:
-        chosen = {"formats": [option.partition("=")[2]]} if "=" in option else {}
+        name, _, value = option.partition("=")
+        chosen = {name: [value] if name == "formats" else value} if value else {}
         directory = "" if option == "reports" else f"{tmp_path}/{{{{ inventory_hostname }}}}/{option}"
         arguments = {"reports": reports, "directory": directory, **chosen}
         check = "{{ inventory_hostname == 'check' }}"
@@ -873,6 +878,7 @@ def test_the_report_of_an_audit_writes_what_is_asked_for_and_nothing_in_check_mo
     for (option, names), result in zip(AUDIT_CASES.items(), results["run"]):
         place = tmp_path / "run" / option
         assert result["changed"] is False
+        assert result["bad"] is (option in ("fail_on=broken", "fail_on=drift"))
         wanted = [] if option == "reports" else names
         assert [path.name for path in sorted(place.glob("*"))] == wanted
         assert sorted(result["files"].values()) == [str(place / name) for name in wanted]
