@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import List
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Whatever a test starts keeps what Python compiles: also from archives, and where the environment says otherwise.
-os.environ["PYTHONPATH"] = str(Path(__file__).parent / "support" / "compiled")
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+from support import compiling
+
+compiling.keep()
 
 # How long an example takes says more of the machine's other work than of the code.
 settings.register_profile("plugops", deadline=None, suppress_health_check=[HealthCheck.too_slow])

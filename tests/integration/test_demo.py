@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_demo_twice() -> None:
-    paths = os.pathsep.join(str(REPOSITORY / name) for name in ("tests", "collections"))
+    paths = os.pathsep.join(str(REPOSITORY / name) for name in ("tests", "collections", "tests/support/compiled"))
     for _ in range(2):
         done = subprocess.run(
             [sys.executable, "-m", "sandbox.demo"],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence
 
 from hosts import cluster, requirements, rootfs
+from support import compiling
 from support.artifacts import NEW, OLD, make_artifacts, plugin_ids
 from support.playbooks import run_playbook
 
@@ -61,7 +62,8 @@ def broken_cluster(plugins: int, files: int = 0, names: Sequence[str] = NAMES) -
         make_artifacts(directory / "artifacts", VERSION, plugins, files)
         state_dir = directory / "cluster"
         try:
-            cluster.up(state_dir, cluster.Wanted(tuple(names), "bookworm", "mattermost_app_servers", "deploy", ()))
+            group, bind = "mattermost_app_servers", compiling.on_hosts()
+            cluster.up(state_dir, cluster.Wanted(tuple(names), "bookworm", group, "deploy", (), bind))
             found = TestCluster(directory / "artifacts", state_dir / "inventory.yml", state_dir / "ssh_config", plugins)
             _break(found, names)
             yield found

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, Mapping
 
 from hosts import cluster as hosts
-from support import cluster
+from support import cluster, compiling
 from support.artifacts import make_artifacts
 from support.faults import FUNCTIONS
 from support.playbooks import run_playbook
@@ -103,7 +103,8 @@ def fault_host(plugins: int = 4) -> Iterator[FaultHost]:
         artifacts, state_dir = Path(place) / "artifacts", Path(place) / "cluster"
         make_artifacts(artifacts, cluster.VERSION, plugins, 3)
         try:
-            hosts.up(state_dir, hosts.Wanted((NAME,), "bookworm", "mattermost_app_servers", "deploy", ()))
+            group, bind = "mattermost_app_servers", compiling.on_hosts()
+            hosts.up(state_dir, hosts.Wanted((NAME,), "bookworm", group, "deploy", (), bind))
             inventory = state_dir / "inventory.yml"
             bare = {
                 "broken_release": str(artifacts / f"mattermost-{cluster.VERSION}.tar.gz"),

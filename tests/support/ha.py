@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from hosts import cluster, names
+from support import compiling
 from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
 APPS = ("app1", "app2", "app3")
@@ -144,7 +145,8 @@ def ha_cluster() -> Iterator[HaCluster]:
         shared.mkdir()
         shared.chmod(0o777)
         state_dir = place / "cluster"
-        wanted = cluster.Wanted((*APPS, BALANCER), "bookworm", "test_hosts", "deploy", (), bind=(f"{shared}:{SHARED}",))
+        bind = (f"{shared}:{SHARED}", *compiling.on_hosts())
+        wanted = cluster.Wanted((*APPS, BALANCER), "bookworm", "test_hosts", "deploy", (), bind)
         try:
             state, _ = cluster.up(state_dir, wanted)
             _write_inventory(place / "inventory", state_dir)
