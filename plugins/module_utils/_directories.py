@@ -94,7 +94,11 @@ class Directories(Concern[FoundDirectories]):
 
         :raises OperatorError: both settings name one directory, or the account or configuration cannot be found
         """
-        ways = {setting: walk(self._node.root, path) for setting, path in self.paths().items()}
+        paths = self.paths()  # an audit asks for the same, once more
+        return self._node.once(f"directories {paths} {self._mode:o}", lambda: self._observe(paths))
+
+    def _observe(self, paths: Dict[str, str]) -> FoundDirectories:
+        ways = {setting: walk(self._node.root, path) for setting, path in paths.items()}
         if len({way.end for way in ways.values()}) == 1:
             raise OperatorError(
                 "Directory and ClientDirectory are the same directory; the server would delete plugins there when it "

@@ -210,7 +210,8 @@ def meaning_of(line: LogLine) -> Optional[Meaning]:
     """What the line means; None if it is not known to mean anything wrong."""
     if line.level in ("debug", "trace") and "Deactivating" not in line.text:
         return None
-    if _VERSION.search(line.text) or _START.search(line.text):  # most logs know no other: the patterns are spared
+    # The patterns are spared most lines of a journal, and what every start says.
+    if not INTERESTING.search(line.text.encode("utf-8", "replace")) or _says_start(line):
         return None
     for known in _KNOWN:
         match = re.search(known.pattern, line.text, re.DOTALL)
@@ -229,6 +230,10 @@ def version_in(lines: List[LogLine]) -> str:
     """The version that the server says at its start; empty if it does not."""
     found = [match.group(1) for match in (_VERSION.search(line.text) for line in lines) if match]
     return found[-1] if found else ""
+
+
+def _says_start(line: LogLine) -> bool:
+    return bool(_VERSION.search(line.text) or _START.search(line.text))
 
 
 def since_last_start(lines: List[LogLine]) -> List[LogLine]:
