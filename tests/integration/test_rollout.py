@@ -69,7 +69,7 @@ def start_from_old(ha: HaCluster, version: str = "5.36.1", local_mode: bool = Tr
     if not release.exists():
         build_release(version, ha.place)
     ha.install(release, shared=False, local_mode=local_mode)
-    ha.site(plugins(ha, OLD))
+    ha.site(plugins(ha, OLD), mattermost_rolling_batch="100%")
 
 
 def running(ha: HaCluster) -> Dict[str, Dict[str, str]]:
