@@ -132,6 +132,18 @@ def test_again_changes_nothing_and_restarts_nothing(broken: TestCluster) -> None
     assert [host(broken, name).check_output(pids) for name in NAMES] == before
 
 
+def test_what_contradicts_itself_is_refused_although_nothing_differs(broken: TestCluster) -> None:
+    said_twice = plugin_ids(1)[0]
+    wrong = {"mattermost_plugin_states": {said_twice.upper(): True}, "mattermost_drain_tasks": "/nowhere/drain.yml"}
+    variables = {**broken.wanted(PLUGINS), "mattermost_plugins": [{"id": said_twice}], **wrong}
+    run = run_playbook("playbooks/site.yml", broken.inventory, variables, may_fail=True)
+    assert run.returncode == 2
+    for name in NAMES:
+        (refusal,) = [task["result"] for task in run.tasks if task["host"] == name and task["status"] == "failed"]
+        assert f"mattermost_plugin_states names {said_twice}, which mattermost_plugins lists, too" in refusal["msg"]
+        assert "there is no file /nowhere/drain.yml on the controller" in refusal["msg"]
+
+
 def test_a_file_edited_by_hand_is_named_and_mended(broken: TestCluster) -> None:
     path = f"/opt/mattermost/plugins/{plugin_ids(1)[0]}/plugin.json"
     host(broken, "app2").check_output(f'sed -i \'s/"id"/ "id"/\' {path}')
