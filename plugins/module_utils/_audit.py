@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ._audit_directories import look_at_directories, look_at_filestore, look_at_space
+from ._audit_directories import look_at_directories, look_at_filestore, look_at_space, temporary_directory
 from ._audit_plugins import Unpacked, look_at_plugins, look_at_states, unpacked_plugins
 from ._audit_scene import Scene
 from ._audit_service import (
@@ -32,7 +33,7 @@ from ._audit_settings import (
 )
 from ._audit_store import look_at_keys, look_at_overtaking, look_at_prepackaged, look_at_store
 from ._errors import OperatorError, text_of
-from ._finding_codes import CODES, ERROR
+from ._finding_codes import CODES, DIRECTORIES, ERROR, SERVICE
 from ._log_line import LogLine
 from ._log_patterns import Meaning, deleted_plugin, meaning_of
 from ._node import Node
@@ -126,14 +127,28 @@ class Audit:
             self._scene.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
 
     def _subjects(self, meaning: Meaning) -> List[str]:
-        """What the line is about. A relative path is one of the directory that the server really runs in."""
-        subjects = [meaning.plugin_id] if meaning.plugin_id else []
-        if meaning.path:
-            service = self._node.service
-            base = service.process.cwd if service.process else service.working_directory
-            base = base if base.startswith("/") else self._node.wanted_working_directory
-            subjects.append(self._scene.join(base, meaning.path.strip("\"'")))
-        return subjects
+        """What the line is about. One that names a plugin alone may be about any of the places that this one needs."""
+        ids = [meaning.plugin_id] if meaning.plugin_id else []
+        if not meaning.path:
+            return ids + self._places_of(meaning.plugin_id) if ids else []
+        about_places = CODES[meaning.code].area in (DIRECTORIES, SERVICE)
+        return [self._path(meaning), *ids] if about_places else [*ids, self._path(meaning)]
+
+    def _path(self, meaning: Meaning) -> str:
+        """A relative one is one of the directory that the server really runs in."""
+        service = self._node.service
+        base = service.process.cwd if service.process else service.working_directory
+        base = base if base.startswith("/") else self._node.wanted_working_directory
+        return self._scene.join(base, meaning.path.strip("\"'"))
+
+    def _places_of(self, plugin_id: str) -> List[str]:
+        scene = self._scene
+        places = [temporary_directory(scene)]
+        with contextlib.suppress(OperatorError):
+            settings = scene.plugin_settings
+            places += [self._node.resolve(settings[key]) + f"/{plugin_id}" for key in ("Directory", "ClientDirectory")]
+            places += [f"{scene.filestore}/plugins/{plugin_id}.tar.gz"] if scene.filestore else []
+        return places
 
     def _plugin_system(self, report: Mapping[str, Any]) -> None:
         if report.get("plugin_system") != "off" or self._scene.findings.errors():

@@ -114,8 +114,8 @@ _KNOWN: Tuple[_Known, ...] = (
     _known(rf"{_CALL} {_PATH}: not a directory", "not-a-directory"),
     _known(r"unable to write webapp bundle: " + _ID, "directory-not-writable", *_DENIED, *_READ_ONLY, *_FULL),
     _known(
-        r"(?:ailed to start up plugins.*?|ailed to activate plugins.*?|get available plugins.*?)"
-        rf"{_CALL} {_PATH}: no such file or directory",
+        r"(?:ailed to start up plugins|ailed to activate plugins|get available plugins|list available plugins"
+        rf"|reading local plugins folder).*?{_CALL} {_PATH}: no such file or directory",
         "working-directory-wrong",
         *_NO_SUCH,
     ),
@@ -128,7 +128,8 @@ _KNOWN: Tuple[_Known, ...] = (
         "signature-key-missing",
     ),
     _known(
-        r"destination already exists|Failed to remove local installation of managed plugin|directory not empty",
+        r"destination already exists|Failed to remove local installation of managed plugin|directory not empty"
+        r"|already installed and failed to be removed",
         "foreign-owner",
         *_DENIED,
         *_NOT_PERMITTED,
@@ -146,7 +147,8 @@ _KNOWN: Tuple[_Known, ...] = (
     _known(r"not_allowed_security|EnableUploads is not allowed due to security", "uploads-change-refused"),
     _known(r"lugins and/or plugin uploads have been disabled|upload_disabled", "uploads-disabled", "plugins-disabled"),
     _known(
-        r"save_config\.error|set to read-only when High Availability|Failed to update config$",
+        r"save_config\.error|set to read-only when High Availability|when using ReadOnlyConfig"
+        r"|Failed to update config$",
         "config-read-only-cluster",
     ),
     _known(r"request body too large|file_too_large|Uploaded plugin size exceeds limit", "upload-limit"),
@@ -202,13 +204,17 @@ INTERESTING = re.compile(
     rb"|i18n directory|body too large|file_too_large|size exceeds limit|save_config|set to read-only|no space left"
     rb"|quota exceeded|Current version is|Server is initializing|spawning|working directory failed|status=2|namespacing"
     rb"|user credentials|listen unix|local socket|directory_conflict|update config|ExtractTarGz|find manifest"
+    rb"|using ReadOnlyConfig"
 )
-DULL = re.compile(rb'(?!.*Deactivating plugin).*(?:"level": ?"(?:debug|trace)"|\[DEBG\]|\tdebug\t)|debug \s*\[')
+_SAID_SOFTLY = re.compile(r"Deactivating plugin|due to security")  # what servers say at level debug, and matters
+DULL = re.compile(
+    rb'(?!.*(?:Deactivating plugin|due to security)).*(?:"level": ?"(?:debug|trace)"|\[DEBG\]|\tdebug\t)|debug \s*\['
+)
 
 
 def meaning_of(line: LogLine) -> Optional[Meaning]:
     """What the line means; None if it is not known to mean anything wrong."""
-    if line.level in ("debug", "trace") and "Deactivating" not in line.text:
+    if line.level in ("debug", "trace") and not _SAID_SOFTLY.search(line.text):
         return None
     # The patterns are spared most lines of a journal, and what every start says.
     if not INTERESTING.search(line.text.encode("utf-8", "replace")) or _says_start(line):

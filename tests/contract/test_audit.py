@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Set, Tuple
@@ -58,6 +59,11 @@ def audit_of(deployment: Deployment, version: Tuple[int, ...], **more: str) -> D
     return {finding["code"]: finding for finding in Audit(node, []).findings({})}
 
 
+def causes(found: Dict[str, Dict[str, Any]], said: str) -> Set[str]:
+    """The findings that a line of the log is evidence of."""
+    return {code for code, item in found.items() if any("log, " in text and said in text for text in item["evidence"])}
+
+
 def _run(argv: Sequence[str]) -> Tuple[int, str, str]:
     done = subprocess.run(list(argv), capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
@@ -77,8 +83,44 @@ def test_client_directory_not_writable(deployment: Deployment, version: Tuple[in
         server.wait_log("ailed to start up plugins")
         assert ("directory-not-writable", "") in codes_of(server)
         found = audit_of(deployment, version)
-    (cause,) = [item for item in found.values() if any("mkdir ./client/plugins" in text for text in item["evidence"])]
-    assert cause["code"] in ("directory-missing", "directory-not-writable")
+    assert causes(found, "mkdir ./client/plugins") <= {"directory-missing", "directory-not-writable"}
+
+
+def test_install_directory_not_writable(deployment: Deployment, version: Tuple[int, ...]) -> None:
+    for name in ("data", "logs"):
+        (deployment.install / name).mkdir(exist_ok=True)
+        deployment.own(deployment.install / name)
+    deployment.install.chmod(0o555)
+    with deployment.running() as server:
+        server.wait_log("ailed to start up plugins")
+        assert ("directory-not-writable", "") in codes_of(server)
+        found = audit_of(deployment, version)
+    assert causes(found, "mkdir ./plugins: permission denied") <= {"directory-missing", "directory-not-writable"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "said"),
+    [
+        ("file", "not-a-directory", "not a directory"),
+        ("dangling link", "not-a-directory", "no such file or directory"),
+        ("somebody else's", "directory-not-writable", "permission denied"),
+    ],
+)
+def test_a_plugin_directory_that_cannot_be_read(
+    deployment: Deployment, version: Tuple[int, ...], kind: str, cause: str, said: str
+) -> None:
+    if kind == "file":
+        deployment.plugins.write_text("")
+    elif kind == "dangling link":
+        deployment.plugins.symlink_to("nowhere")
+    elif unprivileged_user() is None:
+        pytest.skip("only root can make a directory of somebody else's")
+    else:
+        deployment.plugins.mkdir(mode=0o700)
+    with deployment.running() as server:
+        server.wait_log(said)
+        found = audit_of(deployment, version)
+    assert causes(found, said) == {cause}
 
 
 def test_started_in_bin(deployment: Deployment) -> None:
@@ -87,18 +129,33 @@ def test_started_in_bin(deployment: Deployment) -> None:
         assert {code for code, _ in codes_of(server)} - {"plugin-system-off"} == {"working-directory-wrong"}
 
 
+@pytest.mark.before(5, 8)
+def test_started_in_an_unrelated_directory(deployment: Deployment) -> None:
+    """Later ones start there; what they say is that of a start in bin."""
+    directory = deployment.own_directory(deployment.root / "elsewhere")
+    server = deployment.server(cwd=directory, arguments=["-c", str(deployment.config_path)])
+    try:
+        server.start()
+        server.wait_ended()
+        assert codes_of(server) == {("working-directory-wrong", "")}
+    finally:
+        server.clean_up()
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "code"),
     [
         (None, 0o644, "executable-not-executable"),
         (ELF_OF_ANOTHER_MACHINE, 0o755, "wrong-architecture"),
         (b"#!/bin/sh\nexit 0\n", 0o755, "plugin-died-at-start"),
+        (b"#!/bin/sh\nexec sleep 60\n", 0o755, "plugin-start-timeout"),
     ],
 )
-@pytest.mark.since(5, 2)
 def test_a_server_part_that_does_not_start(
     deployment: Deployment, tmp_path: Path, content: bytes | None, mode: int, code: str
 ) -> None:
+    if code == "plugin-died-at-start" and deployment.version < (5, 2):
+        code = "plugin-start-timeout"  # it starts it again and again, and waits
     files = None if content is None else {SERVER_EXECUTABLE: content}
     bundle = make_bundle(tmp_path, ID, "1.0.0", webapp=False, server=True, executable_mode=mode, files=files)
     assert said_when_enabled(deployment, bundle) == {(code, ID)}
@@ -139,6 +196,58 @@ def test_a_client_directory_of_root(deployment: Deployment, tmp_path: Path) -> N
         server.wait_for(lambda: codes_of(server), "a line that means something")
         texts = [(m.code, line.text) for line in lines_of(server) for m in [meaning_of(line)] if m]
         assert {code for code, _ in codes_of(server)} <= {"foreign-owner", "directory-not-writable"}, texts
+
+
+def test_a_new_plugin_and_a_client_directory_of_root(
+    deployment: Deployment, tmp_path: Path, version: Tuple[int, ...]
+) -> None:
+    if unprivileged_user() is None:
+        pytest.skip("only root can make a directory of somebody else's")
+    deployment.client_plugins.mkdir()
+    with deployment.running() as server:
+        server.upload(make_bundle(tmp_path, ID, "1.0.0"))  # newer servers answer 500 already
+        server.enable(ID)
+        server.wait_for(lambda: ("directory-not-writable", ID) in codes_of(server), "a line about the plugin")
+        assert {code for code, _ in codes_of(server)} == {"directory-not-writable"}
+        found = audit_of(deployment, version)
+    assert causes(found, "client/plugins") == {"directory-not-writable"}
+
+
+@pytest.mark.since(5, 14)
+def test_a_plugin_of_root(deployment: Deployment, tmp_path: Path, version: Tuple[int, ...]) -> None:
+    if unprivileged_user() is None:
+        pytest.skip("only root can make a plugin of somebody else's")
+    with deployment.running() as server:
+        assert server.upload(make_bundle(tmp_path, ID, "1.0.0")).status == 201
+    tree = deployment.plugins / ID
+    for path in (tree, *tree.rglob("*")):
+        os.chown(path, 0, 0)
+        path.chmod(path.stat().st_mode | 0o111)
+    with deployment.running() as server:
+        server.wait_log("Failed to sync plugin from file store")
+        found = audit_of(deployment, version)
+    assert causes(found, "Failed to sync plugin from file store") == {"foreign-owner"}
+    assert "filestore-sync-failed" not in found
+    assert "not owned by" in " ".join(found["foreign-owner"]["evidence"]), "what was seen and what was said are one"
+
+
+@pytest.mark.since(5, 33)
+def test_uploads_switched_on_from_outside(deployment: Deployment) -> None:
+    deployment.edit_plugin_settings(EnableUploads=False)
+    with deployment.running() as server:
+        change = {"PluginSettings": {"EnableUploads": True}}
+        assert server.rest("PUT", "/config/patch", change).status == 403
+        server.wait_for(lambda: codes_of(server), "a line that means something")
+        assert codes_of(server) == {("uploads-change-refused", "")}
+
+
+def test_a_plugin_enabled_while_the_configuration_is_read_only(deployment: Deployment, tmp_path: Path) -> None:
+    deployment.write_config({"ClusterSettings": {"Enable": True, "ReadOnlyConfig": True, "ClusterName": "plugops"}})
+    with deployment.running() as server:
+        assert server.upload(make_bundle(tmp_path, ID, "1.0.0")).status == 201
+        assert server.enable(ID).status == 500
+        server.wait_for(lambda: codes_of(server), "a line that means something")
+        assert {code for code, _ in codes_of(server)} == {"config-read-only-cluster"}
 
 
 @pytest.mark.since(5, 14)

@@ -116,6 +116,29 @@ SAID: List[Tuple[str, Dict[str, str], str, str]] = [
     ("Failed to start up plugins", {"error": "something new"}, "plugin-system-off", ""),
     ("listen unix /run/mm/local.socket: bind: permission denied", {}, "socket-not-made", ""),
     (
+        "Failed to sync plugins from the file store",
+        {"error": "SyncPlugins: Error reading local plugins folder., open ./plugins: no such file or directory"},
+        "working-directory-wrong",
+        "",
+    ),
+    (
+        "Failed to sync plugin from file store",
+        {
+            "plugin_id": A,
+            "error": "installExtractedPlugin: Unable to install plugin. A plugin with the same ID is already installed "
+            "and failed to be removed.",
+        },
+        "foreign-owner",
+        A,
+    ),
+    (
+        "The plugin configuration in your config.json file must be updated manually when using ReadOnlyConfig with "
+        "clustering enabled.",
+        {"err_where": "EnablePlugin"},
+        "config-read-only-cluster",
+        "",
+    ),
+    (
         "Failed to sync plugin from file store",
         {
             "plugin_id": A,

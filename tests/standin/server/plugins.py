@@ -262,7 +262,7 @@ class PluginSystem:
                 )
                 status = self._traits.failed_remove_status
                 failed_remove = "app.plugin.install_id_failed_remove.app_error"
-                raise AppError(where, failed_remove, message, status, str(error)) from error
+                raise AppError(where, failed_remove, message, status) from error
         self._place(manifest, extracted)
         return manifest
 
@@ -380,7 +380,9 @@ class PluginSystem:
         try:
             self._install_locally(content, ALWAYS)
         except AppError as error:
-            self._log.error("Failed to sync plugin from file store", bundle=name, error=error)
+            newer = self._traits.bundle_path_in_activation_error
+            named = {"plugin_id": plugin_id, "bundle_path": name} if newer else {"bundle": name}
+            self._log.error("Failed to sync plugin from file store", **named, error=error)
 
     def _stored_signature_is_good(self, plugin_id: str, content: bytes) -> bool:
         try:

@@ -16,6 +16,7 @@ from .versions import Traits
 
 START_TIMEOUT = 3.0
 STOP_TIMEOUT = 10.0
+_TIMED_OUT = "timed out waiting for plugin"
 _HANDSHAKE = re.compile(rb"\d+\|\d+\|(unix|tcp)\|[^|]+\|\w+")
 
 
@@ -87,12 +88,13 @@ def _await_handshake(child: subprocess.Popen[bytes], traits: Traits) -> None:
     while b"\n" not in line:
         ready, _, _ = select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise GoError(
-                "timeout while waiting for plugin to start" if traits.rpc_plugins else "timed out waiting for plugin"
-            )
+            raise GoError("timeout while waiting for plugin to start" if traits.rpc_plugins else _TIMED_OUT)
         chunk = os.read(child.stdout.fileno(), 4096)
-        if not chunk:
+        if not chunk and traits.rpc_plugins:
             raise GoError("plugin exited before we could connect")
+        if not chunk:  # 4.x starts it again every second, as long as it waits
+            time.sleep(max(0.0, deadline - time.monotonic()))
+            raise GoError(_TIMED_OUT)
         line += chunk
     if not _HANDSHAKE.match(line):
         text = line.split(b"\n")[0].decode("utf-8", "replace")
