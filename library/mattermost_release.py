@@ -16,7 +16,8 @@ description:
     replace the whole tree are why plugins vanish.
   - The release's files are hard links to those in O(store). Several install directories of a host share them, they
     belong to the user that runs the module, and the service cannot write to them.
-  - The kept directories are made for the service user where they are missing, with what the release ships in them.
+  - The kept directories are made for the service user where they are missing, with what the release ships in them. A
+    link in the place of one is left as it is, and nothing is put where it leads.
   - Files that lie in O(install_dir) and are not of the release stay.
   - The tarball is checked before anything is unpacked, and every release in the store is whole. A run that was killed
     goes on where it stopped when it is run again.

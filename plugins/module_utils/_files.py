@@ -20,6 +20,7 @@ from typing import BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
 _CHUNK = 1024 * 1024
 _PREFIX = ".plugops-"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # NFS without its lock service, some of FUSE
 # What a rename would lose besides owner and mode: SELinux label and ACL.
 _KEPT_ATTRIBUTES = ("security.selinux", "system.posix_acl_access")
 
@@ -141,10 +142,19 @@ def _replace(
 
 
 def _temporary(directory: str) -> Tuple[int, str]:
-    """A new file, 0600: nobody reads it half-written. It is locked as long as it is open, see :func:`_clear`."""
+    """A new file, 0600: nobody reads it half-written. It is locked as long as it is open, see :func:`_clear`.
+
+    Where the file system knows no locks, it goes without; there nothing is cleared away either.
+    """
     while True:
         handle, path = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                os.close(handle)
+                os.unlink(path)
+                raise
         if os.fstat(handle).st_nlink:
             return handle, path
         os.close(handle)  # taken for what a killed run has left, before it was locked

@@ -185,16 +185,21 @@ class Release(Concern[ReleaseFound]):
             remove_tree(place)
 
     def _make_kept(self) -> None:
-        """What is missing of them, with what the release ships in them; what is there wins."""
+        """What is missing of them, with what the release ships in them; what is there wins.
+
+        So does a link: nothing is put where it leads, since the service user may have made it.
+        """
         for name in KEPT:
             self._fill(os.path.join(self._tree, name), os.path.join(self._directory, name))
 
     def _fill(self, source: str, target: str) -> None:
         account = self._node.account
+        if os.path.islink(target):
+            return
         if not os.path.isdir(target):
             os.mkdir(target, 0o755)
             if (os.geteuid(), os.getegid()) != (account.uid, account.gid):
-                os.chown(target, account.uid, account.gid)
+                os.chown(target, account.uid, account.gid, follow_symlinks=False)
         for entry in sorted(os.listdir(source)) if os.path.isdir(source) else []:
             shipped, path = os.path.join(source, entry), os.path.join(target, entry)
             if os.path.isdir(shipped):

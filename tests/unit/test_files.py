@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import random
@@ -394,6 +395,26 @@ def _die_at(point: str) -> None:
 
 
 # the rest
+
+
+@pytest.mark.parametrize(
+    ("number", "works"),
+    [(errno.ENOLCK, True), (errno.ENOSYS, True), (errno.EOPNOTSUPP, True), (errno.EIO, False)],
+)
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, works: bool) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = tmp_path / "file"
+    path.write_text("old")
+    if works:
+        write_atomic(str(path), b"new")
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            write_atomic(str(path), b"new")
+    assert path.read_text() == ("new" if works else "old")
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_backup_lies_beside_with_owner_mode_and_acl(tmp_path: Path, umask: Callable[[int], int]) -> None:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any, Dict, Sequence, Tuple
@@ -121,6 +122,38 @@ def test_the_service_owns_what_is_kept_and_nothing_else(host: Host) -> None:
     host.ensure(*host.old)
     owned = {str(path.relative_to(host.install_dir)) for path in host.install_dir.rglob("*") if path.stat().st_uid != 0}
     assert owned == {*KEPT, "config/config.json"}
+
+
+def test_nothing_is_put_where_a_link_leads(host: Host, tmp_path: Path) -> None:
+    """The service user may have made it, at whichever moment: what it leads to is not given away, nor added to."""
+    host.ensure(*host.old)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.rmtree(host.install_dir / "config")
+    (host.install_dir / "config").symlink_to(elsewhere)
+    host.ensure(*host.new)
+    assert (host.install_dir / "config").is_symlink()
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_directory_that_becomes_a_link_gives_nothing_away(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    mkdir = os.mkdir
+
+    def exchanged(path: str, *arguments: Any, **more: Any) -> None:
+        mkdir(path, *arguments, **more)
+        if str(path) == str(host.install_dir / "data"):
+            os.rmdir(path)
+            os.symlink(elsewhere, path)
+
+    monkeypatch.setattr(os, "mkdir", exchanged)
+    host.ensure(*host.old)
+    assert (host.install_dir / "data").is_symlink()
+    assert elsewhere.stat().st_uid == 0
 
 
 def test_an_upgrade_keeps_what_belongs_to_the_deployment(host: Host) -> None:
