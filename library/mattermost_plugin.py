@@ -308,11 +308,11 @@ def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         directory=params["directory"],
         client_directory=params["client_directory"],
         delivery=params["delivery"],
-        downloads=NodeDownloads(
+        download=NodeDownloads(
             node.state_path(DOWNLOADS),
             Transfer(params["download_timeout"], params["download_ca_path"]),
             human_to_bytes(params["download_limit"]),
-        ),
+        ).bring,
         full=params["verify"] == "full",
     )
     if not module.check_mode and not params["delivery"]:

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import os
 import posixpath
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ._client_leftovers import ClientLeftovers
 from ._difference import Tracker
@@ -34,9 +34,6 @@ from ._strategy import AUTO, FILESTORE, FILESTORE_SINCE, PREPACKAGED, PREPACKAGE
 from ._tree import DigestCache, describe_changes, tree_digest
 from ._wanted_plugin import WantedPlugin
 
-if TYPE_CHECKING:
-    from ._node_downloads import NodeDownloads
-
 STORE = "bundles"
 CACHE = "trees.json"
 _AT_NEXT_START = (UNPACK, FILESTORE, PREPACKAGED)
@@ -50,7 +47,7 @@ class PluginSet(Concern[PluginsFound]):
     :param client_directory: likewise PluginSettings.ClientDirectory
     :param settings: PluginSettings that the server gets before its plugins change; None: not known
     :param delivery: path of a tar with the bundles that the node lacked, ``<sha256>.tar.gz`` each
-    :param downloads: for bundles that the node gets itself
+    :param download: brings a bundle (URL, sha256) into the store, of those that the node gets itself
     :param full: read every file again instead of trusting the digests of unchanged files
     :param list_files: let the facts name every file, so that nodes can be compared file by file
     :param leave_prepackaged: another concern sees to the bundles that the server brings along
@@ -70,7 +67,7 @@ class PluginSet(Concern[PluginsFound]):
         client_directory: Optional[str] = None,
         settings: Optional[Mapping[str, Any]] = None,
         delivery: Optional[str] = None,
-        downloads: Optional[NodeDownloads] = None,
+        download: Optional[Callable[[str, str, Store], None]] = None,
         full: bool = False,
         list_files: bool = False,
         leave_prepackaged: bool = False,
@@ -78,7 +75,7 @@ class PluginSet(Concern[PluginsFound]):
         self._node = node
         self._wanted = list(wanted)
         self._delivery = delivery
-        self._downloads = downloads
+        self._download = download
         self._given = {"Directory": directory, "ClientDirectory": client_directory}
         self._settings = settings
         self._store = Store(node.state_path(STORE))
@@ -311,8 +308,8 @@ class PluginSet(Concern[PluginsFound]):
         if self._delivery:
             self._store.receive(self._delivery)
         for plugin in self.lacking(differences):
-            if plugin.url and self._downloads:
-                self._downloads.bring(plugin.url, plugin.sha256, self._store)
+            if plugin.url and self._download:
+                self._download(plugin.url, plugin.sha256, self._store)
         lacking = self.lacking(differences)
         if lacking:
             raise OperatorError(
