@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,23 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 def message(run: Run) -> str:
     assert run.returncode != 0
     return "\n".join(str(task["result"].get("msg")) for task in run.tasks if task["status"] == "failed")
+
+
+def test_packages_of_a_second_cluster_go_with_the_last_one_too(tmp_path: Path) -> None:
+    record, playbook, inventory = (tmp_path / name for name in ("packages.json", "play.json", "inventory.json"))
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"all": {"hosts": {"localhost": here}}}))
+    for before, now in (("a b", "a b nginx"), ("a b nginx", "a b nginx nginx-common postgresql"), ("a", "a")):
+        given = {
+            "test_cluster_packages_before": {"stdout_lines": before.split()},
+            "test_cluster_packages_now": {"stdout_lines": now.split()},
+            "test_cluster_packages_path": str(record),
+        }
+        role = {"name": "plugops.mattermost.test_cluster", "tasks_from": "packages_record"}
+        tasks = [{"ansible.builtin.include_role": role}]
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+        run_playbook(str(playbook), inventory, given)
+    assert json.loads(record.read_text()) == ["nginx", "nginx-common", "postgresql"]
 
 
 @pytest.mark.parametrize(
