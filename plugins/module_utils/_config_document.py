@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
+import time
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from ._errors import OperatorError
@@ -32,6 +34,8 @@ from ._json_text import (
 Path = Tuple[str, ...]
 
 _DEFAULT_INDENT = "    "
+_BEING_WRITTEN = 0.5  # seconds since the last write after which a file is taken for what it is
+_PAUSE = 0.02
 
 
 class _Absent:
@@ -106,6 +110,24 @@ class ConfigDocument:
         self._bom = bom
         self._head, self._root, self._foot = JsonParser(text, where).document()
         self._indent, self._newline = _style(self._root)
+
+    @classmethod
+    def read(cls, path: str, where: str) -> ConfigDocument:
+        """Parse a file that its server may be writing at this moment: servers empty it and then fill it.
+
+        :raises OSError: it cannot be read
+        :raises OperatorError: as :meth:`parse` says
+        """
+        while True:
+            with open(path, "rb") as source:
+                data = source.read()
+                age = time.time() - os.fstat(source.fileno()).st_mtime
+            try:
+                return cls.parse(data, where)
+            except OperatorError:
+                if not 0 <= age < _BEING_WRITTEN:
+                    raise
+            time.sleep(_PAUSE)
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> ConfigDocument:

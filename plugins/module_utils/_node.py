@@ -242,8 +242,7 @@ class Node:
                 remedy="enable local mode and use via: socket",
             )
         try:
-            with open(self.root.real(self.root.resolve(source.path)), "rb") as handle:
-                data = handle.read()
+            return ConfigDocument.read(self.root.real(self.root.resolve(source.path)), source.path)
         except OSError as error:
             raise OperatorError(
                 "the server's configuration file cannot be read",
@@ -251,7 +250,6 @@ class Node:
                 found=error.strerror or str(error),
                 remedy=f"check install_dir and the path ({source.evidence}), and run as root (become)",
             ) from error
-        return ConfigDocument.parse(data, source.path)
 
     def version_option(self) -> Optional[ServerVersion]:
         """The option ``server_version``, parsed."""

@@ -257,8 +257,7 @@ class Settings(Concern[SettingsFound]):
     def _write(self, path: str) -> None:
         root = self._node.root
         real = root.real(root.resolve(path))  # what a link points at is replaced, the link stays
-        with open(real, "rb") as source:
-            document = ConfigDocument.parse(source.read(), path)
+        document = ConfigDocument.read(real, path)
         # From the file as it is now: the server or a person may have written it since it was looked at.
         needed = self._needed(document.section(SECTION))
         if not needed:

@@ -6,6 +6,10 @@ Oracle: Python's own json for the values, the original bytes for the text.
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
+from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
@@ -345,3 +349,32 @@ def test_same_value_is_an_equality_that_tells_true_from_one(one: Any, other: Any
     assert same_value(one, other) == same_value(other, one)
     if same_value(one, other):
         assert one == other
+
+
+@pytest.mark.parametrize("meanwhile", ["", SERVER_WRITTEN[:100]])
+def test_what_a_server_is_writing_is_read_when_it_is_written(tmp_path: Path, meanwhile: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(meanwhile)
+    rest = threading.Timer(0.1, path.write_text, [SERVER_WRITTEN])
+    rest.start()
+    try:
+        assert ConfigDocument.read(str(path), WHERE).render() == SERVER_WRITTEN.encode()
+    finally:
+        rest.join()
+
+
+def test_what_nobody_is_writing_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("")
+    os.utime(path, (0, 0))
+    started = time.monotonic()
+    with pytest.raises(OperatorError, match="is empty"):
+        ConfigDocument.read(str(path), WHERE)
+    assert time.monotonic() - started < 0.4
+
+
+def test_what_was_written_wrong_just_now_is_refused_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("{")
+    with pytest.raises(OperatorError):
+        ConfigDocument.read(str(path), WHERE)
