@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, plugin_version, remove_sandbox
 from sandbox.demo import look
+from support import compiling
 from support.playbooks import REPOSITORY, clean_environment, program
 
 pytestmark = pytest.mark.slow
@@ -39,8 +40,8 @@ CONTENT = {
 def run(command: List[str], cwd: Path, **environment: str) -> str:
     """Run one of Ansible's programs as somebody who has set nothing but ``environment``."""
     inherited = clean_environment(HOME=str(cwd), **environment)
-    for name in ("PYTHONPATH", "XDG_CACHE_HOME"):
-        inherited.pop(name, None)
+    inherited.pop("XDG_CACHE_HOME", None)
+    assert inherited["PYTHONPATH"] == str(compiling.PLACE), "nothing of this repository is found by it"
     done = subprocess.run(
         [program(command[0]), *command[1:]],
         cwd=cwd,

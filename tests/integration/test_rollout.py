@@ -33,6 +33,7 @@ SCRIPT = b"""#!/bin/sh
 echo "1|1|unix|${TMPDIR:-/tmp}/plugin-$$|netrpc"
 exec cat >/dev/null
 """
+AT_ONCE = {"mattermost_rolling_batch": "100%"}  # where the order is not what is tested
 # Bytes of all that a roll-out may change, but for what servers and runs keep for themselves.
 CONTENT = (
     "cd / && find opt/mattermost etc/systemd/system -type f -not -path '*/logs/*' -exec sha256sum {} + | sort -k2; "
@@ -69,7 +70,7 @@ def start_from_old(ha: HaCluster, version: str = "5.36.1", local_mode: bool = Tr
     if not release.exists():
         build_release(version, ha.place)
     ha.install(release, shared=False, local_mode=local_mode)
-    ha.site(plugins(ha, OLD), mattermost_rolling_batch="100%")
+    ha.site(plugins(ha, OLD), **AT_ONCE)
 
 
 def running(ha: HaCluster) -> Dict[str, Dict[str, str]]:
@@ -111,7 +112,7 @@ def test_the_second_fails_its_gate(ha: HaCluster, local_mode: bool) -> None:
     for words in (ID, "was put back as it was", "Have the change: app1.", "Were not touched: app3."):
         assert words in message
     assert_nothing_left(ha)
-    again = ha.site(plugins(ha, NEW))
+    again = ha.site(plugins(ha, NEW), **AT_ONCE)
     assert running(ha) == dict.fromkeys(APPS, both(NEW)), again.output
 
 
@@ -136,14 +137,14 @@ def test_one_that_cannot_be_reached_stops_the_run_before_any_change(ha: HaCluste
     start_from_old(ha)
     untouched = {host: ha.ssh(host, UNTOUCHED) for host in APPS}
     with cut_off(ha, "app2"):
-        run = ha.site(plugins(ha, NEW), may_fail=True)
+        run = ha.site(plugins(ha, NEW), may_fail=True, ansible_timeout=5)
         others = {host: ha.ssh(host, UNTOUCHED) for host in ("app1", "app3")}
         assert run.returncode == 2
         assert others == {host: untouched[host] for host in others}
         (said,) = [task for task in run.tasks if task["status"] == "failed" and task["host"] == "app2"]
         assert "cannot be reached" in said["result"]["msg"]
         assert "mattermost_allow_unreachable" in said["result"]["msg"]
-        allowed = ha.site(plugins(ha, NEW), mattermost_allow_unreachable=True)
+        allowed = ha.site(plugins(ha, NEW), mattermost_allow_unreachable=True, ansible_timeout=5, **AT_ONCE)
         assert allowed.returncode == 0
     assert ha.ssh("app2", UNTOUCHED) == untouched["app2"]
     assert running(ha) == {"app1": both(NEW), "app2": both(OLD), "app3": both(NEW)}

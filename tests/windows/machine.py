@@ -118,7 +118,7 @@ def _set_up(wine: Wine, name: str, install_dir: str) -> None:
         ("Description", "Mattermöst - team chat, self-hosted"),
         ("AppStdout", rf"{install_dir}\logs\out.log"),
         ("AppExit", "Default", "Restart"),
-        ("AppThrottle", "2500"),
+        ("AppThrottle", "500"),
     ):
         wine.run(NSSM, "set", name, *setting)
 
