@@ -137,9 +137,9 @@ def test_a_running_server_runs_what_it_ran_also_after_a_restart(version: str) ->
         install = place.server.install_dir
         with ServerProcess(install, user=unprivileged_user(), cwd=install) as server:
             server.wait_for(place.real(SOCKET).exists, "the local-mode socket")
-            server.wait_for(lambda: f'"{OLD}"' in webapp(server), "the plugin as it was")
+            server.wait_for(lambda: f'"{OLD}"' in server.running_plugins(), "the plugin as it was")
             assert sums(place) == before
-            assert OTHER_ID not in webapp(server)
+            assert OTHER_ID not in server.running_plugins()
             assert not place.call(CHECKPOINT, arguments, True)["changed"]
 
 
@@ -162,15 +162,6 @@ def test_what_did_not_run_before_need_not_run_after_the_way_back() -> None:
         answer = done(place, CHECKPOINT, state="restored", **node(place))
         assert sums(place) == before
         assert answer["restored"]["plugins"] == [PLUGIN_ID]
-
-
-def webapp(server: ServerProcess) -> str:
-    connection = server.connect()
-    try:
-        connection.request("GET", "/api/v4/plugins/webapp")
-        return connection.getresponse().read().decode("utf-8")
-    finally:
-        connection.close()
 
 
 def test_nobody_else_can_read_a_checkpoint(place: Place) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID
 from support.module_place import SOCKET, Place, broken_place, four_times, running_server
-from support.server_process import ServerProcess
 
 MODULE = "mattermost_plugin"
 
@@ -36,25 +35,16 @@ def enabled(place: Place) -> bool:
     return bool(state.get("Enable"))
 
 
-def running(server: ServerProcess) -> str:
-    connection = server.connect()
-    try:
-        connection.request("GET", "/api/v4/plugins/webapp")
-        return connection.getresponse().read().decode("utf-8")
-    finally:
-        connection.close()
-
-
 def test_a_plugin_is_installed_updated_and_switched(place: Place) -> None:
     with running_server(place) as server:
         four_times(MODULE, arguments(place, OLD), place)
         assert enabled(place)
-        assert f'"{OLD}"' in running(server)
+        assert f'"{OLD}"' in server.running_plugins()
         four_times(MODULE, arguments(place, NEW), place)
-        assert f'"{NEW}"' in running(server)
+        assert f'"{NEW}"' in server.running_plugins()
         four_times(MODULE, arguments(place, NEW, enabled=False), place)
         assert not enabled(place)
-        assert PLUGIN_ID not in running(server)
+        assert PLUGIN_ID not in server.running_plugins()
 
 
 def test_a_removal_that_the_server_would_refuse_is_refused_before(place: Place) -> None:

@@ -145,6 +145,15 @@ class ServerProcess:
         assert self._output is not None
         return time.time() - self._output.stat().st_mtime
 
+    def running_plugins(self) -> str:
+        """What the server says, without a session, of the plugins that run."""
+        connection = self.connect()
+        try:
+            connection.request("GET", "/api/v4/plugins/webapp")
+            return connection.getresponse().read().decode("utf-8")
+        finally:
+            connection.close()
+
     def _status(self, path: str) -> int:
         connection = self.connect(timeout=5)
         try:
