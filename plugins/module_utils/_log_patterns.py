@@ -132,6 +132,7 @@ _KNOWN: Tuple[_Known, ...] = (
         r"|already installed and failed to be removed",
         "foreign-owner",
         *_DENIED,
+        *_READ_ONLY,
         *_NOT_PERMITTED,
     ),
     _known(r"ExtractTarGz|Unable to find manifest|gzip: invalid header|unexpected EOF", "bundle-damaged"),
