@@ -227,6 +227,7 @@ EVERY_RUN: FrozenSet[str] = frozenset(
         "acl",
         "mount-noexec",
         "sandbox-hidden",
+        "sandbox-read-only",
         "working-directory-wrong",
         "drop-in-ignored",
         "unit-not-reloaded",
