@@ -19,7 +19,7 @@ from ..plugin_utils._audit_formats import junit, sarif, terminal_lines
 from ..plugin_utils._audit_page import page
 
 FORMATS = ("html", "json", "junit", "sarif")
-# What fails on what status.
+# What fail_on may say -> the statuses that are as bad then.
 FAILS = {"never": (), "broken": (BROKEN,), "drift": (DRIFT, BROKEN)}
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},

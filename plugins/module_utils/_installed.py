@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional
 
 from ._errors import OperatorError
 from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
@@ -54,8 +55,14 @@ def scan_plugins(directory: str, root: Root, cache: Optional[DigestCache]) -> Pl
     :raises OperatorError: this process may not read it, or something in it; what the server skips is no error
     """
     real = root.real(root.resolve(directory))
-    try:
+    with _readable(real, root):
         return _scan(real, directory, cache)
+
+
+@contextlib.contextmanager
+def _readable(real: str, root: Root) -> Iterator[None]:
+    try:
+        yield
     except PermissionError as error:
         raise OperatorError(
             "the plugin directory cannot be read",
@@ -66,11 +73,17 @@ def scan_plugins(directory: str, root: Root, cache: Optional[DigestCache]) -> Pl
 
 
 def find_plugins(directory: str, root: Root) -> Dict[str, Manifest]:
-    """Host path of each plugin -> its manifest, without a look at its other files."""
-    return _manifests(root.real(root.resolve(directory)), directory, {})
+    """Host path of each plugin -> its manifest, without a look at its other files.
+
+    :raises OperatorError: as :func:`scan_plugins`
+    """
+    real = root.real(root.resolve(directory))
+    with _readable(real, root):
+        return _manifests(real, directory, {})
 
 
 def _manifests(real: str, directory: str, unreadable: Dict[str, str]) -> Dict[str, Manifest]:
+    """Host path -> manifest. What a server would skip goes into ``unreadable``, with the reason."""
     found = {}
     for name in _candidates(real):
         path = os.path.join(directory, name)
