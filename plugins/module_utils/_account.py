@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 from ._errors import OperatorError
+from ._json_reader import parse_json
 from ._root import Root
 
 
@@ -118,7 +119,7 @@ def act_as(account: Account, task: Callable[[], Any]) -> Any:
             found=f"wait status {status}",
             remedy="look for a killed process in the kernel log",
         )
-    return _unpack(json.loads(data.decode("utf-8")), account)
+    return _unpack(parse_json(data), account)
 
 
 def _run_child(account: Account, task: Callable[[], Any], writer: int) -> NoReturn:
@@ -249,9 +250,9 @@ def _names(root: Root) -> Union[_LiveNames, _FileNames]:
         return _LiveNames()
     passwd = root.real(root.resolve("/etc/passwd"))
     group = root.real(root.resolve("/etc/group"))
-    if not os.path.isfile(passwd):
+    if not is_file(passwd):
         return _LiveNames()
-    return _FileNames(passwd, group if os.path.isfile(group) else None, f"/etc/passwd below {root.prefix}")
+    return _FileNames(passwd, group if is_file(group) else None, f"/etc/passwd below {root.prefix}")
 
 
 def _colon_lines(path: str, least: int) -> List[List[str]]:

@@ -17,6 +17,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence
 from ._config_document import same_value
 from ._errors import OperatorError
 from ._files import fsync_directory, write_atomic
+from ._json_reader import parse_json
 
 DIRECTORY = "checkpoints"
 _FORMAT = 1
@@ -145,7 +146,7 @@ class Checkpoints:
         :raises OperatorError: one cannot be read
         """
         try:
-            names = os.listdir(self._directory)
+            names = names_in(self._directory)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -161,8 +162,8 @@ class Checkpoints:
         path = os.path.join(self._directory, file_name)
         try:
             with open(path, "rb") as source:
-                return _parsed(json.loads(source.read().decode("utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                return _parsed(parse_json(source.read()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             what = error.strerror if isinstance(error, OSError) else type(error).__name__  # a value may be a secret
             raise OperatorError(
                 "this checkpoint cannot be read",
@@ -179,7 +180,7 @@ class Checkpoints:
         content = {"format": _FORMAT, **asdict(checkpoint)}
         data = json.dumps(content, indent=1).encode("ascii")
         try:
-            os.makedirs(os.path.dirname(self._directory), mode=0o755, exist_ok=True)
+            make_directories(os.path.dirname(self._directory))
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self._directory, _DIRECTORY_MODE)
             write_atomic(self._path(checkpoint), data, mode=_FILE_MODE)
@@ -193,7 +194,7 @@ class Checkpoints:
 
     def remove(self, checkpoint: Checkpoint) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(checkpoint))
+            unlink(self._path(checkpoint))
             fsync_directory(self._directory)
 
     def _path(self, checkpoint: Checkpoint) -> str:

@@ -10,13 +10,13 @@ looked up around the working directory and, from 5.8 on, around the executable.
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ._json_reader import parse_json
 from ._plugin_settings import KEYS, Key
 from ._root import Root
 from ._unit import Service
@@ -204,11 +204,11 @@ def _locate(
 
 
 def _is_file(path: str, root: Root) -> bool:
-    return os.path.isfile(root.real(root.resolve(path)))
+    return is_file(root.real(root.resolve(path)))
 
 
 def _is_directory(path: str, root: Root) -> bool:
-    return os.path.isdir(root.real(root.resolve(path)))
+    return is_directory(root.real(root.resolve(path)))
 
 
 def _overrides(environment: Dict[str, str], service: Service, version: Optional[ServerVersion]) -> Dict[str, Override]:
@@ -235,7 +235,7 @@ def _understood(key: Key, text: str) -> Any:
         return text.split(" ")
     if key.type == "map":
         try:
-            value = json.loads(text)
+            value = parse_json(text)
         except ValueError:
             return None
         # Each entry is an object to the server: where one is not, it ignores the whole variable.

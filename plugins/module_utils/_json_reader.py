@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import re
-from typing import Any, NoReturn, Tuple, Union
+from typing import Any, NoReturn, Union
 
 DEEPEST = 100  # far above what any server or plugin writes, far below Python's own limit
 # What follows reads numbers as floats, too, which end at 10**308; reading longer ones takes quadratic time.
@@ -29,17 +29,7 @@ def parse_json(data: Union[bytes, str]) -> Any:
     """
     text = data.decode("utf-8") if isinstance(data, bytes) else data
     check_depth(text)
-    return json.loads(text, parse_int=_integer, parse_float=_fraction, parse_constant=_no_number)
-
-
-def parse_json_start(text: str) -> Tuple[Any, int]:
-    """The first value of a text, and where it ends; what follows is not read.
-
-    :raises ValueError: as :func:`parse_json` says
-    """
-    check_depth(text)
-    decoder = json.JSONDecoder(parse_int=_integer, parse_float=_fraction, parse_constant=_no_number)
-    return decoder.raw_decode(text)
+    return _DECODER.decode(text)
 
 
 def check_depth(text: str) -> None:
@@ -70,3 +60,6 @@ def _fraction(text: str) -> float:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_fraction, parse_constant=_no_number)

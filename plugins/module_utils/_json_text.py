@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from ._errors import OperatorError
+from ._json_reader import DEEPEST, parse_json
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
@@ -21,7 +22,7 @@ _WORD = re.compile(r"true|false|null")
 _ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 # Sections and their fields are Go structs, whose keys the server reads in any case. Deeper down, keys are a plugin's.
 _STRUCT_DEPTH = 2
-_DEEPEST = 100  # far above what any server or plugin writes, far below Python's own limit
+_DEEPEST = DEEPEST - 10  # what keeps values of it, a checkpoint, is read with that limit
 LEFT_AS_IT_IS = "correct it by hand or restore a backup; the file was left as it is"
 
 
@@ -121,7 +122,7 @@ class JsonParser:
             if not match:
                 raise self._wrong("has no valid key here", truncated=self._open_string())
             self._at = match.end()
-            key = json.loads(match.group())
+            key = parse_json(match.group())
             self._refuse_twin(keys, key, start, depth)
             colon_start = self._at
             self._space()
@@ -188,8 +189,8 @@ class JsonParser:
 
     def _loads(self, raw: str) -> Any:
         try:
-            return json.loads(raw)
-        except ValueError as error:  # Python reads integers of up to 4300 digits
+            return parse_json(raw)
+        except ValueError as error:
             raise self._wrong("has a number that is too long") from error
 
     def _wrong(self, what: str, truncated: bool = False, back: int = 0) -> OperatorError:

@@ -11,11 +11,12 @@ behind the prefix that a journal or a container runtime puts before it.
 from __future__ import annotations
 
 import calendar
-import json
 import re
 import time
 from dataclasses import dataclass
 from typing import Any, Dict, Optional
+
+from ._json_reader import parse_json
 
 _TEXT = re.compile(r"\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) (\w+)\] \[(\w{4})\] (.*)", re.DOTALL)
 _TEXT_LEVELS = {"DEBG": "debug", "INFO": "info", "WARN": "warn", "EROR": "error", "CRIT": "critical"}
@@ -81,8 +82,8 @@ def parse_log_line(line: str) -> LogLine:
 
 def _parse_json(text: str) -> Optional[LogLine]:
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
+        record = parse_json(text)
+    except ValueError:
         return None
     if not isinstance(record, dict) or "msg" not in record:
         return None
@@ -132,7 +133,7 @@ def _of_text(match: re.Match[str]) -> LogLine:
 def _of_tabs(match: re.Match[str]) -> LogLine:
     message, brace, rest = match.group(3).partition("{")
     try:
-        fields = json.loads(brace + rest) if brace else {}
+        fields = parse_json(brace + rest) if brace else {}
     except ValueError:
         fields = {}
     if not isinstance(fields, dict) or not fields:

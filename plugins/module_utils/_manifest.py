@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from ._errors import OperatorError
+from ._json_reader import check_depth
 from ._version import ServerVersion
 
 # In the order in which servers of all versions look; the first that exists is the manifest.
@@ -188,11 +189,13 @@ class _JsonFields(_Fields):
         # As Go's decoder does it: bytes that are no UTF-8 are replaced, what follows the first value is not read,
         # NaN is no number. Numbers are of no use here; as floats they cost nothing, however many digits they have.
         decoder = json.JSONDecoder(parse_constant=_no_number, parse_int=float)
+        text = data.decode("utf-8", "replace").lstrip(" \t\r\n")
         try:
-            top = decoder.raw_decode(data.decode("utf-8", "replace").lstrip(" \t\r\n"))[0]
-        except (ValueError, RecursionError) as error:
+            check_depth(text)
+            top = decoder.raw_decode(text)[0]
+        except ValueError as error:
             raise OperatorError(
-                "the manifest cannot be read as JSON", where=file_name, found=str(error)[:300] or "nested too deeply"
+                "the manifest cannot be read as JSON", where=file_name, found=str(error)[:300]
             ) from error
         super().__init__(file_name, top)
 

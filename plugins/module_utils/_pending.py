@@ -17,6 +17,7 @@ import os
 from typing import Any, Dict, List, Optional
 
 from ._files import write_atomic
+from ._json_reader import parse_json
 
 FILE_NAME = "restart-required.json"
 
@@ -48,12 +49,12 @@ class RestartNote:
             return
         note = [item for item in self._read() if item["process"] == process]
         note.append({"process": process, "reason": reason})
-        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+        make_directories(os.path.dirname(self._path))
         write_atomic(self._path, json.dumps(note, indent=2).encode("utf-8"))
 
     def _read(self) -> List[Dict[str, str]]:
         with contextlib.suppress(OSError, ValueError), open(self._path, "rb") as source:
-            note = json.loads(source.read().decode("utf-8"))
+            note = parse_json(source.read())
             return [item for item in note if _is_item(item)] if isinstance(note, list) else []
         return []
 

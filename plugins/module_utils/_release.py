@@ -16,6 +16,7 @@ from ._difference import Tracker
 from ._ensure import Concern
 from ._errors import OperatorError
 from ._files import write_atomic
+from ._json_reader import parse_json
 from ._node import Node
 from ._release_store import ReleaseStore, program_of
 from ._tree import remove_tree
@@ -211,8 +212,8 @@ class Release(Concern[ReleaseFound]):
     def _read_marker(self) -> Optional[Marker]:
         path = os.path.join(self._directory, _MARKER)
         try:
-            with open(path, encoding="utf-8") as stream:
-                return Marker(**json.load(stream))
+            with open(path, "rb") as stream:
+                return Marker(**parse_json(stream.read()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):

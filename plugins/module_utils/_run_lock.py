@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._files import alone, fsync_directory, write_atomic
+from ._json_reader import parse_json
 
 FILE_NAME = "run-lock.json"
 
@@ -86,7 +87,7 @@ class RunLock:
         """Who took it last and did not end its change, also where its lease is over; None without a sound record."""
         try:
             with open(self._path, "rb") as source:
-                return Holder.from_dict(json.loads(source.read().decode("utf-8")))
+                return Holder.from_dict(parse_json(source.read()))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -108,7 +109,7 @@ class RunLock:
 
         :raises OSError: the record cannot be written
         """
-        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+        make_directories(os.path.dirname(self._path))
         with alone(os.path.dirname(self._path)):
             other = self.in_the_way(mine.run, gone, force)
             if other is not None:
@@ -123,14 +124,14 @@ class RunLock:
 
         :param unfinished: the record stays, without a lease: the next run shall end what was begun
         """
-        if not os.path.isdir(os.path.dirname(self._path)):
+        if not is_directory(os.path.dirname(self._path)):
             return
         with alone(os.path.dirname(self._path)):
             found = self.noted()
-            if not os.path.lexists(self._path) or (found is not None and not force and found.run != run):
+            if not exists(self._path) or (found is not None and not force and found.run != run):
                 return
             if not unfinished or found is None:
-                os.unlink(self._path)
+                unlink(self._path)
                 fsync_directory(os.path.dirname(self._path))
             elif found.expires:
                 self._write(Holder(**{**found.to_dict(), "expires": 0.0}))

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Callable, Dict, List, Optio
 
 from ._errors import OperatorError
 from ._files import create_atomic, fsync_directory, write_atomic
+from ._json_reader import parse_json
 from ._manifest import Manifest
 from ._tree import FileEntry, tree_digest
 
@@ -53,12 +54,12 @@ class Store:
         return os.path.join(self._directory, _checked(sha256) + _SUFFIX)
 
     def has(self, sha256: str) -> bool:
-        return os.path.isfile(self.path(sha256))
+        return is_file(self.path(sha256))
 
     def list(self) -> List[str]:
         """The sha256 of every bundle, sorted."""
         try:
-            names = os.listdir(self._directory)
+            names = names_in(self._directory)
         except FileNotFoundError:
             return []
         return sorted(name[: -len(_SUFFIX)] for name in names if re.fullmatch(r"[0-9a-f]{64}\.tar\.gz", name))
@@ -92,7 +93,7 @@ class Store:
             create_atomic(packing, fill, mode=_FILE_MODE)
             bundle = _read(packing)
             if (bundle.manifest.id, bundle.tree) != (plugin_id, tree):
-                os.unlink(packing)
+                unlink(packing)
                 raise OperatorError(
                     f"the files of {plugin_id} changed while they were packed",
                     found=f"tree {bundle.tree[:12]}",
@@ -105,7 +106,7 @@ class Store:
         return bundle.sha256
 
     def _make(self) -> None:
-        os.makedirs(os.path.dirname(self._directory), mode=0o755, exist_ok=True)
+        make_directories(os.path.dirname(self._directory))
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._directory, _DIRECTORY_MODE)
 
@@ -134,7 +135,7 @@ class Store:
         """
         try:
             with open(delivery, "rb") as source, tarfile.open(fileobj=source) as archive:
-                os.unlink(delivery)  # read on all the same; a run that is killed leaves nothing of it
+                unlink(delivery)  # read on all the same; a run that is killed leaves nothing of it
                 self._make()
                 for member in archive:
                     sha256 = member.name[: -len(_SUFFIX)]
@@ -159,7 +160,7 @@ class Store:
             bundle = _read(receiving)
             _compare(sha256, bundle.sha256, f"{sha256}{_SUFFIX}")
         except OperatorError:
-            os.unlink(receiving)
+            unlink(receiving)
             raise
         self._keep(receiving, bundle)
 
@@ -167,7 +168,7 @@ class Store:
         """Give a bundle in the store's directory the name that it goes by."""
         # The index first: a run that is killed in between stores the bundle again, and so leaves nothing behind.
         self._write_index(bundle)
-        os.rename(temporary, self.path(bundle.sha256))
+        rename(temporary, self.path(bundle.sha256))
         fsync_directory(self._directory)
 
     def bundle(self, sha256: str) -> Optional[Bundle]:
@@ -191,7 +192,7 @@ class Store:
 
     def newest_first(self) -> List[Bundle]:
         """What is in every bundle, the one stored last first; damaged ones are left out."""
-        stored = [(os.stat(self.path(sha256)).st_mtime_ns, sha256) for sha256 in self.list()]
+        stored = [(status(self.path(sha256)).st_mtime_ns, sha256) for sha256 in self.list()]
         found = []
         for _, sha256 in sorted(stored, reverse=True):
             with contextlib.suppress(OperatorError):
@@ -206,7 +207,7 @@ class Store:
     def left_behind(self) -> List[str]:
         """The sha256 of what a removal that was cut off has left: an index without its bundle."""
         try:
-            names = os.listdir(self._directory)
+            names = names_in(self._directory)
         except FileNotFoundError:
             return []
         indexed = {name[: -len(".json")] for name in names if re.fullmatch(r"[0-9a-f]{64}\.json", name)}
@@ -217,7 +218,7 @@ class Store:
         # The index last: what is cut off in between is known by it.
         for path in (self.path(sha256), self.signature_path(sha256), self._index_path(sha256)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                unlink(path)
 
     def _index_path(self, sha256: str) -> str:
         return self.path(sha256)[: -len(_SUFFIX)] + ".json"
@@ -238,9 +239,9 @@ class Store:
         """None if it is missing, damaged, of another format, or not of this file."""
         try:
             with open(self._index_path(sha256), "rb") as source:
-                bundle = _parsed(sha256, json.loads(source.read().decode("ascii")))
-            size = os.stat(self.path(sha256)).st_size
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                bundle = _parsed(sha256, parse_json(source.read()))
+            size = status(self.path(sha256)).st_size
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return bundle if bundle.size == size and tree_digest(bundle.files) == bundle.tree else None
 

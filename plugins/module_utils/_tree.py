@@ -23,6 +23,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ._errors import OperatorError
 from ._files import fsync_directory, write_atomic
+from ._json_reader import parse_json
 
 # Servers 5.14 to 10.x mark a plugin that they installed from their file store with this empty file at its top.
 MARKER = ".filestore"
@@ -82,10 +83,10 @@ class DigestCache:
         self._changed = False
         try:
             with open(path, "rb") as source:
-                content = json.loads(source.read().decode("utf-8"))
+                content = parse_json(source.read())
             if content["format"] == 1:
                 self._trees = {str(tree): dict(files) for tree, files in content["trees"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
 
     def get(self, tree: str, path: str, found: os.stat_result) -> Optional[str]:

@@ -13,6 +13,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from ..module_utils._files import write_atomic
+from ..module_utils._json_reader import parse_json
 
 # Raised when what is kept of a bundle changes its meaning, so that nothing older is believed.
 _FORMAT = 3
@@ -44,8 +45,8 @@ class BundleFacts:
         self._path = path
         self._entries: Dict[str, Any] = {}
         self._changed = False
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as source:
-            self._entries = _entries_in(json.load(source))
+        with contextlib.suppress(OSError, ValueError), open(path, "rb") as source:
+            self._entries = _entries_in(parse_json(source.read()))
 
     def of(self, path: str) -> Dict[str, Any]:
         """Facts of one bundle, as :class:`WantedPlugin` fields.

@@ -12,6 +12,8 @@ import os
 import re
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from ..module_utils._json_reader import parse_json
+
 MASK = "********"
 # Of the cluster's range of ports: the load balancer has the first one, the app server named app7 the seventh after it.
 DATABASE_PORT = 50
@@ -240,7 +242,7 @@ def collected_of(
 def _without_plugin_settings(config: str) -> str:
     """A config.json in which no plugin's own settings can be read: any of them may be a secret."""
     try:
-        content = json.loads(config)
+        content = parse_json(config)
     except ValueError as error:
         return f"not shown, it is no JSON: {error}"
     section = content.get("PluginSettings") if isinstance(content, dict) else None

@@ -10,7 +10,6 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._json_reader import (
     DEEPEST,
     parse_json,
-    parse_json_start,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,9 +73,3 @@ def test_brackets_in_strings_are_text(inner: str) -> None:
 
 def test_a_lone_surrogate_stays_one() -> None:
     assert parse_json(r'"\udc80"') == "\udc80"  # the name of a file that is no UTF-8
-
-
-def test_the_start_of_a_text() -> None:
-    assert parse_json_start('{"id": "a"} tail') == ({"id": "a"}, 11)
-    with pytest.raises(ValueError, match="levels deep"):
-        parse_json_start("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1))
