@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import BinaryIO, Dict, Iterator, NoReturn, Optional, Tuple
+from typing import BinaryIO, Dict, Iterator, List, NoReturn, Optional, Tuple, Union
 
 from ._errors import OperatorError
 from ._gunzip import FETCH_AGAIN, Gunzip
@@ -35,7 +35,11 @@ _REFUSED_TYPES = {
     b"7": "a contiguous file",
     b"S": "a sparse file",
 }
+_OCTAL = re.compile(b" *([0-7]*)[ \\0]*")
 _SPARSE = b"GNU.sparse."
+_WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"6")
+# Each header costs time, whatever follows it; writers make up to three for a member, and a dozen records.
+_HEADERS_A_FILE, _RECORDS_A_FILE = 4, 20
 
 
 @dataclass(frozen=True)
@@ -80,20 +84,58 @@ class _Extended:
         self.is_used = False
 
 
+class _Plain:
+    """A file that is not packed, read as :class:`Gunzip` reads one that is."""
+
+    sha256 = ""
+
+    def __init__(self, source: BinaryIO, where: str, most: int) -> None:
+        self._source = source
+        self._where = where
+        self._left = most
+
+    def read(self, size: int) -> bytes:
+        pieces: List[bytes] = []
+        while size:
+            data = self._source.read(size)
+            if not data:
+                break
+            pieces.append(data)
+            size -= len(data)
+            self._left -= len(data)
+        return b"".join(pieces)
+
+    def expect(self, size: int) -> None:
+        if size > self._left:
+            raise OperatorError("the archive is absurdly large", where=self._where, remedy=FETCH_AGAIN)
+
+    def finish(self) -> None:
+        """What follows the archive's end is of no use."""
+
+
 class Archive:
     """The members of a tar.gz, once from front to end.
 
     :param source: opened at its start
     :param where: what to call it in messages
+    :param skips_links: leave out links, devices and fifos, as newer servers do, instead of refusing the archive
+    :param packed: False for a tar that is not packed
     """
 
-    def __init__(self, source: BinaryIO, limits: Limits, where: str) -> None:
-        self._stream = Gunzip(
-            source, where, most=limits.unpacked_bytes, ratio=limits.ratio, ratio_from=limits.ratio_from
+    def __init__(
+        self, source: BinaryIO, limits: Limits, where: str, *, skips_links: bool = False, packed: bool = True
+    ) -> None:
+        self._stream: Union[Gunzip, _Plain] = (
+            Gunzip(source, where, most=limits.unpacked_bytes, ratio=limits.ratio, ratio_from=limits.ratio_from)
+            if packed
+            else _Plain(source, where, limits.unpacked_bytes)
         )
         self._limits = limits
         self._where = where
+        self._skips_links = skips_links
         self._kinds: Dict[str, str] = {}
+        self._headers_left = _HEADERS_A_FILE * limits.files
+        self._records_left = _RECORDS_A_FILE * limits.files
 
     @property
     def sha256(self) -> str:
@@ -113,6 +155,9 @@ class Archive:
             kind, size = header[156:157], self._number(header[124:136], "size")
             if kind in (b"L", b"K", b"x", b"g"):
                 self._extend(extended, kind, size)
+                continue
+            if self._skips_links and kind in _WITHOUT_CONTENT:
+                extended = _Extended()
                 continue
             member = self._member(header, extended, size if extended.size is None else extended.size)
             extended = _Extended()
@@ -140,9 +185,12 @@ class Archive:
             if self._stream.read(_BLOCK).strip(b"\0"):
                 self._refuse("the archive is damaged: it goes on behind its end")
             return None
+        self._headers_left -= 1
+        if self._headers_left < 0:
+            self._refuse("too many headers in the archive", wanted=f"at most {_HEADERS_A_FILE * self._limits.files}")
         found = self._number(header[148:156], "checksum")
         blank = header[:148] + b" " * 8 + header[156:]
-        signed = sum(byte - 256 if byte > 127 else byte for byte in blank) if max(blank) > 127 else -1
+        signed = sum(byte - 256 if byte > 127 else byte for byte in blank) if not blank.isascii() else -1
         if found not in (sum(blank), signed):
             self._refuse("this is no tar archive, or it is damaged: a header's checksum is wrong")
         for name, field in (("uid", header[108:116]), ("gid", header[116:124]), ("time", header[136:148])):
@@ -157,7 +205,7 @@ class Archive:
         """
         if field[:1] == b"\x80":
             return int.from_bytes(field[1:], "big")
-        digits = re.fullmatch(b" *([0-7]*)[ \\0]*", field)
+        digits = _OCTAL.fullmatch(field)
         if digits is None:
             self._refuse(f"this is no tar archive, or it is damaged: a header's {name} is no number")
         return int(digits.group(1) or b"0", 8)
@@ -199,6 +247,10 @@ class Archive:
         records: Dict[bytes, bytes] = {}
         at = 0
         while at < len(data):
+            self._records_left -= 1
+            if self._records_left < 0:
+                most = _RECORDS_A_FILE * self._limits.files
+                self._refuse("too many extended headers in the archive", wanted=f"at most {most}")
             space = data.find(b" ", at, at + 9)
             digits = data[at : max(space, at)]
             end = at + int(digits) if re.fullmatch(b"[0-9]+", digits) else 0

@@ -52,7 +52,7 @@ def read_bundle(path: str, limits: Limits = Limits()) -> Bundle:  # noqa: B008 -
     :param path: real path
     :raises OperatorError: it is not a sound bundle; says in what
     """
-    with _opened(path) as source:
+    with opened_bundle(path) as source:
         return _inspect(source, path, limits)[0]
 
 
@@ -73,7 +73,7 @@ def unpack_bundle(
 
     :raises OperatorError: it is not a sound bundle, or it cannot be written; then ``destination`` does not exist
     """
-    with _opened(path) as source:
+    with opened_bundle(path) as source:
         bundle, top = _inspect(source, path, limits)
         source.seek(0)
         try:
@@ -100,7 +100,11 @@ def unpack_bundle(
     return bundle
 
 
-def _opened(path: str) -> BinaryIO:
+def opened_bundle(path: str) -> BinaryIO:
+    """A bundle to be read from its start.
+
+    :raises OperatorError: it cannot be opened, or is no file
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a fifo is not waited for
     except OSError as error:

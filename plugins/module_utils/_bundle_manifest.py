@@ -6,33 +6,33 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Optional
 
 from ._errors import OperatorError
-from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
+from ._manifest import MANIFEST_LIMIT, MANIFEST_NAMES, Manifest, parse_manifest
 
-_LOOKED_AT = 2000  # entries
-_LARGEST_MANIFEST = 1024 * 1024
+# What may stand before the manifest. The largest published plugins have some 2 000 files and 600 MB.
+_FILES, _UNPACKED = 5_000, 1024 * 1024 * 1024
 
 
 def manifest_of(real: str) -> Optional[Manifest]:
-    """The manifest of a bundle; None where there is none to be read.
+    """The manifest of a bundle, the first that stands in it; None where there is none to be read.
 
     :param real: real path of the bundle
     """
-    import tarfile  # where there is no bundle to look into, a plan shall be quick
-    import zlib
+    # Where there is no bundle to look into, a plan shall be quick.
+    from ._archive import Archive, Limits
+    from ._bundle import opened_bundle
 
     try:
-        with tarfile.open(real, "r|gz") as archive:
-            for member in itertools.islice(archive, _LOOKED_AT):
-                parts = [part for part in member.name.split("/") if part not in ("", ".")]
-                if len(parts) > 2 or not parts or parts[-1] not in MANIFEST_NAMES or not member.isreg():
+        with opened_bundle(real) as source:
+            # What a server would refuse besides is told by whoever unpacks the bundle.
+            archive = Archive(source, Limits(files=_FILES, unpacked_bytes=_UNPACKED), real, skips_links=True)
+            for member, content in archive.members():
+                directory, _, name = member.path.rpartition("/")
+                if name not in MANIFEST_NAMES or "/" in directory or member.is_directory:
                     continue
-                source = archive.extractfile(member)
-                if source is not None:
-                    return parse_manifest(parts[-1], source.read(_LARGEST_MANIFEST))
-    except (OSError, EOFError, tarfile.TarError, zlib.error, OperatorError):
+                return parse_manifest(name, b"".join(content)) if member.size <= MANIFEST_LIMIT else None
+    except OperatorError:
         pass
     return None

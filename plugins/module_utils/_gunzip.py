@@ -16,6 +16,7 @@ _MAGIC = b"\x1f\x8b"
 _WITH_GZIP_HEADER = 31  # zlib's wbits: it then checks the header, the checksum and the length itself
 _PACKED_CHUNK = 64 * 1024
 _UNPACKED_CHUNK = 256 * 1024
+_MAX_PADDING = 1024 * 1024  # zeros behind the end; tapes had blocks of some KiB
 _MAX_MEMBERS = 10_000  # bgzip makes one of every 64 KiB; each costs a little even if it is empty
 FETCH_AGAIN = "fetch the bundle again and compare its sha256 with the publisher's"
 
@@ -102,6 +103,8 @@ class Gunzip:
             raise OperatorError("the bundle cannot be read", where=self._where, found=error.strerror or "") from error
         self._digest.update(data)
         self._packed += len(data)
+        if self._packed > self._most + self._most // 64 + _MAX_PADDING:  # packing adds next to nothing, at worst
+            self._refuse("the gzip file is absurdly large", f"more than {self._packed} bytes", self._wanted())
         self._input += data
         return bool(data)
 
@@ -126,8 +129,11 @@ class Gunzip:
 
     def _next_member(self) -> None:
         """A gzip file may be several in a row; zeros may fill it up."""
+        start = self._packed
         self._input = self._input.lstrip(b"\0")
         while len(self._input) < len(_MAGIC):
+            if self._packed - start > _MAX_PADDING:
+                self._refuse("there is something else behind the end of the gzip file", "zeros without end")
             if not self._read_packed():
                 break
             self._input = self._input.lstrip(b"\0")
@@ -150,8 +156,11 @@ class Gunzip:
         self._refuse(
             "the bundle would unpack to an absurd size",
             f"more than {self._unpacked} bytes out of {self._packed}",
-            f"at most {self._most} bytes, and at most {self._ratio} times the packed size",
+            self._wanted(),
         )
+
+    def _wanted(self) -> str:
+        return f"at most {self._most} bytes, and at most {self._ratio} times the packed size"
 
     def _refuse(self, problem: str, found: str, wanted: str = "") -> NoReturn:
         raise OperatorError(problem, where=self._where, found=found, wanted=wanted, remedy=FETCH_AGAIN)

@@ -20,9 +20,12 @@ from ._errors import OperatorError
 from ._json_reader import check_depth
 from ._version import ServerVersion
 
+MANIFEST_LIMIT = 1024 * 1024  # bytes; the largest public ones have some 20 KB
 # In the order in which servers of all versions look; the first that exists is the manifest.
 MANIFEST_NAMES = ("plugin.yml", "plugin.yaml", "plugin.json")
 
+# PyYAML reads less than 100 KB a second.
+_YAML_LIMIT = 256 * 1024
 _MIN_ID = 3
 _MAX_ID = 190
 _LENGTH_CHECKED_SINCE = ServerVersion(4, 5)
@@ -66,7 +69,13 @@ def parse_manifest(file_name: str, data: bytes) -> Manifest:
 
     :raises OperatorError: it does not parse, a field has the wrong type, or the id is missing or no directory name
     """
-    reader = _JsonFields(file_name, data) if file_name.endswith(".json") else _YamlFields(file_name, data)
+    is_json = file_name.endswith(".json")
+    limit = MANIFEST_LIMIT if is_json else _YAML_LIMIT
+    if len(data) > limit:
+        raise OperatorError(
+            "the manifest is too large", where=file_name, found=f"{len(data)} bytes", wanted=f"at most {limit} bytes"
+        )
+    reader = _JsonFields(file_name, data) if is_json else _YamlFields(file_name, data)
     top = reader.top
     written_id = reader.text(top, "id")
     _check_directory_name(written_id, file_name)
@@ -130,6 +139,8 @@ def _refuse_id(plugin_id: str, wanted: str, where: str) -> NoReturn:
 
 def _inside(path: str, where: str) -> str:
     """A path of the manifest as servers take it: below the plugin's directory, even where it begins with a slash."""
+    if "\0" in path:
+        raise OperatorError("a path in the manifest holds a zero byte", where=where, found=repr(path[:200]))
     cleaned = posixpath.normpath("./" + path)
     if cleaned == "." or cleaned == ".." or cleaned.startswith("../"):
         raise OperatorError("a path in the manifest leads out of the plugin", where=where, found=repr(path[:200]))
@@ -197,15 +208,17 @@ class _JsonFields(_Fields):
             raise OperatorError(
                 "the manifest cannot be read as JSON", where=file_name, found=str(error)[:300]
             ) from error
+        # Of each object, made once: one with many keys is asked for each of them.
+        self._folded: Dict[int, Dict[str, Any]] = {}
         super().__init__(file_name, top)
 
     def find(self, fields: Dict[str, Any], key: str) -> Any:
         """Go's decoder takes keys in any case; the last one counts."""
-        found = None
-        for name, value in fields.items():
-            if name == key or name.lower() == key.lower():
-                found = value if value is not None else found
-        return found
+        folded = self._folded.get(id(fields))
+        if folded is None:
+            folded = {name.lower(): value for name, value in fields.items() if value is not None}
+            self._folded[id(fields)] = folded
+        return folded.get(key.lower())
 
 
 def _no_number(text: str) -> NoReturn:

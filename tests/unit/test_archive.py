@@ -393,3 +393,34 @@ def test_a_header_is_read_as_tarfile_reads_it_or_refused(at: int, byte: int, in_
     except OperatorError:
         return
     assert found == tarfile_s_opinion(bytes(raw))
+
+
+# --- a tar that is not packed
+
+
+def unpacked(raw: bytes, limits: Limits = LIMITS) -> Dict[str, bytes]:
+    archive = Archive(io.BytesIO(raw), limits, "x.tar", packed=False)
+    return {member.path: b"".join(content) for member, content in archive.members()}
+
+
+def test_a_tar_that_is_not_packed() -> None:
+    large = os.urandom(1_000_001)
+    raw = block(b"one", large) + block(b"two", b"2") + bytes(1024)
+    assert unpacked(raw) == {"one": large, "two": b"2"}
+    for cut in (100, 600, 1_000_400):
+        with pytest.raises(OperatorError, match="ends inside"):
+            unpacked(raw[:cut])
+    with pytest.raises(OperatorError, match="absurdly large"):
+        unpacked(raw, Limits(unpacked_bytes=1_000_000))
+
+
+# --- time
+
+
+@pytest.mark.parametrize("kind", [b"5", b"g", b"K"])
+def test_headers_are_counted(kind: bytes) -> None:
+    assert "too many headers" in refusal(block(b"./", b"", kind) * 50, Limits(files=10))
+
+
+def test_records_are_counted() -> None:
+    assert "too many extended headers" in refusal(block(b"x", b"6 a=b\n" * 300, b"x"), Limits(files=10))

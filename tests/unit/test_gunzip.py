@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import random
 import tracemalloc
 import zlib
+from pathlib import Path
 from typing import List, Optional
 
 import pytest
@@ -158,3 +160,22 @@ def test_a_failing_disk_is_told() -> None:
 
     with pytest.raises(OperatorError, match=r"x\.tar\.gz.*Input/output error"):
         Gunzip(Failing(), "x.tar.gz", most=1, ratio=1, ratio_from=1)
+
+
+def test_zeros_without_end_are_not_read_to_their_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(b"a"))
+    os.truncate(path, 4 * 1024**4)
+    with open(path, "rb") as source, pytest.raises(OperatorError, match="zeros without end"):
+        Gunzip(source, "x.gz", most=8 * MIB, ratio=200, ratio_from=1024).finish()
+
+
+def test_a_file_that_unpacks_to_nothing_is_not_read_for_ever() -> None:
+    """Blocks of deflate may be empty."""
+    empty = zlib.compressobj(wbits=31)
+    start = empty.flush(zlib.Z_FULL_FLUSH)
+    block = b"\0\0\0\xff\xff" * 100_000
+    source = io.BytesIO(start + block * 40)
+    with pytest.raises(OperatorError, match="absurdly large"):
+        Gunzip(source, "x.gz", most=MIB, ratio=200, ratio_from=MIB).finish()
+    assert source.tell() < 4 * MIB
