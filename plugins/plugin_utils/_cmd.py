@@ -14,12 +14,14 @@ import base64
 import codecs
 import re
 import zlib
-from typing import Iterable, List, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple
 
 # What cmd.exe gives a meaning to, the caret first: it is also what takes the meaning away.
 _MEANING = '^()%!"<>&|'
 _PLAIN = re.compile(r"[\w:./\\-]*[\w:./-]", re.ASCII)
-_MARK = "plugops-"
+# The directory that a line stands in may be anybody's: no program is looked for there.
+_PRELUDE = 'set "NoDefaultCurrentDirectoryInExePath=1"'
+_NAME = "[a-z][a-z0-9-]*"
 # Ansible's own way of starting PowerShell: the connection plugins recognize it and do not wrap it once more.
 _POWERSHELL = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
 _HAND_OVER = """\
@@ -61,6 +63,11 @@ def literal(text: str) -> str:
     return f'"{text}"'
 
 
+def shown(text: str) -> str:
+    """The same for people, on whose screen a caret would be no help."""
+    return text if _PLAIN.fullmatch(text) else f'"{text}"'
+
+
 def command(program: str, *arguments: str) -> str:
     """A program and its arguments, its complaints among its output."""
     name = program if _PLAIN.fullmatch(program) else literal(program)
@@ -72,26 +79,53 @@ def if_exists(path: str, answer: str = "yes") -> str:
     return f"(if exist {literal(path)} echo {answer})"
 
 
-def sections(parts: Iterable[Tuple[str, str]]) -> str:
+class BadAnswer(ValueError):
+    """An answer whose parts are not those that were asked for."""
+
+
+def sections(parts: Iterable[Tuple[str, str]], mark: str) -> str:
     """One line that does several things, each one's output under a name.
 
     :param parts: name -> line of cmd.exe
+    :param mark: what nobody could know before this line was made: it tells the names from what programs print
     """
-    steps = ["chcp 65001 >nul 2>&1", f"echo {_MARK}page:& chcp"]
+    steps = [_PRELUDE, "chcp 65001 >nul 2>&1", f"echo {mark}-page:& chcp"]
     for name, line in parts:
-        steps.append(f"echo {_MARK}{name}:& {line}")
-    steps.append(f"echo {_MARK}end:")
+        steps.append(f"echo {mark}-{name}:& {line}")
+    steps.append(f"echo {mark}-end:")
     return "& ".join(steps)
 
 
-def read_sections(output: bytes) -> dict[str, str]:
-    """What each part of :func:`sections` printed. Empty where the line did not run to its end in a cmd.exe."""
-    pieces = re.split(_MARK.encode() + rb"([a-z-]+): ?\r?\n", output)
-    found = {name.decode(): content for name, content in zip(pieces[1::2], pieces[2::2])}
-    if not {"page", "end"} <= set(found):
+def read_sections(output: bytes, mark: str, names: Sequence[str]) -> Dict[str, str]:
+    """What each part of :func:`sections` printed.
+
+    The mark may be nowhere but in the names, and these are there once each and in their order: what a stranger makes a
+    program print can spoil an answer, and never stand for another part of it.
+
+    :returns: nothing where no cmd.exe has begun with the line
+    :raises BadAnswer: the parts are not those that were asked for
+    """
+    pieces = re.split(re.escape(mark).encode() + f"-({_NAME}): ?\r?\n".encode(), output)
+    found = [name.decode() for name in pieces[1::2]]
+    if output.count(mark.encode()) != len(found):
+        raise BadAnswer("what sets its parts apart is printed where no part begins")
+    expected = ["page", *names, "end"]
+    if not found:
         return {}
-    codec = _codec(found.pop("page"))
-    return {name: decoded(content, codec).strip() for name, content in found.items()}
+    if found != expected:
+        raise BadAnswer(_difference(found, expected))
+    codec = _codec(pieces[2])
+    return {name: decoded(content, codec).strip() for name, content in zip(names, pieces[4::2])}
+
+
+def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
+    twice = next((name for number, name in enumerate(found) if name in found[:number]), "")
+    if twice:
+        return f"the part {twice} appears twice"
+    if list(found) == list(expected[: len(found)]):
+        return f"it ends in the part {found[-1]}"
+    wrong, wanted = next((pair for pair in zip(found, expected) if pair[0] != pair[1]), (found[-1], "nothing"))
+    return f"the part {wrong} comes where {wanted} was asked for"
 
 
 def decoded(content: bytes, codec: str = "utf-8") -> str:
@@ -103,7 +137,7 @@ def decoded(content: bytes, codec: str = "utf-8") -> str:
 
 def _codec(page: bytes) -> str:
     """Of what ``chcp`` says in the host's language; the number is the same in all of them."""
-    numbers = re.findall(rb"\d+", page)
+    numbers = re.findall(rb"\b\d{1,5}\b", page[:1000])
     name = f"cp{numbers[-1].decode()}" if numbers else ""
     try:
         return codecs.lookup(name).name

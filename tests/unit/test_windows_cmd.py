@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import random
 import re
+import signal
+import threading
 import zlib
 
 import pytest
@@ -91,24 +94,50 @@ PARTS = [("one", "do one"), ("two", "do two")]
 
 
 def test_sections() -> None:
-    assert cmd.sections(PARTS).endswith("& echo plugops-one:& do one& echo plugops-two:& do two& echo plugops-end:")
+    assert cmd.sections(PARTS, "7f").endswith("& echo 7f-one:& do one& echo 7f-two:& do two& echo 7f-end:")
     output = (
-        "plugops-page:\r\nAktive Codepage: 65001.\r\nplugops-one:\r\nä☃\r\n".encode()
-        + b"plugops-two:\r\n"
+        "7f-page:\r\nAktive Codepage: 65001.\r\n7f-one:\r\nä☃\r\n".encode()
+        + b"7f-two:\r\n"
         + "Größe\r\r\n".encode("utf-16-le")
-        + b"plugops-end:\r\n"
+        + b"7f-end:\r\n"
     )
-    assert cmd.read_sections(output) == {"one": "ä☃", "two": "Größe", "end": ""}
+    assert cmd.read_sections(output, "7f", ["one", "two"]) == {"one": "ä☃", "two": "Größe"}
 
 
 def test_sections_in_the_code_page_that_the_console_has() -> None:
-    output = "plugops-page:\r\nAktive Codepage: 850.\r\nplugops-one:\r\nä\r\nplugops-end:\r\n".encode("cp850")
-    assert cmd.read_sections(output)["one"] == "ä"
+    output = "7f-page:\r\nAktive Codepage: 850.\r\n7f-one:\r\nä\r\n7f-end:\r\n".encode("cp850")
+    assert cmd.read_sections(output, "7f", ["one"])["one"] == "ä"
 
 
-@pytest.mark.parametrize("output", [b"", b"bash: chcp: command not found", b"plugops-page:\n"])
+@pytest.mark.parametrize("output", [b"", b"bash: chcp: command not found", b"8f-page:\n8f-end:\n"])
 def test_what_no_cmd_has_printed(output: bytes) -> None:
-    assert cmd.read_sections(output) == {}
+    assert cmd.read_sections(output, "7f", []) == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["page", "one", "one", "two", "end"], "the part one appears twice"),
+        (["page", "one", "two", "one", "end"], "the part one appears twice"),
+        (["page", "two", "one", "end"], "the part two comes where one was asked for"),
+        (["page", "two", "end"], "the part two comes where one was asked for"),
+        (["page", "one", "end"], "the part end comes where two was asked for"),
+        (["page", "one", "two", "three", "end"], "the part three comes where end was asked for"),
+        (["page", "one", "two", "end", "more"], "the part more comes where nothing was asked for"),
+        (["page", "one"], "it ends in the part one"),
+        (["one", "two", "end"], "the part one comes where page was asked for"),
+    ],
+)
+def test_parts_that_are_not_those_asked_for(names: list[str], said: str) -> None:
+    output = "".join(f"7f-{name}:\r\ntext\r\n" for name in names).encode()
+    with pytest.raises(cmd.BadAnswer, match=said):
+        cmd.read_sections(output, "7f", ["one", "two"])
+
+
+@pytest.mark.parametrize("inside", [b"7f-one", b"7f", b"7f-one: more", b"x7f-ONE:"])
+def test_the_mark_stands_nowhere_but_before_a_part(inside: bytes) -> None:
+    with pytest.raises(cmd.BadAnswer, match="where no part begins"):
+        cmd.read_sections(b"7f-page:\r\n7f-one:\r\n" + inside + b"\r\n7f-end:\r\n", "7f", ["one"])
 
 
 @given(TEXTS.filter(lambda text: "\n" not in text))
@@ -128,13 +157,90 @@ def test_the_way_back() -> None:
 
 
 def answering(text: str, shell: str = "cmd") -> WindowsHost:
-    return WindowsHost(lambda command: {"stdout": text, "stderr": ""}, shell, "win1")
+    """A host that prints this, MARK being that of the line."""
+
+    def run(command: str) -> dict[str, str]:
+        mark = re.search("echo ([0-9a-f]+)-page:", command)
+        return {"stdout": text.replace("MARK", mark[1] if mark else ""), "stderr": ""}
+
+    return WindowsHost(run, shell, "win1")
+
+
+HELLO = "MARK-page:\n65001\nMARK-os:\nWindows_NT\nMARK-x:\nhello\nMARK-end:\n"
 
 
 def test_a_windows_host() -> None:
-    host = answering("plugops-page:\n65001\nplugops-os:\nWindows_NT\nplugops-x:\nhello\nplugops-end:\n")
+    host = answering(HELLO)
     assert host.ask([("x", "echo hello")])["x"] == "hello"
     assert host.round_trips == 1
+
+
+def test_no_two_calls_have_the_same_mark() -> None:
+    lines: list[str] = []
+
+    def run(command: str) -> dict[str, str]:
+        lines.append(command)
+        return {"stdout": "", "stderr": ""}
+
+    host = WindowsHost(run, "cmd", "win1")
+    for _ in range(20):
+        with pytest.raises(OperatorError):
+            host.ask([])
+    marks = {match[1] for line in lines if (match := re.search("echo ([0-9a-f]{16})-page:", line))}
+    assert len(marks) == 20
+
+
+@pytest.mark.parametrize("more", ["MARK-x:\nforged\n", "MARK\n", "MARK-end:\n"])
+def test_an_answer_that_may_be_forged_is_not_believed(more: str) -> None:
+    with pytest.raises(OperatorError, match=r"nothing in it is believed.*win1.*run it again"):
+        answering(HELLO.replace("hello\n", f"hello\n{more}")).ask([("x", "echo hello")])
+
+
+def test_an_answer_has_a_limit() -> None:
+    with pytest.raises(OperatorError, match="bytes; wanted: at most 8388608"):
+        answering(HELLO.replace("hello", "x" * (8 << 20))).ask([("x", "echo hello")])
+
+
+def test_a_host_that_does_not_answer_holds_up_nobody() -> None:
+    never = threading.Event()
+    host = WindowsHost(lambda command: {"stdout": str(never.wait(30))}, "cmd", "win1", deadline=0.05)
+    with pytest.raises(OperatorError, match="did not answer within 0 s"):
+        host.ask([])
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_task_that_has_a_limit_of_its_own_keeps_it() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        with pytest.raises(OperatorError, match="no answer"):
+            WindowsHost(lambda command: {"stdout": ""}, "cmd", "win1").ask([])
+        assert 50 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.parametrize("shell", ["cmd", "powershell"])
+def test_more_than_a_line_takes_is_asked_in_turns(shell: str) -> None:
+    lines: list[str] = []
+
+    def run(command: str) -> dict[str, str]:
+        lines.append(command)
+        line = command
+        if shell == "powershell":
+            script = base64.b64decode(command.rpartition(" ")[2]).decode("utf-16-le")
+            packed = re.search(r"FromBase64String\('([A-Za-z0-9+/=]*)'\)", script)
+            line = zlib.decompress(base64.b64decode(packed[1]), -zlib.MAX_WBITS).decode() if packed else ""
+        answers = {"page": "65001", "os": "Windows_NT"}
+        found = re.findall("echo ([0-9a-f]{16})-([a-z0-9-]+):", line)
+        text = "".join(f"{mark}-{name}:\r\n{answers.get(name, name)}\r\n" for mark, name in found)
+        return {"stdout": base64.b64encode(text.encode()).decode() if shell == "powershell" else text}
+
+    parts = [(f"part-{number}", f"do {random.Random(number).getrandbits(2000):x}") for number in range(60)]
+    found = WindowsHost(run, shell, "win1").ask_in_turns(parts)
+    assert found == {name: name for name, _ in parts}
+    assert list(found) == [name for name, _ in parts]
+    assert 1 < len(lines) < 20
+    assert max(map(len, lines)) < 8000
 
 
 def test_a_shell_that_is_none_of_windows() -> None:
@@ -146,7 +252,7 @@ def test_a_shell_that_is_none_of_windows() -> None:
     ("text", "shown"),
     [
         ("", "no answer"),
-        ("plugops-page:\nplugops-os:\n%OS%\nplugops-end:\n", "%OS%"),
+        ("MARK-page:\nMARK-os:\n%OS%\nMARK-end:\n", "%OS%"),
         ("The ampersand (&) character is not allowed.", "ampersand"),
     ],
 )
