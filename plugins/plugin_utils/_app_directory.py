@@ -12,8 +12,9 @@ from ..module_utils._difference import Tracker
 from ..module_utils._ensure import Concern, Pending
 from ..module_utils._errors import OperatorError
 from . import _winpath as winpath
-from ._cmd import command, if_exists, literal
-from ._nssm import NssmService, check_service_name, note_owed, nssm_on_path, questions, service_of
+from ._cmd import command, if_exists, literal, shown
+from ._nssm import NssmService, check_service_name, last_start, note_owed, questions, service_of
+from ._nssm_program import trusted_nssm
 from ._windows_host import WindowsHost
 
 DIFFERENCE = "service.AppDirectory"
@@ -42,10 +43,10 @@ class AppDirectory(Concern[NssmService]):
         self._nssm = ""
 
     def observe(self) -> NssmService:
-        """One round trip; a second one where the registry has variables, or the service's own program is needed.
+        """One round trip; more where the registry has variables, or something is to be changed.
 
         :raises OperatorError: no such service, none of NSSM, the directory is missing; a change is needed that this
-            account may not make, or for which there is no NSSM
+            account may not make, or for which there is no NSSM that only administrators can replace
         """
         inside = "" if self._wanted.endswith("\\") else "\\"
         answers = self._host.ask(
@@ -53,12 +54,11 @@ class AppDirectory(Concern[NssmService]):
                 ("wanted", f"echo {literal(self._wanted)}"),
                 ("exists", if_exists(self._wanted + inside + "*")),
                 *questions(self._service),
-                ("nssm", self._nssm_question()),
+                *last_start(self._service),
             ]
         )
         service = service_of(self._service, answers)
         self._wanted_expanded = winpath.tidy(answers["wanted"])
-        self._nssm = answers["nssm"].strip('"')
         if self._must_exist and answers["exists"] != "yes":
             self._refuse_missing_directory()
         self._found_expanded = self._expanded(service.directory)
@@ -69,7 +69,7 @@ class AppDirectory(Concern[NssmService]):
     def compare(self, found: NssmService) -> Tracker:
         tracker = Tracker()
         if self._found_expanded is None or not winpath.same(self._found_expanded, self._wanted_expanded):
-            action = f"nssm set {found.name} AppDirectory {self._wanted}"
+            action = f"nssm set {shown(found.name)} AppDirectory {shown(self._wanted)}"
             tracker.add(DIFFERENCE, found.directory, self._wanted, action)
         return tracker
 
@@ -131,11 +131,6 @@ class AppDirectory(Concern[NssmService]):
             "running_directory": found.running_directory,
         }
 
-    def _nssm_question(self) -> str:
-        if self._nssm_option:
-            return if_exists(self._nssm_option, literal(self._nssm_option))
-        return nssm_on_path()
-
     def _literally(self, directory: Optional[str]) -> Optional[str]:
         return None if directory is None else winpath.tidy(directory)
 
@@ -169,13 +164,4 @@ class AppDirectory(Concern[NssmService]):
                 found="an account without administrator rights, or not elevated",
                 remedy="connect as an account of the host's Administrators (over ssh and WinRM these are elevated)",
             )
-        if not self._nssm and not self._nssm_option:
-            program = winpath.executable_of(service.image)
-            there = self._host.ask([("image", if_exists(program))])["image"]
-            self._nssm = program if there == "yes" else ""
-        if not self._nssm:
-            raise OperatorError(
-                "there is no nssm.exe to change the service with",
-                where=self._nssm_option or f"looked in PATH, and for the service's own program {service.image}",
-                remedy="give its path in nssm, or install NSSM 2.24 (nssm.cc) on the host",
-            )
+        self._nssm = trusted_nssm(self._host, service, self._nssm_option, search_path=True)

@@ -13,6 +13,7 @@ from . import _sddl as sddl
 from ._cmd import literal, word
 
 Part = Tuple[str, str]
+_LONGEST_COMPLAINT = 500
 
 
 class Icacls:
@@ -46,28 +47,29 @@ class Icacls:
         ]
 
 
-def grant(path: str, grantee: str, below: bool = False) -> str:
-    """A line that adds Modify for one account, inherited by all below.
+def grant(path: str, grantee: str) -> str:
+    """A line that adds Modify for one account, inherited by all below that inherits.
 
-    :param below: also for what has a list of its own there
+    A link itself instead of what it leads to, and never ``/t``, which walks through junctions. By its whole path, since
+    the line stands in a directory that others may write.
     """
-    rest = [word("/grant"), word(f"{grantee}:(OI)(CI)M"), *(["/t", "/c"] if below else []), "/q", "2>&1"]
-    return f"icacls {literal(path)} {' '.join(rest)}"
+    rest = [word("/grant"), word(f"{grantee}:(OI)(CI)M"), "/l", "/q", "2>&1"]
+    return rf'"%SystemRoot%\System32\icacls.exe" {literal(path)} {" ".join(rest)}'
 
 
-def told(path: str, grantee: str, below: bool = False) -> str:
+def told(path: str, grantee: str) -> str:
     """The same, for people."""
-    return f'icacls "{path}" /grant "{grantee}:(OI)(CI)M"{" /t" if below else ""}'
+    return f'icacls "{path}" /grant "{grantee}:(OI)(CI)M"'
 
 
 def make_directory(path: str) -> str:
-    """A line that makes it, with its parents."""
+    """A line that makes it."""
     return f"mkdir {literal(path)} 2>&1"
 
 
 def saved(text: str) -> Dict[str, sddl.Dacl]:
     """Name (without directories) -> rights, from a file that ``icacls /save`` has written."""
-    lines = [line.lstrip("\ufeff") for line in text.splitlines()]
+    lines = [line.lstrip("\ufeff") for line in text.split("\n")]
     found: Dict[str, sddl.Dacl] = {}
     for name, line in zip(lines, lines[1:]):
         dacl = sddl.parse(line) if line.startswith("D:") else None
@@ -87,4 +89,4 @@ def looked_up(text: str) -> str:
 
 def complaint(text: str) -> str:
     """What icacls said, without its count of files."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "nothing")
+    return next((line.strip()[:_LONGEST_COMPLAINT] for line in text.split("\n") if line.strip()), "nothing")

@@ -19,12 +19,18 @@ from ._cmd import command
 _STARTED = 1008
 _OWED = r"HKLM\SOFTWARE\plugops\mattermost"
 _DIRECTORIES = r"\directories"  # a backslash is in no service's name
-_STATE = re.compile(r":\s*\d+\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b")
-_PID = re.compile(r"^\s*PID\s*:\s*(\d+)", re.MULTILINE)
+_STATES = "STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED"
+_STATE = re.compile(rf":[ \t]{{0,20}}\d{{1,3}}[ \t]{{1,20}}({_STATES})\b")
+_PID = re.compile(r"^[ \t]{0,20}PID[ \t]{0,40}:[ \t]{0,20}(\d{1,10})[ \t]*$", re.MULTILINE)
 _ELEVATED = re.compile(r"^HKEY_USERS\\S-1-5-19\\", re.MULTILINE | re.IGNORECASE)
+_VALUE = re.compile(r"[ \t]+REG_[A-Z_]{1,40}(?:    (.*)|[ \t]*)")
+_DATA = re.compile(r"<Data(?: ?/>|>([^<]{0,33000})</Data>)")
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f/\\"]')
 _WRAPPERS_LIKE_NSSM = ("srvany.exe",)  # keeps an Application below Parameters, too
 _ACCESS_DENIED = "5"
+# Of one answer: what the registry and the service manager have of one service is a few KB.
+_LONGEST_ANSWER = 1 << 20
+_LONGEST_EVENT = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class NssmService:
     :param directory: AppDirectory as written, None where there is none and NSSM takes the program's own
     :param state: RUNNING, STOPPED ... by the service manager's names
     :param pid: of nssm.exe, 0 where it does not run or that is not known
-    :param running_directory: in which NSSM has last started the program; empty where its record is gone
+    :param running_directory: in which NSSM says that it has last started the program; empty where its record is gone.
+        Any service can forge the record: it decides over a restart of this one and nothing else
     :param owed: the pid that was noted when a restart was owed, ``unknown``, or empty
     :param directories_owed: likewise, for a change of the plugin directories
     :param elevated: whether the connection's account may change services
@@ -84,7 +91,7 @@ def check_service_name(name: str) -> None:
 def questions(name: str) -> List[Tuple[str, str]]:
     """What :func:`service_of` wants to know, for :meth:`WindowsHost.ask`."""
     key = rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}"
-    asked = [
+    return [
         ("elevated", command("reg", "query", r"HKU\S-1-5-19")),  # for administrators alone
         ("service", command("reg", "query", key)),
         ("application", command("reg", "query", rf"{key}\Parameters", "/v", "Application")),
@@ -94,9 +101,17 @@ def questions(name: str) -> List[Tuple[str, str]]:
         # The first one alone tells the pid, and not every system has it.
         ("state", command("sc", "queryex", name) + "& " + command("sc", "query", name)),
     ]
-    if "'" not in name:  # which the query language cannot quote
-        asked.append(("started", _last_start(name)))
-    return asked
+
+
+def last_start(name: str) -> List[Tuple[str, str]]:
+    """What NSSM has last recorded of a start. Goes last: any service may write such a record.
+
+    :returns: nothing where the query language cannot quote the name
+    """
+    if "'" in name:
+        return []
+    query = f"*[System[Provider[@Name='nssm'] and (EventID={_STARTED})] and EventData[Data='{name}']]"
+    return [("started", command("wevtutil", "qe", "Application", "/rd:true", "/c:1", "/f:xml", f"/q:{query}"))]
 
 
 def service_of(name: str, answers: Dict[str, str]) -> NssmService:
@@ -149,7 +164,7 @@ def forget_owed(name: str) -> str:
 
 
 def nssm_on_path() -> str:
-    """A line that prints where PATH has NSSM. To be the last one: its percent signs must not meet others."""
+    """A line that prints where PATH has NSSM. In a call of its own: its percent signs must not meet others."""
     return '(for %i in (nssm.exe) do @echo "%~$PATH:i")'
 
 
@@ -174,18 +189,27 @@ def _refuse_missing(name: str, answers: Dict[str, str]) -> None:
 
 
 def _value(answer: str, name: str) -> Optional[str]:
-    """The data of a value in the output of ``reg query``."""
-    match = re.search(rf"^\s+{re.escape(name)}\s+REG_\w+(?: {{4}}|\s*$)(.*)$", answer, re.MULTILINE | re.IGNORECASE)
-    return match[1].strip() if match else None
-
-
-def _last_start(name: str) -> str:
-    query = f"*[System[Provider[@Name='nssm'] and (EventID={_STARTED})] and EventData[Data='{name}']]"  # its own record
-    return command("wevtutil", "qe", "Application", "/rd:true", "/c:1", "/f:xml", f"/q:{query}")
+    """The data of a value in the output of ``reg query``: one line, indented, below the line of its key."""
+    in_key = False
+    for line in answer[:_LONGEST_ANSWER].split("\n"):
+        if line.startswith("HKEY_"):
+            in_key = True
+        elif in_key and line[:1] in (" ", "\t") and line.strip()[: len(name)].lower() == name.lower():
+            match = _VALUE.fullmatch(line.strip()[len(name) :])
+            if match is not None:
+                return (match[1] or "").strip()
+    return None
 
 
 def _directory_of_start(answer: str, name: str) -> str:
-    texts = [html.unescape(match[1] or "") for match in re.finditer(r"<Data(?:\s*/>|>(.*?)</Data>)", answer, re.DOTALL)]
+    """Anybody may have written it: a path and no more, and nothing is done but to say it."""
+    if len(answer) > _LONGEST_EVENT:
+        return ""
+    texts = [html.unescape(match[1] or "") for match in _DATA.finditer(answer)]
     if len(texts) != 4 or texts[2].lower() != name.lower() or {"?", "\ufffd"} & set(texts[3]):
+        return ""
+    try:
+        winpath.check_wanted(texts[3], "directory", may_have_variables=False)
+    except OperatorError:
         return ""
     return texts[3]

@@ -26,6 +26,7 @@ _SIDS = {
     "BG": "S-1-5-32-546", "WD": "S-1-1-0", "AN": "S-1-5-7", "AU": "S-1-5-11", "SU": "S-1-5-6", "NU": "S-1-5-2",
     "IU": "S-1-5-4", "CO": "S-1-3-0", "CG": "S-1-3-1", "OW": "S-1-3-4", "RC": "S-1-5-12", "AC": "S-1-15-2-1",
 }  # fmt: skip
+_LONGEST = 1 << 17  # Windows keeps no list of more than 64 KB
 _ALLOW, _DENY = ("A", "XA"), ("D", "XD")
 _DACL = re.compile(r"D:([A-Z_]*)((?:\((?:[^()\"]|\"[^\"]*\"|\([^()]*\))*\))*)")
 SELF, FILES, DIRECTORIES = "self", "files", "directories"
@@ -94,7 +95,7 @@ def letters(mask: int) -> str:
 
 def parse(text: str) -> Optional[Dacl]:
     """The list of access rights in a security descriptor; None where the text is none."""
-    match = _DACL.match(text.strip())
+    match = _DACL.match(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
         return None
     if match[1] == "NO_ACCESS_CONTROL":
@@ -118,7 +119,7 @@ def _entry(text: str) -> Optional[Ace]:
 
 
 def _mask(text: str) -> int:
-    if re.fullmatch("0[xX][0-9A-Fa-f]+|[0-9]+", text):
+    if re.fullmatch("0[xX][0-9A-Fa-f]{1,16}|0[0-7]{0,16}|[1-9][0-9]{0,16}", text):
         mask = int(text, 16 if text[:2].lower() == "0x" else 8 if text.startswith("0") else 10)
         return (mask & FULL) | _or(value for bit, value in _GENERIC if mask & bit)
     return _or(_RIGHTS.get(pair, 0) for pair in re.findall("..", text))

@@ -65,5 +65,7 @@ def known_sid(name: str) -> Optional[str]:
 
 def service_sid(service: str) -> str:
     """Of the virtual account NT SERVICE\\name, which Windows makes from the name."""
-    parts = struct.unpack("<5I", hashlib.sha1(service.upper().encode("utf-16-le"), usedforsecurity=False).digest())
+    parts = struct.unpack(
+        "<5I", hashlib.sha1(service.upper().encode("utf-16-le", "surrogatepass"), usedforsecurity=False).digest()
+    )
     return "-".join(["S-1-5-80", *map(str, parts)])

@@ -11,8 +11,9 @@ from typing import Any, Dict
 
 from ..module_utils._errors import OperatorError
 from . import _winpath as winpath
-from ._cmd import command, if_exists, literal
+from ._cmd import command, shown
 from ._nssm import NssmService, check_service_name, forget_owed, questions, service_of
+from ._nssm_program import trusted_nssm
 from ._windows_host import WindowsHost
 
 _POLL = 0.5
@@ -46,7 +47,7 @@ class ServiceRun:
         verb = "restart" if restart and before.running else "start"
         return {
             "changed": changed,
-            "actions": [f"nssm {verb} {self._service}"] if changed else [],
+            "actions": [f"nssm {verb} {shown(self._service)}"] if changed else [],
             "state_before": before.state,
             "state": after.state,
             "pid": after.pid,
@@ -62,14 +63,7 @@ class ServiceRun:
                 found="an account without administrator rights, or not elevated",
                 remedy="connect as an account of the host's Administrators",
             )
-        program = self._nssm or winpath.executable_of(service.image)
-        if self._host.ask([("nssm", if_exists(program, literal(program)))])["nssm"] == "":
-            raise OperatorError(
-                "there is no nssm.exe to start the service with",
-                where=program,
-                remedy="give its path in nssm, or install NSSM 2.24 (nssm.cc) on the host",
-            )
-        self._nssm = program
+        self._nssm = trusted_nssm(self._host, service, self._nssm)
 
     def _go(self, before: NssmService, restart: bool) -> NssmService:
         # PAUSED is NSSM's word for a program that has ended too often: it takes a stop before a start.
@@ -84,7 +78,7 @@ class ServiceRun:
             if time.monotonic() >= deadline:
                 raise OperatorError(
                     f"the service {self._service} does not run {self._timeout} s after nssm {verb}",
-                    found=f"state {service.state or 'unknown'}; nssm said: {' '.join(said.split()) or 'nothing'}",
+                    found=f"state {service.state or 'unknown'}; nssm said: {' '.join(said.split())[:500] or 'nothing'}",
                     wanted="state RUNNING",
                     remedy="PAUSED means that the program ends again and again. See the Application event log (source "
                     r"nssm) and logs\mattermost.log",

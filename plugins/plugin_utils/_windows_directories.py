@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..module_utils._difference import Tracker
@@ -16,6 +16,9 @@ from ..module_utils._ensure import Concern, Pending
 from ..module_utils._errors import OperatorError
 from . import _icacls as icacls
 from . import _sddl as sddl
+from . import _windows_links as links
+from . import _windows_obstacles as obstacles
+from . import _windows_system as system
 from . import _winpath as winpath
 from ._cmd import if_exists, literal
 from ._nssm import NssmService, check_service_name, note_directories_owed, questions, service_of
@@ -23,6 +26,7 @@ from ._service_account import ServiceAccount, known_sid
 from ._windows_host import WindowsHost
 
 _NAMES = {DIRECTORY: "directory", CLIENT_DIRECTORY: "client"}
+_OPTIONS = {DIRECTORY: "directory", CLIENT_DIRECTORY: "client_directory"}
 _IN_IT = "what is in it"
 
 
@@ -34,7 +38,8 @@ class WindowsDirectory:
     :param target: the same, variables replaced
     :param rights: None where the directory is missing
     :param needs_grant: the account may not write in it, or would not once it is made
-    :param closed: entries directly in it that the account may not change -> what it may do there
+    :param closed: directories directly in it that the account may not change -> what it may do there
+    :param files: files and links directly in it that it may not change, which is left so
     """
 
     setting: str
@@ -43,6 +48,11 @@ class WindowsDirectory:
     rights: Optional[sddl.Dacl]
     needs_grant: bool
     closed: Mapping[str, str]
+    files: Tuple[str, ...] = ()
+
+    @property
+    def as_wanted(self) -> bool:
+        return self.rights is not None and not self.needs_grant and not self.closed
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class WindowsDirectories:
     service: NssmService
     account: ServiceAccount
     directories: Tuple[WindowsDirectory, ...]
+    seen: Mapping[str, str]  # attributes of the directories, of all above them and of what is closed in them
 
 
 class PluginDirectories(Concern[WindowsDirectories]):
@@ -74,24 +85,25 @@ class PluginDirectories(Concern[WindowsDirectories]):
             setting: winpath.check_wanted(winpath.join(self._base, wanted[setting] or DEFAULTS[setting]), setting)
             for setting in wanted
         }
-        self._icacls = icacls.Icacls(secrets.token_hex(4))
+        self._levels = list(dict.fromkeys(level for path in self._paths.values() for level in winpath.levels(path)))
+        self._icacls = icacls.Icacls(secrets.token_hex(8))
+        self._named = {setting: bool(text) for setting, text in wanted.items()}
         self._account: Optional[ServiceAccount] = None
         self._said: Optional[Dict[str, str]] = None  # what the host said to the changes
 
     def observe(self) -> WindowsDirectories:
         """One round trip; the first time a second one, where only the host can tell who the account is.
 
-        :raises OperatorError: no such service, an account that nobody knows, or something that no grant can mend; after
-            a change: it was not made
+        :raises OperatorError: no such service, an account that nobody knows, a directory of Windows' own, or something
+            that no grant can mend; where something is to be changed: a link is in the way. After a change: it was not
+            made
         """
-        asked = [("base", if_exists(self._base + "\\*")), *self._icacls.save("base-rights", self._base)]
-        for setting, path in self._paths.items():
-            asked += self._look(_NAMES[setting], path)
-        answers = self._host.ask([*questions(self._service), *asked])
+        answers = self._host.ask(self._questions())
         service = service_of(self._service, answers)
         if self._account is None:
             self._account = self._identify(service.account)
         account = self._account
+        seen = links.attributes("links", self._levels, answers)
         found = tuple(self._directory(setting, answers, account) for setting in self._paths)
         if winpath.same(found[0].target, found[1].target):
             raise OperatorError(
@@ -100,12 +112,14 @@ class PluginDirectories(Concern[WindowsDirectories]):
                 where=found[0].target,
                 remedy=rf"set them apart, for example to {DEFAULTS[DIRECTORY]} and {DEFAULTS[CLIENT_DIRECTORY]}",
             )
-        directories = WindowsDirectories(service, account, found)
+        directories = self._with_kinds(WindowsDirectories(service, account, found, seen))
         differences = self.compare(directories)
-        if len(differences) and self._said is not None:
-            self._refuse_what_was_not_done(differences, self._said)
         if len(differences):
-            _refuse_without_rights(service)
+            if self._said is not None:
+                self._refuse_what_was_not_done(differences, self._said)
+            obstacles.refuse_without_rights(service)
+            differing = [directory.path for directory in directories.directories if not directory.as_wanted]
+            obstacles.refuse_links([level for path in differing for level in winpath.levels(path)], seen)
         return directories
 
     def compare(self, found: WindowsDirectories) -> Tracker:
@@ -121,24 +135,32 @@ class PluginDirectories(Concern[WindowsDirectories]):
                 tracker.add(f"{name}.rights", may, "M", icacls.told(path, who))
             for entry, may in directory.closed.items():
                 within = rf"{path}\{entry}"
-                tracker.add(rf"{name}\{entry}.rights", may, "M", icacls.told(within, who, below=True))
+                tracker.add(rf"{name}\{entry}.rights", may, "M", icacls.told(within, who))
         return tracker
 
     def apply(self, found: WindowsDirectories, differences: Tracker) -> None:
-        """All in one round trip; what it came to is seen by :meth:`observe`."""
-        who = found.account.grantee
+        """A round trip for each level that is made, one for the rights; :meth:`observe` sees what it came to."""
         # The note first: a run that is cut off must not leave a server that nobody restarts.
-        steps = [("note", note_directories_owed(found.service))] if found.service.running else []
+        noted = [("note", note_directories_owed(found.service))] if found.service.running else []
+        seen, said = dict(found.seen), {}
+        for levels in self._missing(found):
+            steps = [
+                (f"made-{number}", links.guarded(winpath.parent(path), seen, icacls.make_directory(path)))
+                for number, path in enumerate(levels)
+            ]
+            said.update(self._host.ask_in_turns([*noted, *steps, *links.questions("links", levels)]))
+            seen.update(links.attributes("links", levels, said))
+            noted = []
+        who, granted = found.account.grantee, []
         for directory in found.directories:
-            name = _NAMES[directory.setting]
-            if directory.rights is None:
-                steps.append((f"{name}-made", icacls.make_directory(directory.path)))
-            if directory.needs_grant:
-                steps.append((f"{name}-granted", icacls.grant(directory.path, who)))
-            below = [icacls.grant(rf"{directory.path}\{entry}", who, below=True) for entry in directory.closed]
-            if below:
-                steps.append((f"{name}-below", "& ".join(below)))
-        self._said = self._host.ask(steps)
+            granted += [directory.path] if directory.needs_grant else []
+            granted += [rf"{directory.path}\{entry}" for entry in directory.closed]
+        steps = [
+            (f"granted-{number}", links.guarded(path, seen, icacls.grant(path, who)))
+            for number, path in enumerate(granted)
+        ]
+        said.update(self._host.ask_in_turns([*noted, *steps]))
+        self._said = {name: text for name, text in said.items() if name.startswith(("made-", "granted-"))}
 
     def restart_reasons(self, found: WindowsDirectories, differences: Tracker) -> List[str]:
         """A server whose plugin start-up failed on the directories does not try again by itself."""
@@ -156,15 +178,37 @@ class PluginDirectories(Concern[WindowsDirectories]):
         return {directory.setting: _facts(directory, found.account) for directory in found.directories}
 
     def warnings(self, found: WindowsDirectories) -> List[str]:
-        """Groups that the account may be in without anybody but Windows knowing."""
+        """Groups that the account may be in without anybody but Windows knowing; what is no change to be made here."""
         known = found.account.identities
-        return [
+        denied = [
             f"{directory.target} denies {entry.sid} to write; if the account {found.account.name} is in that group, it "
             f'cannot. What to do: icacls "{directory.path}" /remove:d *{entry.sid}'
             for directory in found.directories
             for entry in (directory.rights.denials(sddl.MODIFY) if directory.rights else ())
             if entry.sid not in known
         ]
+        files = [
+            f"{directory.target} holds files or links that the account {found.account.name} may not change: "
+            f"{', '.join(map(ascii, directory.files[:5]))}. They get no right, since they may lead elsewhere. What to "
+            "do: remove what no plugin needs"
+            for directory in found.directories
+            if directory.files
+        ]
+        return [*denied, *files]
+
+    def _questions(self) -> List[Tuple[str, str]]:
+        asked = [
+            *questions(self._service),
+            ("system", system.question()),
+            *links.questions("links", self._levels),
+            ("base", if_exists(self._base + "\\*")),
+            *self._icacls.save("base-rights", self._base),
+        ]
+        for setting, path in self._paths.items():
+            asked += self._look(_NAMES[setting], path)
+        for setting, path in self._paths.items():  # last, since the names in it are anybody's
+            asked += self._icacls.save(f"{_NAMES[setting]}-entries", path + "\\*")
+        return asked
 
     def _look(self, name: str, path: str) -> List[Tuple[str, str]]:
         parent = winpath.parent(path)
@@ -175,14 +219,37 @@ class PluginDirectories(Concern[WindowsDirectories]):
             (f"{name}-parent", if_exists(parent + "\\*")),
             *([] if winpath.same(parent, self._base) else self._icacls.save(f"{name}-above", parent)),
             *self._icacls.save(f"{name}-rights", path),
-            *self._icacls.save(f"{name}-entries", path + "\\*"),
         ]
+
+    def _missing(self, found: WindowsDirectories) -> List[List[str]]:
+        """What is to be made, those without their parents first; of one depth together."""
+        wanted = [directory.path for directory in found.directories if directory.rights is None]
+        levels = [[level for level in winpath.levels(path) if not found.seen[level]] for path in wanted]
+        deepest = max(map(len, levels), default=0)
+        made = [[each[depth] for each in levels if depth < len(each)] for depth in range(deepest)]
+        return [list(dict.fromkeys(each)) for each in made]
+
+    def _with_kinds(self, found: WindowsDirectories) -> WindowsDirectories:
+        """What may not be changed, told apart: only directories get a right. A round trip where there is any."""
+        paths = [rf"{directory.path}\{entry}" for directory in found.directories for entry in directory.closed]
+        if not paths:
+            return found
+        seen = links.attributes("kinds", paths, self._host.ask_in_turns(links.questions("kinds", paths)))
+        told = []
+        for directory in found.directories:
+            kinds = {entry: seen[rf"{directory.path}\{entry}"] for entry in directory.closed}
+            real = [entry for entry, kind in kinds.items() if links.is_directory(kind) and not links.is_link(kind)]
+            closed = {entry: directory.closed[entry] for entry in real}
+            # One without attributes is gone since.
+            files = tuple(entry for entry, kind in kinds.items() if kind and entry not in closed)
+            told.append(replace(directory, closed=closed, files=files))
+        return replace(found, directories=tuple(told), seen={**seen, **found.seen})
 
     def _refuse_what_was_not_done(self, left: Tracker, said: Dict[str, str]) -> None:
         raise OperatorError(
             "the host did not change what it was asked to",
             where=", ".join(left.names()),
-            found="; ".join(icacls.complaint(text) for name, text in said.items() if text and name != "note"),
+            found="; ".join(dict.fromkeys(icacls.complaint(text) for text in said.values() if text))[:1000],
             remedy="run the command on the host to see more: " + next(iter(left)).action,
         )
 
@@ -204,6 +271,8 @@ class PluginDirectories(Concern[WindowsDirectories]):
     def _directory(self, setting: str, answers: Dict[str, str], account: ServiceAccount) -> WindowsDirectory:
         name, path = _NAMES[setting], self._paths[setting]
         target = winpath.tidy(answers[f"{name}-path"])
+        option = _OPTIONS[setting] if self._named[setting] else "path"
+        system.refuse(target, setting, option, answers["system"])
         if answers[f"{name}-is-directory"] != "yes":
             self._refuse_what_cannot_be_made(setting, target, answers)
             above = icacls.saved(answers.get(f"{name}-above", ""))
@@ -220,13 +289,15 @@ class PluginDirectories(Concern[WindowsDirectories]):
                 remedy="connect as an account of the host's Administrators; if these were shut out, "
                 rf'take it over: takeown /f "{target}" /a',
             )
-        _refuse_denials(setting, target, own[0], account)
+        obstacles.refuse_denials(setting, target, own[0], account)
         entries = icacls.saved(answers[f"{name}-entries"])
+        obstacles.refuse_flood(setting, target, len(entries))
         closed = {
             entry: sddl.letters(rights.mask(account.identities))
             for entry, rights in entries.items()
             if sddl.MODIFY & ~rights.mask(account.identities)
         }
+        obstacles.refuse_names(setting, target, closed)
         needs_grant = not own[0].gives(account.identities, sddl.MODIFY)
         return WindowsDirectory(setting, path, target, own[0], needs_grant, closed)
 
@@ -265,36 +336,13 @@ def _reason(found: WindowsDirectories) -> str:
     return f"{service.name}{pid} was started before its account could write in the plugin directories: restart it"
 
 
-def _refuse_denials(setting: str, target: str, rights: sddl.Dacl, account: ServiceAccount) -> None:
-    """An entry that denies wins over every grant."""
-    for entry in rights.denials(sddl.MODIFY):
-        if entry.sid in account.identities:
-            raise OperatorError(
-                f"the account {account.name} is denied to write in {setting}, and no grant changes that",
-                where=target,
-                found=f"an entry that denies {sddl.letters(entry.mask)} to {entry.sid}"
-                + (", inherited from a directory above" if "ID" in entry.flags else ""),
-                remedy=f'take it away where it was made: icacls "{target}" /remove:d *{entry.sid}',
-            )
-
-
-def _refuse_without_rights(service: NssmService) -> None:
-    if not service.elevated:
-        raise OperatorError(
-            f"access denied: this account may not give rights to the account of the service {service.name}",
-            found="an account without administrator rights, or not elevated",
-            remedy="connect as an account of the host's Administrators (over ssh and WinRM these are elevated)",
-        )
-
-
 def _facts(directory: WindowsDirectory, account: ServiceAccount) -> Dict[str, Any]:
     rights = directory.rights
-    writable = rights is not None and not directory.needs_grant and not directory.closed
     return {
         "path": directory.target,
         "exists": rights is not None,
         "account": account.name,
         "sid": account.sid,
         "rights": None if rights is None else sddl.letters(rights.mask(account.identities)),
-        "writable": writable,
+        "writable": directory.as_wanted,
     }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Callable, List, Optional
 
 from ..module_utils._errors import OperatorError
@@ -14,6 +15,13 @@ from ..module_utils._errors import OperatorError
 _VARIABLE = re.compile("%([^%]+)%")
 _ROOT = re.compile(r"([A-Za-z]:)\\|(\\\\[^\\]+\\[^\\]+)(?:\\|\Z)")
 _NOT_IN_A_PATH = re.compile(r'[\x00-\x1f<>"|?*]')
+# What cmd.exe or another reader on the way takes for its own even between quotes, or a person for something else.
+_NOT_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f<>"|?*%!^&`/\\:\ufffd]')
+_VARIABLES_OF_WINDOWS = (
+    "SystemDrive", "SystemRoot", "windir", "ProgramFiles", "ProgramFiles(x86)", "ProgramW6432", "ProgramData",
+    "ALLUSERSPROFILE",
+)  # fmt: skip
+_LONGEST = 32767
 _WANTED = r"an absolute path such as C:\mattermost or \\server\share\mattermost"
 
 
@@ -83,6 +91,50 @@ def check_wanted(path: str, option: str, may_have_variables: bool = True) -> str
     return text
 
 
+def check_program(path: str, where: str, remedy: str) -> str:
+    """The path of a program that an account with all rights is about to start.
+
+    :param where: who names it
+    :raises OperatorError: it is not one that cmd.exe can only understand in one way
+    """
+    plain = path
+    for name in _VARIABLES_OF_WINDOWS:
+        plain = re.sub(f"^%{re.escape(name)}%", "C:" if name == "SystemDrive" else r"C:\\x", plain, flags=re.IGNORECASE)
+    bad = "%" in plain or "!" in plain or ":" in plain[2:] or len(path) > _LONGEST or not path.isprintable()
+    if bad or not _ROOT.match(plain) or _NOT_IN_A_PATH.search(plain) or not path.lower().endswith(".exe"):
+        raise OperatorError(
+            "this program is not started: its path is not a plain one",
+            where=where,
+            found=repr(path[:300]),
+            wanted=r"an absolute path that ends in .exe, such as C:\Program Files\nssm\nssm.exe; it may begin with a "
+            "variable of Windows' own",
+            remedy=remedy,
+        )
+    return path
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether the name of an entry that anybody may have made can stand between quotes on a line of cmd.exe.
+
+    Letters that a code page turns into one with a meaning (wide quotes, wide percent signs) count as what they become.
+    """
+    both = name + unicodedata.normalize("NFKC", name)
+    return 0 < len(name) <= 255 and both.isprintable() and not _NOT_IN_A_NAME.search(both) and name.strip(" .") != ""
+
+
+def levels(path: str) -> List[str]:
+    """The directories of a tidy path from the top down, itself the last, without the drive or share."""
+    found: List[str] = []
+    while True:
+        above = parent(path)
+        if _ROOT.fullmatch(path) or not path or above == path:
+            return found[::-1]
+        found.append(path)
+        if "\\" not in path:  # a variable
+            return found[::-1]
+        path = above
+
+
 def is_on_network(path: str) -> bool:
     return tidy(path).startswith("\\\\")
 
@@ -92,8 +144,8 @@ def executable_of(command_line: str) -> str:
     text = command_line.strip()
     if text.startswith('"'):
         return text[1:].partition('"')[0]
-    match = re.match(r".*?\.exe(?=\s|\Z)", text, re.IGNORECASE)
-    return match[0] if match else text.partition(" ")[0]
+    match = re.search(r"\.exe(?=\s|\Z)", text, re.IGNORECASE)
+    return text[: match.end()] if match else text.partition(" ")[0]
 
 
 def base_name(path: str) -> str:

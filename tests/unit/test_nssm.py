@@ -11,7 +11,12 @@ from typing import Any, Dict
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._app_directory import AppDirectory
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._nssm import check_service_name, questions, service_of
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._nssm import (
+    check_service_name,
+    last_start,
+    questions,
+    service_of,
+)
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_host import WindowsHost
 
 KEY = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\mattermost"
@@ -110,13 +115,14 @@ def test_names_that_cannot_be(name: str) -> None:
 
 
 def test_a_name_that_the_event_log_cannot_be_asked_for() -> None:
-    assert "started" in dict(questions("mattermost"))
-    assert "started" not in dict(questions("chat's"))
+    assert "started" in dict(last_start("mattermost"))
+    assert last_start("chat's") == []
+    assert "started" not in dict(questions("mattermost"))
 
 
 def concern(**more: Any) -> AppDirectory:
     host = WindowsHost(lambda line: {"stdout": ""}, "cmd", "win1")
-    host.ask = lambda parts: {**answers(**more), "wanted": r'"c:\mattermost"', "exists": "yes", "nssm": ""}  # type: ignore
+    host.ask = lambda parts: {**answers(**more), "wanted": r'"c:\mattermost"', "exists": "yes"}  # type: ignore
     return AppDirectory(host, "mattermost", r"c:\mattermost")
 
 

@@ -171,6 +171,11 @@ def test_a_virtual_account_does_not_depend_on_case() -> None:
     assert service_sid("Mattermost") == service_sid("MATTERMOST")
 
 
+def attributes(*letters: str) -> str:
+    """Of mattermost, plugins, client and client\\plugins, as cmd.exe writes them."""
+    return "\n".join(f'"{each}"' for each in letters)
+
+
 def answers(**more: str) -> Dict[str, str]:
     key = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\mattermost"
     image, account = r"C:\nssm\nssm.exe", more.pop("runs_as", NETWORK_SERVICE.name)
@@ -179,6 +184,8 @@ def answers(**more: str) -> Dict[str, str]:
         "service": f"{key}\n    ImagePath    REG_EXPAND_SZ    {image}\n    ObjectName    REG_SZ    {account}\n",
         "application": f"{key}\\Parameters\n    Application    REG_EXPAND_SZ    c:\\mattermost\\bin\\mattermost.exe\n",
         "state": "STATE : 4  RUNNING\n PID : 812\n",
+        "system": '"C:\\Windows"\n"C:\\ProgramData\\Microsoft"',
+        "links-0": attributes(*["d--------"] * 4),
         "base": "yes",
         "base-rights": f"mattermost\n{BELOW_ROOT}\n",
         "directory-path": r'"c:\mattermost\plugins"',
@@ -229,7 +236,7 @@ def test_a_grant_and_the_note_before_it() -> None:
     closed = answers(directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}\n")
     granted = answers(
         directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}(A;OICI;0x1301bf;;;NS)\n",
-        directories_owed="    mattermost\\directories    REG_SZ    812",
+        directories_owed="HKEY_LOCAL_MACHINE\\x\n    mattermost\\directories    REG_SZ    812",
     )
     made, host = concern(closed, {}, granted)
     outcome = ensure(made, False)
@@ -241,7 +248,7 @@ def test_a_grant_and_the_note_before_it() -> None:
             "action": r'icacls "c:\mattermost\plugins" /grant "*S-1-5-20:(OI)(CI)M"',
         }
     ]
-    assert [name for name, _ in host.asked[1]] == ["note", "directory-granted"]
+    assert [name for name, _ in host.asked[1]] == ["note", "granted-0"]
     assert outcome.pending.restart == [
         "mattermost (pid 812) was started before its account could write in the plugin directories: restart it"
     ]
@@ -249,7 +256,7 @@ def test_a_grant_and_the_note_before_it() -> None:
 
 def test_a_grant_that_did_nothing() -> None:
     closed = answers(directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}\n")
-    made, _ = concern(closed, {"directory-granted": "Das System ..."}, closed)
+    made, _ = concern(closed, {"granted-0": "Das System ..."}, closed)
     with pytest.raises(OperatorError, match=r"did not change what it was asked to.*Das System"):
         ensure(made, False)
 
@@ -275,10 +282,10 @@ def test_rights_that_cannot_be_read_and_no_administrator() -> None:
 def test_a_line_that_every_way_takes() -> None:
     """cmd.exe takes 8191 characters, and WinRM gives PowerShell's command line to a cmd.exe."""
     directory = r"%ProgramFiles%\A company\Mattermost of a department with a long name"
-    host = Host(answers())
+    host = Host(answers(links_0=attributes(*["d--------"] * 7)))
     wanted = PluginDirectories(host, "mattermost of a department", directory, r"data & more\plugins", r"web\plugins")
     wanted.observe()
-    line = sections(host.asked[0])
+    line = sections(host.asked[0], "0123456789abcdef")
     assert len(line) < 7000
     assert len(through_powershell(line)) < 8000
 
