@@ -13,6 +13,7 @@ from typing import Any, List, Optional, Tuple
 from ._audit_scene import Scene
 from ._config_document import FoldedMap, same_value
 from ._config_source import FILE
+from ._config_types import TYPES
 from ._errors import OperatorError
 from ._plugin_settings import SECTION, effective, find_key
 from ._proxy_limit import proxy_limit
@@ -40,10 +41,14 @@ def look_at_configuration(scene: Scene) -> None:
         scene.findings.add("config-file-ignored", usual, text, values=values)
     if source.kind != FILE:
         return
-    try:
-        node.config.section(SECTION)
-    except OperatorError as error:
-        scene.findings.add("config-unreadable", source.path, str(error), remedy=error.remedy)
+    said = set()
+    for section in TYPES:
+        try:
+            node.config.section(section)
+        except OperatorError as error:
+            if str(error) not in said:  # what is wrong with the whole file is wrong with each section
+                scene.findings.add("config-unreadable", source.path, str(error), remedy=error.remedy)
+            said.add(str(error))
 
 
 def look_at_switches(scene: Scene) -> None:

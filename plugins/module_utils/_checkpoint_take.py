@@ -30,6 +30,7 @@ from ._checkpoint import (
     new_name,
     outdated,
 )
+from ._config_document import section_in
 from ._config_source import DATABASE
 from ._difference import Tracker
 from ._ensure import Concern
@@ -63,7 +64,7 @@ def drop_in_of(node: Node) -> Optional[str]:
 def section_of(node: Node) -> Dict[str, Any]:
     """PluginSettings as the configuration has them, secrets and all; of a database, as the server says them."""
     if node.config_source.kind == DATABASE and node.server is not None:
-        return dict(node.server.get_config().get(SECTION) or {})
+        return dict(section_in(node.server.get_config(), SECTION, node.server.where))
     return dict(node.config.section(SECTION))
 
 

@@ -16,6 +16,7 @@ import os
 import time
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
+from ._config_types import refuse_wrong_types
 from ._errors import OperatorError
 from ._json_text import (
     LEFT_AS_IT_IS,
@@ -102,6 +103,17 @@ class FoldedMap(Mapping[str, Any]):
         return FoldedMap(value or {}, where)
 
 
+def section_in(config: Mapping[str, Any], name: str, where: str) -> FoldedMap:
+    """A section of a configuration, its name in any case; empty where it is missing.
+
+    :param where: how messages name the configuration
+    :raises OperatorError: it is no object, or a value has another type than its key
+    """
+    section = FoldedMap(config, where).below(name)
+    refuse_wrong_types(name, section, section.where)
+    return section
+
+
 class ConfigDocument:
     """A parsed configuration file. Unchangeable: :meth:`set` gives a new one."""
 
@@ -155,9 +167,9 @@ class ConfigDocument:
     def section(self, name: str) -> FoldedMap:
         """A section such as ``PluginSettings``, its name in any case; empty where it is missing.
 
-        :raises OperatorError: it is no object
+        :raises OperatorError: it is no object, or a value has another type than its key
         """
-        return FoldedMap(value_of(self._root), self._where).below(name)
+        return section_in(value_of(self._root), name, self._where)
 
     def set(self, values: Mapping[Path, Any]) -> ConfigDocument:
         """A document in which each path has its value, or is gone if it is :data:`ABSENT`; objects that are missing

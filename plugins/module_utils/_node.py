@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
 from ._account import Account, find_account
 from ._command import Run
-from ._config_document import ConfigDocument
+from ._config_document import ConfigDocument, section_in
 from ._config_source import REMOTE, ConfigSource, find_config_source, is_true, server_environment
 from ._errors import OperatorError
 from ._node_options import NodeOptions
@@ -269,7 +269,7 @@ class Node:
         if source.kind == "file":
             found = dict(self.config.section(name))
         elif self.live_config is not None:
-            found = dict(self.live_config.get(name) or {})
+            found = dict(section_in(self.live_config, name, "the running server's configuration"))
         else:
             return None
         return self._overridden(name, {key.lower(): value for key, value in found.items()})

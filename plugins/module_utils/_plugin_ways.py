@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ._config_document import section_in
 from ._filestore import Filestore
 from ._node import Node
 from ._plugin_settings import SECTION, takes_uploads
@@ -81,7 +82,9 @@ class PluginWays:
         )
 
     def _settings(self) -> Mapping[str, Any]:
-        return self._expected() if self._expected else (self._node.live_config or {}).get(SECTION) or {}
+        if self._expected:
+            return self._expected()
+        return section_in(self._node.live_config or {}, SECTION, "the running server's configuration")
 
     def groups(
         self, touched: Sequence[WantedPlugin], install: Sequence[WantedPlugin], found: PluginsFound

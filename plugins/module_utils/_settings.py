@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from . import _live_settings
-from ._config_document import ABSENT, ConfigDocument, FoldedMap, same_value
+from ._config_document import ABSENT, ConfigDocument, FoldedMap, same_value, section_in
 from ._config_source import FILE, ConfigSource, Override
 from ._difference import Tracker
 from ._ensure import Concern, Pending
@@ -384,7 +384,7 @@ class Settings(Concern[SettingsFound]):
 
 
 def _live_section(config: Dict[str, Any], server: Server) -> FoldedMap:
-    return FoldedMap(config, server.where).below(SECTION)
+    return section_in(config, SECTION, server.where)
 
 
 def refuses_to_save(node: Node) -> bool:
