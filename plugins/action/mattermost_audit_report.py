@@ -13,7 +13,7 @@ from typing import Any, Dict, Optional
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
-from ..module_utils._files import write_atomic
+from ..module_utils._host.writing import write_atomic
 from ..plugin_utils._audit import BROKEN, DRIFT, audit_of
 from ..plugin_utils._audit_formats import junit, sarif, terminal_lines
 from ..plugin_utils._audit_page import page

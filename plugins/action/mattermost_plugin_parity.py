@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
-from ..module_utils._files import write_atomic
+from ..module_utils._host.writing import write_atomic
 from ..module_utils._parity import NodeDifference, compare_nodes, compare_with_pins
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {

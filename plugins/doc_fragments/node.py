@@ -92,4 +92,14 @@ options:
       - Directory that keeps delivered bundles, checkpoints, cached digests and the note of a restart that is owed.
     type: str
     default: /var/lib/plugops
+  allowed_directories:
+    description:
+      - Directories outside of O(install_dir) that the server's settings C(PluginSettings.Directory),
+        C(PluginSettings.ClientDirectory) and C(FileSettings.Directory) may name. One that is neither named here nor in
+        an option of the module for that directory is refused before any change, since whoever can write the server's
+        configuration could claim any directory of the host otherwise.
+      - A directory of the operating system, and one that holds such a directory, is refused always.
+    type: list
+    elements: str
+    default: []
 """

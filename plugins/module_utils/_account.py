@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
 
 from ._errors import OperatorError
+from ._host.reading import is_file, read_text
 from ._json_reader import parse_json
 from ._root import Root
 
@@ -256,8 +257,7 @@ def _names(root: Root) -> Union[_LiveNames, _FileNames]:
 
 
 def _colon_lines(path: str, least: int) -> List[List[str]]:
-    with open(path, encoding="utf-8", errors="surrogateescape") as source:
-        lines = [line.rstrip("\n").split(":") for line in source if not line.startswith("#")]
+    lines = [line.split(":") for line in read_text(path).split("\n") if not line.startswith("#")]
     return [line for line in lines if len(line) >= least]
 
 

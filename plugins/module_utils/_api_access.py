@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
-import os
 import ssl
 import urllib.parse
 from dataclasses import dataclass
 from typing import Dict
 
 from ._errors import OperatorError
+from ._host.reading import is_directory
 from ._server import API_ACCESS, Server
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -154,7 +154,7 @@ def _parse(option: str, text: str) -> _Address:
 
 
 def _context(ca_path: str) -> ssl.SSLContext:
-    where = "cafile" if not os.path.isdir(ca_path) else "capath"
+    where = "cafile" if not is_directory(ca_path) else "capath"
     try:
         return ssl.create_default_context(**({where: ca_path} if ca_path else {}))  # type: ignore[arg-type]
     except OSError as error:  # ssl.SSLError, too

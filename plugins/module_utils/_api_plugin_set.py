@@ -18,9 +18,11 @@ from typing import Any, Dict, List, Mapping, Set
 
 from ._difference import Tracker
 from ._errors import OperatorError
-from ._files import write_atomic
 from ._filestore import StoredBundle
+from ._host.reading import OWN_RECORD_LIMIT, read_file
+from ._host.writing import make_directories, write_atomic
 from ._installed import Installed, PluginDirectory
+from ._json_reader import parse_json
 from ._plugin_set import PluginSet
 from ._plugin_ways import PluginWays
 from ._plugins_found import PluginsFound
@@ -55,8 +57,8 @@ class UploadRecord:
 
     def read(self) -> Dict[str, Dict[str, str]]:
         """Id -> ``version``, ``sha256`` and ``tree``; what cannot be read is not known."""
-        with contextlib.suppress(OSError, ValueError), open(self._path, "rb") as source:
-            found = json.loads(source.read().decode("utf-8"))
+        with contextlib.suppress(OSError, ValueError):
+            found = parse_json(read_file(self._path, OWN_RECORD_LIMIT))
             if isinstance(found, dict):
                 return {plugin_id: item for plugin_id, item in found.items() if _is_upload(item)}
         return {}
@@ -69,7 +71,7 @@ class UploadRecord:
         known = self.read()
         wanted = {**{i: item for i, item in known.items() if i not in gone}, **uploads}
         if wanted != known:
-            os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+            make_directories(os.path.dirname(self._path))
             write_atomic(self._path, json.dumps(wanted, indent=2, sort_keys=True).encode("utf-8"))
 
 

@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
+import stat
 import struct
 from typing import List
 
+from ._host.paths import at
+from ._host.reading import attribute, read_text
 from ._obstacle import APPEND_ONLY, IMMUTABLE, SELINUX_LABEL, Obstacle
 from ._root import Root
 
@@ -26,12 +30,21 @@ _STRAY_TYPES = ("unlabeled_t", "admin_home_t", "user_home_t", "user_home_dir_t",
 
 
 def change_flags(real: str) -> int:
-    """The immutable and append-only flags that chattr(1) sets.
+    """As :func:`flags_at`, by path."""
+    with contextlib.suppress(OSError), at(real, follow=False) as spot:
+        return flags_at(spot.parent, spot.name)
+    return 0
+
+
+def flags_at(directory: int, name: str) -> int:
+    """The immutable and append-only flags that chattr(1) sets on an entry of an open directory.
 
     0 where neither is set, the file system has no flags, or they may not be read. Links and devices have none.
     """
     try:
-        handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not _has_flags(os.stat(name, dir_fd=directory, follow_symlinks=False)):
+            return 0
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except OSError:
         return 0
     try:
@@ -43,6 +56,10 @@ def change_flags(real: str) -> int:
         os.close(handle)
 
 
+def _has_flags(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+
+
 def flag_obstacles(root: Root, path: str) -> List[Obstacle]:
     """Whether chattr(1) has closed the host path to every change."""
     flags = change_flags(root.real(path))
@@ -50,7 +67,12 @@ def flag_obstacles(root: Root, path: str) -> List[Obstacle]:
     for flag, kind, letter in ((_IMMUTABLE_FLAG, IMMUTABLE, "i"), (_APPEND_FLAG, APPEND_ONLY, "a")):
         if flags & flag:
             obstacles.append(
-                Obstacle(kind, path, f"it has the {kind} flag (lsattr shows {letter})", f"chattr -{letter} {path}")
+                Obstacle(
+                    kind,
+                    path,
+                    f"it has the {kind} flag (lsattr shows {letter})",
+                    f"chattr -{letter} {shlex.quote(path)}",
+                )
             )
     return obstacles
 
@@ -58,7 +80,7 @@ def flag_obstacles(root: Root, path: str) -> List[Obstacle]:
 def has_acl(real: str) -> bool:
     """Whether an access ACL (acl(5)) adds to the mode."""
     with contextlib.suppress(OSError):
-        return bool(os.getxattr(real, "system.posix_acl_access", follow_symlinks=False))
+        return bool(attribute(real, "system.posix_acl_access"))
     return False
 
 
@@ -67,10 +89,9 @@ def label_obstacles(root: Root, path: str, enforcing: str = _ENFORCING) -> List[
     if not root.is_live:
         return []
     with contextlib.suppress(OSError):
-        with open(enforcing, encoding="ascii") as source:
-            if source.read().strip() != "1":
-                return []
-        label = os.getxattr(path, "security.selinux").rstrip(b"\0").decode("utf-8", "replace")
+        if read_text(enforcing).strip() != "1":
+            return []
+        label = attribute(path, "security.selinux").rstrip(b"\0").decode("utf-8", "replace")
         fields = label.split(":")
         if len(fields) > 2 and fields[2] in _STRAY_TYPES:
             return [
@@ -78,7 +99,7 @@ def label_obstacles(root: Root, path: str, enforcing: str = _ENFORCING) -> List[
                     SELINUX_LABEL,
                     path,
                     f"its SELinux label is {label}, SELinux may keep the server out",
-                    f"restorecon -R -v {path}",
+                    f"restorecon -R -v {shlex.quote(path)}",
                     fatal=False,
                 )
             ]

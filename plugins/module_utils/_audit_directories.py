@@ -16,6 +16,7 @@ from ._audit_scene import Scene
 from ._directories import FoundDirectory
 from ._directory_plan import CONTENT, CREATE, MODE, OWNER, Change, octal
 from ._findings import Findings
+from ._host.reading import MOUNTINFO, exists, file_system, read_text, resolve, status
 from ._mounts import mount_obstacles, mount_of, parse_mountinfo
 from ._obstacle import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, PARENT_MISSING, Obstacle
 from ._sandbox import sandbox_obstacles
@@ -69,7 +70,7 @@ def look_at_space(scene: Scene) -> None:
     by_device: Dict[int, Tuple[str, List[str]]] = {}
     for path, use in places.items():
         real = _existing(scene.real(path))
-        device = os.stat(real).st_dev
+        device = status(real).st_dev
         by_device.setdefault(device, (real, []))[1].append(f"{path} ({use})")
     for real, uses in by_device.values():
         _look_at_file_system(scene, real, uses, needed)
@@ -81,7 +82,7 @@ def temporary_directory(scene: Scene) -> str:
 
 
 def _look_at_file_system(scene: Scene, real: str, uses: Sequence[str], needed: int) -> None:
-    state = os.statvfs(real)
+    state = file_system(real)
     free = state.f_bavail * state.f_frsize
     held = ", ".join(uses)
     point = _mount_point(real)
@@ -93,13 +94,12 @@ def _look_at_file_system(scene: Scene, real: str, uses: Sequence[str], needed: i
 
 
 def _mount_point(real: str) -> str:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as source:
-        mount = mount_of(os.path.realpath(real), parse_mountinfo(source.read()))
+    mount = mount_of(resolve(real), parse_mountinfo(read_text(MOUNTINFO)))
     return mount.point if mount else real
 
 
 def _existing(real: str) -> str:
-    while not os.path.exists(real):
+    while not exists(real):
         real = os.path.dirname(real)
     return real
 

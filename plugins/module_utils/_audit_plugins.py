@@ -14,6 +14,7 @@ from typing import Dict, List, Optional, Set
 from ._audit_scene import Scene
 from ._errors import OperatorError
 from ._executable import fits, read_header, this_processor
+from ._host.reading import exists, is_directory, is_file, is_link, read_link, status
 from ._installed import read_manifest
 from ._manifest import Manifest
 from ._plugin_settings import STATES, enabled_ids
@@ -53,10 +54,10 @@ def unpacked_plugins(scene: Scene) -> List[Unpacked]:
         path, real = scene.join(directory, name), os.path.join(scene.real(directory), name)
         if name.startswith("."):
             continue
-        if os.path.islink(real):
-            if os.path.isdir(scene.real(path)):
-                scene.findings.add("linked-plugin", path, f"{path} is a link to {os.readlink(real)}")
-        elif not os.path.isdir(real):
+        if is_link(real):
+            if is_directory(scene.real(path)):
+                scene.findings.add("linked-plugin", path, f"{path} is a link to {read_link(real)}")
+        elif not is_directory(real):
             if _BACKUP.search(name):
                 scene.findings.add("backup-copy", path, f"{path} is a file")
         else:
@@ -66,7 +67,7 @@ def unpacked_plugins(scene: Scene) -> List[Unpacked]:
                 code = "backup-copy" if _BACKUP.search(name) else "manifest-unreadable"
                 scene.findings.add(code, path, f"{path}: {error}")
                 continue
-            found.append(Unpacked(path, real, manifest, os.path.lexists(os.path.join(real, MARKER))))
+            found.append(Unpacked(path, real, manifest, exists(os.path.join(real, MARKER))))
     return found
 
 
@@ -84,7 +85,7 @@ def look_at_plugins(scene: Scene, plugins: List[Unpacked]) -> None:
         _look_at_version(scene, plugin)
         _look_at_executable(scene, plugin)
         web = plugin.manifest.webapp_bundle
-        if web and not os.path.isfile(os.path.join(plugin.real, web)):
+        if web and not is_file(os.path.join(plugin.real, web)):
             text = f"{scene.join(plugin.path, web)} (webapp.bundle_path in {plugin.manifest.file_name}) does not exist"
             scene.findings.add("webapp-missing", plugin.id, text)
 
@@ -185,11 +186,11 @@ def _look_at_executable(scene: Scene, plugin: Unpacked) -> None:
         return
     path, real = scene.join(plugin.path, name), os.path.join(plugin.real, name)
     values = {"executable": path, "platform": platform}
-    if not os.path.isfile(real):
+    if not is_file(real):
         text = f"{path}, named in {plugin.manifest.file_name}, does not exist"
         scene.findings.add("executable-missing", plugin.id, text, values=values)
         return
-    mode = os.stat(real).st_mode
+    mode = status(real).st_mode
     if not mode & 0o100:
         scene.findings.add(
             "executable-not-executable", plugin.id, f"{path} has mode {mode & 0o7777:04o}", values=values
@@ -203,6 +204,6 @@ def _look_at_header(scene: Scene, plugin: Unpacked, path: str, real: str, platfo
     if not fits(header, processor):
         text = f"{path} is made for {made_for}, this machine is {platform}"
         scene.findings.add("wrong-architecture", plugin.id, text, values={"executable": path, "platform": platform})
-    elif header.loader and scene.node.root.is_live and not os.path.exists(header.loader):
+    elif header.loader and scene.node.root.is_live and not exists(header.loader):
         text = f"{path} needs {header.loader}, which does not exist"
         scene.findings.add("loader-missing", plugin.id, text, values={"loader": header.loader})

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from ._directories import Directories, FoundDirectories
 from ._errors import OperatorError
 from ._findings import Findings
+from ._host.reading import names_in
 from ._node import Node
 from ._prepackaged import Prepackaged, PrepackagedBundle, Rules, rules_of
 from ._settings import read_plugin_settings
@@ -92,7 +92,7 @@ class Scene:
     def names_in(self, path: str) -> List[str]:
         """The sorted names in a directory of the host; none where it is missing or closed."""
         try:
-            return sorted(os.listdir(self.real(path)))
+            return names_in(self.real(path))
         except OSError:
             return []
 

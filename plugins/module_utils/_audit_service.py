@@ -16,6 +16,7 @@ from ._audit_directories import temporary_directory
 from ._audit_scene import Scene
 from ._config_source import is_true
 from ._errors import OperatorError
+from ._host.reading import is_directory, is_link, status
 from ._node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
 from ._obstacle import Obstacle
 from ._sandbox import has_own_tmp, sandbox_obstacles
@@ -98,7 +99,7 @@ def look_at_process_user(scene: Scene) -> None:
     if process is None:
         return
     try:
-        uid = os.stat(f"/proc/{process.pid}").st_uid
+        uid = status(f"/proc/{process.pid}").st_uid
     except OSError:
         return
     account = node.account
@@ -122,7 +123,7 @@ def look_at_leftovers(scene: Scene) -> None:
     for name in _LEFTOVERS:
         path = scene.join(scene.node.install_dir, "bin", name)
         real = scene.real(path)
-        if os.path.isdir(real) and not os.path.islink(real):
+        if is_directory(real) and not is_link(real):
             count = sum(len(files) for _, _, files in os.walk(real))
             what = "files that users uploaded may be among them" if name == "data" else "made by a start in bin/"
             scene.findings.add("leftovers-in-bin", path, f"{path} holds {count} files, {what}")

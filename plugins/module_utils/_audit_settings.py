@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from typing import Any, List, Optional, Tuple
 
@@ -15,6 +14,7 @@ from ._config_document import FoldedMap, same_value
 from ._config_source import FILE
 from ._config_types import TYPES
 from ._errors import OperatorError
+from ._host.reading import exists, status
 from ._plugin_settings import SECTION, effective, find_key
 from ._proxy_limit import proxy_limit
 from ._settings import Settings
@@ -35,7 +35,7 @@ def look_at_configuration(scene: Scene) -> None:
     usual = scene.join(node.install_dir, "config", "config.json")
     reads = source.path if source.kind == FILE else "a database"
     other = source.kind != FILE or node.root.resolve(source.path) != node.root.resolve(usual)
-    if other and os.path.exists(scene.real(usual)):
+    if other and exists(scene.real(usual)):
         text = f"the server reads {reads} ({source.evidence}), not {usual}"
         values = {"source": f"{reads} ({source.evidence})", "service": node.service_name}
         scene.findings.add("config-file-ignored", usual, text, values=values)
@@ -179,7 +179,7 @@ def _largest_bundle(scene: Scene) -> Tuple[str, int]:
 
 def _size(real: str) -> Optional[int]:
     try:
-        return os.stat(real).st_size
+        return status(real).st_size
     except OSError:
         return None
 

@@ -17,6 +17,7 @@ from ._audit_plugins import Unpacked
 from ._audit_scene import Scene
 from ._bundle_manifest import manifest_of
 from ._directory_plan import octal
+from ._host.reading import is_file, status
 from ._plugin_settings import STATES, enabled_ids
 from ._prepackaged import SIGNED_SINCE
 from ._prepackaged_refusals import overtaking
@@ -97,7 +98,7 @@ def look_at_keys(scene: Scene) -> None:
         return
     for name in settings.get("SignaturePublicKeyFiles") or []:
         path = scene.join(posixpath.dirname(source.path), str(name))
-        if name and not os.path.isfile(scene.real(path)):
+        if name and not is_file(scene.real(path)):
             scene.findings.add("signature-key-missing", path, f"{path} (SignaturePublicKeyFiles) does not exist")
 
 
@@ -131,7 +132,7 @@ def _look_at_reading(scene: Scene, bundles: Sequence[str]) -> None:
     account = scene.node.account
     for path in bundles:
         with contextlib.suppress(OSError):
-            found = os.stat(scene.real(path))
+            found = status(scene.real(path))
             step = Step(path, found.st_uid, found.st_gid, found.st_mode & 0o7777, found.st_dev, found.st_ino)
             if not mode_grants(step, account, os.R_OK):
                 owner = owner_name(step.uid, step.gid, scene.node.root)

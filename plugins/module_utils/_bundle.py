@@ -11,16 +11,19 @@ before anything is written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import stat
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from ._archive import Archive, Limits, Member
 from ._errors import OperatorError
+from ._host.reading import open_directory, open_file
+from ._host.trees import remove_tree
+from ._host.writing import make_directory
 from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
-from ._tree import MARKER, FileEntry, remove_tree, shown_path, tree_digest
+from ._tree import MARKER, FileEntry, shown_path, tree_digest
 
 _SHOWN_NAMES = 5
 
@@ -77,7 +80,7 @@ def unpack_bundle(
         bundle, top = _inspect(source, path, limits)
         source.seek(0)
         try:
-            os.mkdir(destination, 0o700)
+            make_directory(destination, 0o700)
             try:
                 writer = _Writer(destination, uid, gid, dir_mode)
                 try:
@@ -106,13 +109,9 @@ def opened_bundle(path: str) -> BinaryIO:
     :raises OperatorError: it cannot be opened, or is no file
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a fifo is not waited for
+        return open_file(path)
     except OSError as error:
         raise OperatorError("the bundle cannot be read", where=path, found=error.strerror or str(error)) from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OperatorError("the bundle is no regular file", where=path)
-    return os.fdopen(handle, "rb", buffering=0)
 
 
 def _inspect(source: BinaryIO, where: str, limits: Limits) -> Tuple[Bundle, str]:
@@ -223,14 +222,15 @@ class _Writer:
     """Writes members below a directory that it holds open, so that nobody can put a link in the way."""
 
     def __init__(self, destination: str, uid: int, gid: int, dir_mode: int) -> None:
-        self._top = os.open(destination, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._open = contextlib.ExitStack()
+        self._top = self._open.enter_context(open_directory(destination, follow=False))
         self._uid = uid
         self._gid = gid
         self._dir_mode = dir_mode
         self._directories = [b"."]  # parents first
 
     def close(self) -> None:
-        os.close(self._top)
+        self._open.close()
 
     def write(self, archive: Archive, top: str, executables: Set[str]) -> Dict[str, FileEntry]:
         """What was written.

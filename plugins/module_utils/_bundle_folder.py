@@ -10,20 +10,19 @@ import contextlib
 import io
 import os
 import posixpath
-import shutil
 import stat
 import time
 from typing import List, Optional, Tuple
 
 from ._errors import OperatorError
-from ._files import create_in_place_of, fsync_directory, sha256_of
+from ._host.reading import is_directory, lstat, names_in, open_file, read_file, sha256_of
+from ._host.writing import copy_into, create_in_place_of, fsync_directory, make_directory, unlink
 from ._node import Node
-from ._tree import DigestCache, remove_tree
+from ._tree import DigestCache
 
 SUFFIX = ".tar.gz"
 SIGNATURE = ".sig"
-_NEW = ".plugops-new"
-_CHUNK = 1024 * 1024
+LARGEST_SIGNATURE = 1024 * 1024  # bytes
 
 
 class BundleFolder:
@@ -52,7 +51,7 @@ class BundleFolder:
         if not self.directory:
             return []
         try:
-            return sorted(os.listdir(self.real()))
+            return names_in(self.real())
         except (FileNotFoundError, NotADirectoryError):
             return []
         except PermissionError as error:
@@ -74,8 +73,8 @@ class BundleFolder:
         target = self.real(plugin_id + SUFFIX)
         if signature is None:
             self.unsign(plugin_id)
-        with open(source, "rb") as packed:
-            create_in_place_of(target, lambda out: shutil.copyfileobj(packed, out, _CHUNK), self.file_mode, uid, gid)
+        with open_file(source) as packed:
+            create_in_place_of(target, copy_into(packed), self.file_mode, uid, gid)
         if signature is not None:
             self.sign(plugin_id, signature)
 
@@ -83,7 +82,7 @@ class BundleFolder:
         """Put the signature beside the bundle."""
         uid, gid = self.owner()
         target = self.real(plugin_id + SUFFIX + SIGNATURE)
-        create_in_place_of(target, lambda out: shutil.copyfileobj(io.BytesIO(signature), out), self.file_mode, uid, gid)
+        create_in_place_of(target, copy_into(io.BytesIO(signature)), self.file_mode, uid, gid)
 
     def unsign(self, plugin_id: str) -> None:
         """Remove the signature beside the bundle."""
@@ -92,7 +91,7 @@ class BundleFolder:
     def unlink(self, name: str) -> None:
         """Remove a file of the folder, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.real(name))
+            unlink(self.real(name))
             fsync_directory(self.real())
 
     def path(self, name: str) -> str:
@@ -107,7 +106,7 @@ class BundleFolder:
     def digest(self, name: str) -> str:
         """SHA-256 of a file; empty where it is none."""
         real, directory = self.real(name), self.real()
-        found = os.lstat(real)
+        found = lstat(real)
         if not stat.S_ISREG(found.st_mode):
             return ""
         known = self._cache.get(directory, name, found) if self._cache else None
@@ -121,8 +120,8 @@ class BundleFolder:
 
     def signature(self, name: str) -> Optional[bytes]:
         """What the ``.sig`` beside a bundle holds; None where there is none."""
-        with contextlib.suppress(OSError), open(self.real(name + SIGNATURE), "rb") as source:
-            return source.read(_CHUNK)
+        with contextlib.suppress(OSError):
+            return read_file(self.real(name + SIGNATURE), LARGEST_SIGNATURE, follow=False)
         return None
 
     def _make_directory(self) -> None:
@@ -130,14 +129,8 @@ class BundleFolder:
         uid, gid = self.owner()
         missing: List[str] = []
         path = self.real()
-        while not os.path.isdir(path):
+        while not is_directory(path):
             missing.insert(0, path)
             path = os.path.dirname(path)
         for wanted in missing:
-            # Under another name until it has its owner: a killed run must not leave one that the server cannot use.
-            made = os.path.join(os.path.dirname(wanted), _NEW)
-            remove_tree(made)
-            os.mkdir(made, self.directory_mode)
-            os.chmod(made, self.directory_mode)
-            os.chown(made, uid, gid, follow_symlinks=False)
-            os.rename(made, wanted)
+            make_directory(wanted, self.directory_mode, uid, gid)

@@ -16,7 +16,8 @@ from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from ._config_document import same_value
 from ._errors import OperatorError
-from ._files import fsync_directory, write_atomic
+from ._host.reading import OWN_RECORD_LIMIT, names_in, read_file
+from ._host.writing import fsync_directory, make_directories, make_directory, unlink, write_atomic
 from ._json_reader import parse_json
 
 DIRECTORY = "checkpoints"
@@ -161,8 +162,7 @@ class Checkpoints:
     def _read(self, file_name: str) -> Checkpoint:
         path = os.path.join(self._directory, file_name)
         try:
-            with open(path, "rb") as source:
-                return _parsed(parse_json(source.read()))
+            return _parsed(parse_json(read_file(path, OWN_RECORD_LIMIT)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             what = error.strerror if isinstance(error, OSError) else type(error).__name__  # a value may be a secret
             raise OperatorError(
@@ -182,7 +182,7 @@ class Checkpoints:
         try:
             make_directories(os.path.dirname(self._directory))
             with contextlib.suppress(FileExistsError):
-                os.mkdir(self._directory, _DIRECTORY_MODE)
+                make_directory(self._directory, _DIRECTORY_MODE)
             write_atomic(self._path(checkpoint), data, mode=_FILE_MODE)
         except OSError as error:
             raise OperatorError(

@@ -18,14 +18,14 @@ from ._config_document import FoldedMap
 from ._difference import Tracker
 from ._ensure import Concern, Pending, ensure
 from ._errors import OperatorError
-from ._files import fsync_directory, write_atomic
+from ._host.writing import fsync_directory, make_directories, unlink, write_atomic
 from ._node import Node
 from ._plugin_set import STORE, PluginSet
 from ._plugin_settings import SECTION, effective, takes_uploads
 from ._plugin_work import ASPECTS
 from ._plugins_found import PluginsFound
 from ._prepackaged_of_then import PrepackagedOfThen
-from ._service_directory import drop_in_path, make_directories, reload_units
+from ._service_directory import drop_in_path, reload_units
 from ._settings_of_then import SettingsOfThen
 from ._store import Store
 from ._strategy import AUTO, PREPACKAGED, Strategy
@@ -56,7 +56,7 @@ class DropIn(Concern[Optional[str]]):
     def apply(self, found: Optional[str], differences: Tracker) -> None:
         real = self._node.root.real(drop_in_path(self._node.service))
         if self._then is None:
-            os.unlink(real)
+            unlink(real)
             fsync_directory(os.path.dirname(real))
         else:
             make_directories(os.path.dirname(real))

@@ -35,8 +35,8 @@ from ._config_source import DATABASE
 from ._difference import Tracker
 from ._ensure import Concern
 from ._errors import OperatorError
-from ._files import sha256_of
 from ._filestore import Filestore
+from ._host.reading import read_file, read_text, sha256_of
 from ._installed import Installed, read_manifest
 from ._node import Node
 from ._pack import cannot_pack, pack_tree
@@ -55,8 +55,7 @@ _LARGEST_SIGNATURE = 1024 * 1024
 def drop_in_of(node: Node) -> Optional[str]:
     """The text of our drop-in; None if there is none."""
     try:
-        with open(node.root.real(drop_in_path(node.service)), encoding="utf-8", errors="surrogateescape") as source:
-            return source.read()
+        return read_text(node.root.real(drop_in_path(node.service)))
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -374,8 +373,7 @@ class Dropped(Concern[List[Checkpoint]]):
 def _beside(bundle: str) -> bytes:
     """The signature beside a bundle at a real path; empty if there is none."""
     try:
-        with open(bundle + ".sig", "rb") as source:
-            return source.read(_LARGEST_SIGNATURE)
+        return read_file(bundle + ".sig", _LARGEST_SIGNATURE, follow=False)
     except FileNotFoundError:
         return b""
 

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Collection, Set
 
+from ._host.reading import names_in
+from ._host.trees import remove_tree
 from ._node import Node
 
 
@@ -24,18 +25,14 @@ class ClientLeftovers:
     def of(self, ids: Collection[str]) -> Set[str]:
         """Those of these ids of which something is left."""
         try:
-            names = set(os.listdir(self._real))
+            names = set(names_in(self._real))
         except (FileNotFoundError, NotADirectoryError):
             return set()
         return {plugin_id for plugin_id in ids if _names(plugin_id) & names}
 
     def remove(self, ids: Collection[str]) -> None:
         for name in sorted(name for plugin_id in ids for name in _names(plugin_id)):
-            path = os.path.join(self._real, name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            elif os.path.lexists(path):
-                os.unlink(path)
+            remove_tree(os.path.join(self._real, name))
 
 
 def _names(plugin_id: str) -> Set[str]:

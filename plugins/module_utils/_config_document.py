@@ -11,13 +11,15 @@ unknown keys, indent, line ends, byte order mark and the spelling of numbers sur
 from __future__ import annotations
 
 import codecs
+import contextlib
+import itertools
 import json
-import os
 import time
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
 from ._config_types import refuse_wrong_types
 from ._errors import OperatorError
+from ._host.writing import Edit, editing
 from ._json_text import (
     LEFT_AS_IT_IS,
     JsonObject,
@@ -35,6 +37,8 @@ from ._json_text import (
 Path = Tuple[str, ...]
 
 _DEFAULT_INDENT = "    "
+LARGEST = 64 * 1024 * 1024  # bytes; a server with every setting has some 60 KB
+_ATTEMPTS = 50
 _BEING_WRITTEN = 0.5  # seconds since the last write after which a file is taken for what it is
 _PAUSE = 0.02
 
@@ -130,15 +134,27 @@ class ConfigDocument:
         :raises OSError: it cannot be read
         :raises OperatorError: as :meth:`parse` says
         """
-        while True:
-            with open(path, "rb") as source:
-                data = source.read()
-                age = time.time() - os.fstat(source.fileno()).st_mtime
-            try:
-                return cls.parse(data, where)
-            except OperatorError:
-                if not 0 <= age < _BEING_WRITTEN:
-                    raise
+        with cls.edited(path, where) as (document, _):
+            return document
+
+    @classmethod
+    @contextlib.contextmanager
+    def edited(cls, path: str, where: str) -> Iterator[Tuple[ConfigDocument, Edit]]:
+        """As :meth:`read`, with what replaces the file where it was read.
+
+        :raises OSError: it cannot be read
+        :raises OperatorError: as :meth:`parse` says
+        """
+        for attempt in itertools.count(1):
+            with editing(path, LARGEST) as edit:
+                try:
+                    document = cls.parse(edit.data, where)
+                except OperatorError:
+                    if attempt >= _ATTEMPTS or not 0 <= time.time() - edit.modified < _BEING_WRITTEN:
+                        raise
+                else:
+                    yield document, edit
+                    return
             time.sleep(_PAUSE)
 
     @classmethod

@@ -10,12 +10,12 @@ looked up around the working directory and, from 5.8 on, around the executable.
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from ._host.reading import is_directory, is_file
 from ._json_reader import parse_json
 from ._plugin_settings import KEYS, Key
 from ._root import Root

@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import glob
+import fnmatch
 import hashlib
 import os
 from typing import Optional, Sequence
+
+from ._host.reading import is_link, names_in
+from ._host.writing import remove_directory, unlink
 
 _PREFIX, _SUFFIX = "plugops-", ".tar"
 # Ansible's name for the directories that it makes on hosts.
@@ -38,16 +41,18 @@ def clear_deliveries(delivery: str, holder: Optional[str]) -> None:
     if not name.startswith(_PREFIX) or run != holder:
         return
     place = os.path.dirname(os.path.dirname(delivery))
-    for other in glob.glob(os.path.join(glob.escape(place), _DIRECTORIES, f"{node}-*{_SUFFIX}")):
-        _remove(other)
+    for directory in fnmatch.filter(names_in(place), _DIRECTORIES):
+        with contextlib.suppress(OSError):
+            for other in fnmatch.filter(names_in(os.path.join(place, directory)), f"{node}-*{_SUFFIX}"):
+                _remove(os.path.join(place, directory, other))
 
 
 def _remove(delivery: str) -> None:
     directory = os.path.dirname(delivery)
-    if os.path.islink(directory):
+    if is_link(directory):
         return
     with contextlib.suppress(OSError):
-        os.unlink(delivery)
+        unlink(delivery)
     if os.path.basename(directory).startswith(_DIRECTORIES[:-1]):
         with contextlib.suppress(OSError):  # there is more in it
-            os.rmdir(directory)
+            remove_directory(directory)

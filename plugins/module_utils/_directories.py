@@ -8,24 +8,25 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ._access import ALL, SEARCH, ask, attempt_write, mode_grants
 from ._account import Account, can_switch, owner_name
 from ._difference import Tracker
-from ._directory_content import Content, mend_content, scan_content
+from ._directory_content import Content, fix_content, scan_content
 from ._directory_obstacles import find_obstacles, unexplained, unlisted
 from ._directory_plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, plan
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
-from ._files import fsync_directory
+from ._host.reading import open_directory
+from ._host.writing import make_directory
 from ._node import Node
 from ._obstacle import Obstacle
 from ._settings import read_plugin_settings
-from ._way import Way, opened, walk
+from ._territory import Territory
+from ._way import Way, walk
 
 DIRECTORY, CLIENT_DIRECTORY = "Directory", "ClientDirectory"
 DEFAULTS = {DIRECTORY: "./plugins", CLIENT_DIRECTORY: "./client/plugins"}
@@ -107,8 +108,14 @@ class Directories(Concern[FoundDirectories]):
                 remedy=f"set them apart, for example to {DEFAULTS[DIRECTORY]} and {DEFAULTS[CLIENT_DIRECTORY]}",
             )
         account = self._node.account
-        aim = Aim(account, self._mode, self._node.root.resolve(self._node.install_dir), os.geteuid())
+        aim = Aim(account, self._mode, self._territory(ways), os.geteuid())
         return FoundDirectories(account, tuple(self._look(setting, way, aim) for setting, way in ways.items()))
+
+    def _territory(self, ways: Mapping[str, Way]) -> Territory:
+        """What the operator names here is named; what the configuration says is not."""
+        known = self._node.territory
+        named = (way.end for setting, way in ways.items() if self._wanted[setting] and not way.blocked)
+        return replace(known, named=(*known.named, *named))
 
     def compare(self, found: FoundDirectories) -> Tracker:
         """What differs.
@@ -189,6 +196,9 @@ class Directories(Concern[FoundDirectories]):
         root = self._node.root
         if way.blocked:
             return FoundDirectory(setting, way, "", False, (way.blocked,), ())
+        claim = aim.territory.obstacle(f"PluginSettings.{setting}", way.end)
+        if claim:
+            return FoundDirectory(setting, way, "", False, (claim,), ())
         questions = [(step, SEARCH) for step in way.steps]
         if way.last:
             questions.append((way.last, ALL))
@@ -231,26 +241,16 @@ class Directories(Concern[FoundDirectories]):
         if change.kind == CREATE:
             self._create(change, account)
             return
-        with opened(root, change.path) as handle:
-            here = f"/proc/self/fd/{handle}"
+        with open_directory(root.real(change.path), follow=False) as handle:
             if change.kind == OWNER:
-                os.chown(here, account.uid, account.gid)
+                os.fchown(handle, account.uid, account.gid)
             elif change.kind == MODE:
-                os.chmod(here, change.mode)
+                os.fchmod(handle, change.mode)
             elif change.kind == CONTENT:
-                mend_content(here, account)
+                fix_content(handle, account)
 
     def _create(self, change: Change, account: Account) -> None:
-        parent, name = posixpath.split(change.path)
-        with opened(self._node.root, parent) as handle:
-            os.mkdir(name, 0o700, dir_fd=handle)  # closed until it is as wanted; the umask can only take away
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
-            try:
-                os.fchown(inner, account.uid, account.gid)
-                os.fchmod(inner, change.mode)
-            finally:
-                os.close(inner)
-        fsync_directory(self._node.root.real(parent))
+        make_directory(self._node.root.real(change.path), change.mode, account.uid, account.gid)
 
 
 def parse_mode(text: str) -> int:

@@ -7,23 +7,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Callable, List, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
 from ._account import Account
-from ._attributes import change_flags
+from ._attributes import flags_at
+from ._host.reading import open_directory
+from ._host.trees import Entry, walk
+from ._manifest import MANIFEST_NAMES
 
 _SHOWN = 3
 _SEARCH_AND_CHANGE = 0o700
 _READ = 0o400
-# An entry may vanish, or become something else, between two looks at it.
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-# One entry: descriptor of its directory, its name there, its path below the top, its state.
-_Visit = Callable[[int, str, str, os.stat_result], None]
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,13 @@ class Content:
     :param foreign: not owned by the account
     :param closed: owned, but a directory without rwx, or a file without r, for its owner
     :param stuck: those of them, and those plugin directories, that chattr(1) has closed to every change
+    :param kept: not owned by the account, and not given to it: whose they are, or how they came there, is not known
     """
 
     foreign: Tuple[str, ...] = ()
     closed: Tuple[str, ...] = ()
     stuck: Tuple[str, ...] = ()
+    kept: Tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.foreign or self.closed)
@@ -55,41 +55,121 @@ class Content:
         """E.g. ``2 entries with the immutable or append-only flag: a, b``."""
         return f"{_count(self.stuck)} with the immutable or append-only flag: {_some(self.stuck)}"
 
+    def describe_kept(self, user: str) -> str:
+        """E.g. ``1 entry that is not given to mattermost: a``."""
+        return (
+            f"{_count(self.kept)} that {'is' if len(self.kept) == 1 else 'are'} not given to {user}: {_some(self.kept)}"
+        )
+
 
 def scan_content(real: str, account: Account) -> Content:
     """Look at everything below ``real`` without following a link there.
 
-    :raises OSError: ``real`` itself cannot be read
+    :raises OSError: ``real`` itself cannot be read, or holds more than any plugin directory
     """
-    foreign: List[str] = []
-    closed: List[str] = []
-
-    def visit(directory: int, name: str, path: str, found: os.stat_result) -> None:
-        (closed if found.st_uid == account.uid else foreign).append(path)
-
-    _walk(real, account, visit)
-    with os.scandir(real) as entries:
-        plugins = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    stuck = [path for path in {*foreign, *closed, *plugins} if change_flags(os.path.join(real, path))]
-    return Content(tuple(sorted(foreign)), tuple(sorted(closed)), tuple(sorted(stuck)))
+    found: Dict[str, List[str]] = {"foreign": [], "closed": [], "stuck": [], "kept": []}
+    with open_directory(real) as top:
+        for entry, verdict in _judged(top, account):
+            if verdict:
+                found[verdict].append(entry.path)
+            plugin = entry.is_directory and "/" not in entry.path
+            if (verdict in ("foreign", "closed") or plugin) and flags_at(entry.directory, entry.name):
+                found["stuck"].append(entry.path)
+    return Content(*(tuple(sorted(found[kind])) for kind in ("foreign", "closed", "stuck", "kept")))
 
 
-def mend_content(real: str, account: Account) -> None:
+def fix_content(directory: int, account: Account) -> None:
     """Give what is foreign to the account, and the owner the rights it lacks; nothing else is touched.
 
-    Works from descriptor to descriptor: whoever owns the directory cannot lead it elsewhere with a link.
+    Each entry is opened, looked at and changed by that descriptor: whoever owns the directory cannot put another
+    file in its place meanwhile.
 
+    :param directory: descriptor of the directory, open for reading
     :raises OSError: an entry cannot be changed
     """
+    for entry, verdict in _judged(directory, account):
+        if verdict in ("foreign", "closed"):
+            _fix(entry, account)
 
-    def visit(directory: int, name: str, path: str, found: os.stat_result) -> None:
-        if found.st_uid != account.uid:
-            os.chown(name, account.uid, account.gid, dir_fd=directory, follow_symlinks=False)
-        lacking = _lacking(found)
+
+def _judged(top: int, account: Account) -> Iterator[Tuple[Entry, str]]:
+    """Every entry with the field of :class:`Content` that it belongs to; empty for one that is as needed."""
+    owners = {0, os.geteuid(), account.uid, os.fstat(top).st_uid}
+    closed: Dict[str, bool] = {"": False}  # directory -> whether the account could not have put anything there
+    sealed: List[str] = []  # no plugin, and closed to the account
+    for entry in walk(top):
+        parent = entry.path.rpartition("/")[0]
+        first = entry.path.partition("/")[0]
+        if entry.is_directory:
+            closed[entry.path] = not _may(entry.found, account, os.W_OK)
+            if "/" not in entry.path and not _may(entry.found, account, os.R_OK) and not _is_plugin(entry):
+                sealed.append(first)
+        yield entry, _verdict(entry, account, owners, closed.get(parent, False), first in sealed)
+
+
+def _verdict(entry: Entry, account: Account, owners: Set[int], from_root: bool, sealed: bool) -> str:
+    found = entry.found
+    if found.st_uid == account.uid:
+        return "closed" if _lacking(found) and _one_name(found) else ""
+    if stat.S_ISLNK(found.st_mode):
+        return ""  # nobody needs to own a link, and one that is root's is one that root follows
+    if sealed or not (entry.is_directory or (found.st_uid in owners and _one_name(found))):
+        return "kept"
+    if stat.S_ISREG(found.st_mode) and not from_root and not _may(found, account, os.R_OK):
+        return "kept"  # moved here, it would give away a secret of root's
+    return "foreign"
+
+
+def _fix(entry: Entry, account: Account) -> None:
+    # O_PATH needs no right to read the entry, and /proc names exactly the entry that was opened.
+    try:
+        handle = os.open(entry.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=entry.directory)
+    except FileNotFoundError:
+        return
+    try:
+        now = os.fstat(handle)
+        if not os.path.samestat(now, entry.found) or now.st_nlink != entry.found.st_nlink:
+            return  # exchanged since it was judged: the next run judges it
+        here = f"/proc/self/fd/{handle}"
+        if now.st_uid != account.uid:
+            os.chown(here, account.uid, account.gid)
+        lacking = _lacking(now)
         if lacking:
-            _add_mode(directory, name, lacking)
+            os.chmod(here, stat.S_IMODE(now.st_mode) | lacking)
+    except OSError as error:
+        error.filename = entry.path
+        raise
+    finally:
+        os.close(handle)
 
-    _walk(real, account, visit)
+
+def _one_name(found: os.stat_result) -> bool:
+    """A file with a second name may be one of root's from elsewhere."""
+    return stat.S_ISDIR(found.st_mode) or found.st_nlink == 1
+
+
+def _is_plugin(entry: Entry) -> bool:
+    try:
+        handle = os.open(
+            entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=entry.directory
+        )
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+            return False
+        raise
+    try:
+        return any(name in MANIFEST_NAMES for name in os.listdir(handle))
+    finally:
+        os.close(handle)
+
+
+def _may(found: os.stat_result, account: Account, right: int) -> bool:
+    """Whether mode and owner give the account a right (os.R_OK, …)."""
+    if found.st_uid == account.uid:
+        return bool(found.st_mode & right << 6)
+    if found.st_gid in (account.gid, *account.groups):
+        return bool(found.st_mode & right << 3)
+    return bool(found.st_mode & right)
 
 
 def _lacking(found: os.stat_result) -> int:
@@ -97,49 +177,6 @@ def _lacking(found: os.stat_result) -> int:
     mode = found.st_mode
     needed = _SEARCH_AND_CHANGE if stat.S_ISDIR(mode) else _READ if stat.S_ISREG(mode) else 0
     return needed & ~mode
-
-
-def _add_mode(directory: int, name: str, bits: int) -> None:
-    # O_PATH needs no right to read the entry, and /proc names exactly the entry that was opened.
-    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
-            os.chmod(f"/proc/self/fd/{handle}", stat.S_IMODE(mode) | bits)
-    finally:
-        os.close(handle)
-
-
-def _walk(real: str, account: Account, visit: _Visit) -> None:
-    """Call ``visit`` for each entry that is not as the account needs it, a directory before what lies in it."""
-    top = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _walk_open(top, "", account, visit)
-    finally:
-        os.close(top)
-
-
-def _walk_open(directory: int, prefix: str, account: Account, visit: _Visit) -> None:
-    inside = []
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            with contextlib.suppress(FileNotFoundError):
-                found = entry.stat(follow_symlinks=False)
-                if found.st_uid != account.uid or _lacking(found):
-                    visit(directory, entry.name, prefix + entry.name, found)
-                if stat.S_ISDIR(found.st_mode):
-                    inside.append(entry.name)
-    for name in inside:
-        try:
-            child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        except OSError as error:
-            if error.errno in _GONE or error.errno == errno.EACCES:  # a closed one has been visited as such
-                continue
-            raise
-        try:
-            _walk_open(child, f"{prefix}{name}/", account, visit)
-        finally:
-            os.close(child)
 
 
 def _count(paths: Tuple[str, ...]) -> str:

@@ -12,10 +12,11 @@ import posixpath
 from typing import List, Sequence
 
 from ._access import SEARCH, mode_grants
-from ._account import owner_name
+from ._account import Account, owner_name
 from ._attributes import flag_obstacles, has_acl, label_obstacles
 from ._directory_content import Content
 from ._directory_plan import CREATE, MODE, Aim, Change, needs_root, octal
+from ._host.reading import is_directory
 from ._mounts import mount_obstacles
 from ._node import Node
 from ._obstacle import (
@@ -24,6 +25,7 @@ from ._obstacle import (
     HIDDEN,
     IMMUTABLE,
     NEEDS_ROOT,
+    NOT_GIVEN,
     NOT_WRITABLE,
     PARENT_MISSING,
     PARENT_NOT_SEARCHABLE,
@@ -58,6 +60,8 @@ def find_obstacles(
     if content.stuck:
         remedy = f"chattr -R -i -a {way.end}"
         obstacles.append(Obstacle(IMMUTABLE, way.end, f"it holds {content.describe_stuck()}", remedy))
+    if content.kept:
+        obstacles.append(_kept(way.end, content, aim.account))
     if way.last:
         obstacles += label_obstacles(root, way.end)
     obstacles += sandbox_obstacles(way.end, node.service.sandbox, node.service.name, executes, root.resolve)
@@ -72,6 +76,17 @@ def unexplained(last: Step, aim: Aim) -> Obstacle:
     return _refused(last.path, seen)
 
 
+def _kept(path: str, content: Content, account: Account) -> Obstacle:
+    return Obstacle(
+        NOT_GIVEN,
+        path,
+        f"it holds {content.describe_kept(account.name)}: files with a second name or of another owner, or closed to "
+        "the server where it could have put them itself",
+        f"look at whose they are; remove them, or give them to the server: chown -h {account.owner} PATH",
+        fatal=False,
+    )
+
+
 def unlisted(path: str, aim: Aim) -> Obstacle:
     """What lies in the directory cannot be seen, so nothing can be said or promised about it."""
     evidence = f"user id {aim.euid} may not list it"
@@ -79,7 +94,7 @@ def unlisted(path: str, aim: Aim) -> Obstacle:
 
 
 def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
-    if not os.path.isdir(node.root.real(aim.install_dir)):
+    if not is_directory(node.root.real(aim.territory.install_dir)):
         return [
             Obstacle(
                 PARENT_MISSING,
@@ -88,7 +103,7 @@ def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
                 "unpack a Mattermost release there, or correct install_dir",
             )
         ]
-    if len(way.missing) > 1 and not aim.is_ours(way.missing[0]):
+    if len(way.missing) > 1 and not aim.territory.is_ours(way.missing[0]):
         return [
             Obstacle(
                 PARENT_MISSING,
@@ -113,7 +128,7 @@ def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) 
             obstacles.append(
                 _refused(step.path, f"{user} may not search it although mode {octal(step.mode)} allows it")
             )
-        elif not aim.is_ours(step.path):
+        elif not aim.territory.is_ours(step.path):
             owner = owner_name(step.uid, step.gid, root)
             who = "u" if step.uid == aim.account.uid else "g" if step.gid in aim.account.groups else "o"
             evidence = f"{user} may not search it (owner {owner}, mode {octal(step.mode)})"

@@ -14,6 +14,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 from ._access import SEARCH, mode_bits
 from ._account import Account
 from ._directory_content import Content
+from ._territory import Territory
 from ._way import Step, Way
 
 CREATE, OWNER, MODE, CONTENT = "create", "owner", "mode", "content"
@@ -24,17 +25,14 @@ class Aim:
     """What is wanted of a directory, and within which bounds.
 
     :param mode: of the directory, and of every parent that is made
-    :param install_dir: host path without links; parents in it are ours to mend, those above it are not
+    :param territory: where the server's directories may lie; parents there are ours to fix, others are not
     :param euid: the user that makes the changes
     """
 
     account: Account
     mode: int
-    install_dir: str
+    territory: Territory
     euid: int
-
-    def is_ours(self, path: str) -> bool:
-        return path == self.install_dir or path.startswith(self.install_dir.rstrip("/") + "/")
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def _parents(way: Way, searchable: Sequence[bool], aim: Aim) -> List[Change]:
     changes = []
     maker = posixpath.dirname(way.missing[0]) if way.missing else None
     for step, open_to_account in zip(way.steps, searchable):
-        if not aim.is_ours(step.path):
+        if not aim.territory.is_ours(step.path):
             continue
         bits = 0 if open_to_account else mode_bits(step.uid, step.gid, aim.account, SEARCH)
         # Root creates in any directory; another user first gives itself the right in its own.

@@ -16,7 +16,8 @@ from typing import BinaryIO, Callable, Iterator, Optional
 from urllib.parse import unquote, urlsplit
 
 from ._errors import OperatorError
-from ._files import fsync_directory, sha256_of
+from ._host.reading import sha256_of
+from ._host.writing import fsync_directory
 from ._transfer import Transfer, shown_url
 
 SIGNATURE_LIMIT = 64 * 1024

@@ -12,6 +12,8 @@ import struct
 from dataclasses import dataclass
 from typing import Optional
 
+from ._host.reading import open_file
+
 # e_machine -> Go's name of the processor, by width of a word.
 _MACHINES = {3: "386", 62: "amd64", 40: "arm", 183: "arm64", 243: "riscv64", 21: "ppc64le", 22: "s390x", 8: "mips"}
 _PROCESSORS = {
@@ -66,7 +68,7 @@ def read_header(real: str) -> Header:
     """
     :raises OSError: it cannot be read
     """
-    with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:
+    with open_file(real) as source:
         start = source.read(512)
         if start[:4] == b"\x7fELF":
             return Header("linux", _elf_processor(start), _elf_loader(start, source.fileno()))

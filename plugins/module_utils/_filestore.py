@@ -88,7 +88,10 @@ class Filestore(BundleFolder):
 
 
 def _find(node: Node) -> Tuple[str, str]:
-    """Host path of the folder, or why there is none that could be used."""
+    """Host path of the folder, or why there is none that could be used.
+
+    :raises OperatorError: the settings name a directory that is not this app server's
+    """
     if node.api_only:
         return "", "the app server is reached through its REST API alone"
     settings = node.section("FileSettings")
@@ -97,4 +100,6 @@ def _find(node: Node) -> Tuple[str, str]:
     driver = str(settings.get("drivername") or "local")
     if driver != "local":
         return "", f"FileSettings.DriverName is {driver}"
-    return posixpath.join(node.resolve(str(settings.get("directory") or "./data")), "plugins"), ""
+    directory = node.resolve(str(settings.get("directory") or "./data"))
+    node.once(f"refuse {directory}", lambda: node.refuse_foreign("FileSettings.Directory", directory))
+    return posixpath.join(directory, "plugins"), ""

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional
 
 from ._errors import OperatorError
-from ._manifest import MANIFEST_NAMES, Manifest, parse_manifest
+from ._host.reading import exists, open_directory, read_file
+from ._manifest import MANIFEST_LIMIT, MANIFEST_NAMES, Manifest, parse_manifest
 from ._root import Root
 from ._tree import MARKER, DigestCache, Tree, read_tree
 
@@ -110,7 +109,7 @@ def _scan(real: str, directory: str, cache: Optional[DigestCache]) -> PluginDire
             version=manifest.version,
             path=path,
             tree=tree,
-            managed=os.path.lexists(os.path.join(real, name, MARKER)),
+            managed=exists(os.path.join(real, name, MARKER)),
         )
     duplicates = {plugin_id: paths for plugin_id, paths in places.items() if len(paths) > 1}
     return PluginDirectory(found, duplicates, unreadable)
@@ -126,7 +125,7 @@ def read_manifest(real: str, path: str) -> Manifest:
     """
     for name in MANIFEST_NAMES:
         try:
-            data = _read_regular(os.path.join(real, name))
+            data = read_file(os.path.join(real, name), MANIFEST_LIMIT, follow=False)
         except FileNotFoundError:
             continue
         except PermissionError:
@@ -141,16 +140,9 @@ def read_manifest(real: str, path: str) -> Manifest:
     raise OperatorError("no plugin manifest", where=path, wanted=" or ".join(MANIFEST_NAMES))
 
 
-def _read_regular(real: str) -> bytes:
-    with open(os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:  # a fifo is not waited for
-        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", real)
-        return source.read()
-
-
 def _candidates(real: str) -> List[str]:
     try:
-        with os.scandir(real) as entries:
+        with open_directory(real) as handle, os.scandir(handle) as entries:
             return sorted(
                 entry.name
                 for entry in entries

@@ -16,6 +16,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import BinaryIO, List, Optional, Pattern, Tuple
 
+from ._host.reading import lstat, names_in
 from ._log_line import LogLine, parse_log_line
 
 HEAD = 2 * 1024 * 1024
@@ -76,11 +77,11 @@ def rotated_files(real: str, since: float) -> List[str]:
     stem = name.rpartition(".")[0] or name
     found: List[Tuple[float, str]] = []
     try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                rotated = entry.name.startswith((f"{stem}-", f"{name}.")) and entry.name != name
-                if rotated and entry.is_file(follow_symlinks=False) and entry.stat().st_mtime >= since:
-                    found.append((entry.stat().st_mtime, entry.path))
+        for other in names_in(directory):
+            path = os.path.join(directory, other)
+            status = lstat(path) if other.startswith((f"{stem}-", f"{name}.")) and other != name else None
+            if status is not None and stat.S_ISREG(status.st_mode) and status.st_mtime >= since:
+                found.append((status.st_mtime, path))
     except OSError:
         return []
     return [path for _, path in sorted(found)[-_MAX_ROTATED:]]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from typing import Any, Callable, ContextManager, Dict, Iterator, Sequence
 
@@ -15,7 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._ensure import Concern, ensure
 from ._errors import OperatorError, text_of
-from ._files import alone
+from ._host.locks import alone
 from ._node import Node
 from ._node_options import SECRET_NODE_OPTIONS, NodeOptions
 
@@ -40,18 +39,9 @@ def node_to_change(module: AnsibleModule, by_api: bool = False) -> Iterator[Node
     with build_node(module) as node:
         if not by_api:
             node.refuse_api_only(f"what {module._name} ensures")
-        turn: ContextManager[None] = contextlib.nullcontext() if module.check_mode else alone(_meeting_place(node))
+        turn: ContextManager[None] = contextlib.nullcontext() if module.check_mode else alone(node.lock_path)
         with turn:
             yield node
-
-
-def _meeting_place(node: Node) -> str:
-    """The directory that who changes the node holds."""
-    if not node.api_only:
-        return node.root.real(node.install_dir)
-    own = node.state_path("")
-    os.makedirs(own, mode=0o755, exist_ok=True)
-    return own
 
 
 def run_concern(

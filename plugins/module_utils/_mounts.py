@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional
 
+from ._host.reading import MOUNTINFO, file_system, read_text, resolve
 from ._obstacle import MOUNT_NOEXEC, MOUNT_READ_ONLY, Obstacle
 from ._root import Root
 
@@ -33,7 +34,7 @@ def mount_obstacles(root: Root, path: str, must_execute: bool) -> List[Obstacle]
         mounted otherwise on its own host
     """
     real = root.real(path)
-    flags = os.statvfs(real).f_flag
+    flags = file_system(real).f_flag
     obstacles = []
     if flags & os.ST_RDONLY:
         obstacles.append(_obstacle(MOUNT_READ_ONLY, real, path, "read-only", "rw"))
@@ -64,8 +65,7 @@ def mount_of(path: str, mounts: List[Mount]) -> Optional[Mount]:
 
 
 def _obstacle(kind: str, real: str, path: str, what: str, option: str) -> Obstacle:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as source:
-        mount = mount_of(os.path.realpath(real), parse_mountinfo(source.read()))
+    mount = mount_of(resolve(real), parse_mountinfo(read_text(MOUNTINFO)))
     point, seen = (mount.point, f" ({mount.source}, {mount.kind}, {mount.options})") if mount else (path, "")
     return Obstacle(
         kind,

@@ -10,6 +10,7 @@ import os
 import posixpath
 import stat
 import urllib.parse
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
 
 from ._account import Account, find_account
@@ -22,6 +23,7 @@ from ._pending import FILE_NAME, RestartNote
 from ._root import Root
 from ._server import Server, server_at_address, server_at_socket
 from ._server_errors import ServerError, ServerUnreachable
+from ._territory import Territory
 from ._unit import Service, observe_service, systemd_is_running
 from ._version import ServerVersion, parse_server_version
 
@@ -94,6 +96,36 @@ class Node:
                 remedy="start the server, correct api_url, or take api_only away and run on the app server itself",
             )
         return self.api_server
+
+    @property
+    def territory(self) -> Territory:
+        """Where the directories of this app server may lie."""
+        return self.once(
+            "territory",
+            lambda: Territory(
+                self.root.resolve(self.install_dir),
+                tuple(self.root.resolve(path) for path in self.options.allowed_directories),
+            ),
+        )
+
+    def refuse_foreign(self, setting: str, path: str, named: bool = False) -> None:
+        """For a directory that is about to be used because the server's settings name it.
+
+        :param path: host path
+        :param named: the operator has named it, too
+        :raises OperatorError: it is not this app server's
+        """
+        end, territory = self.root.resolve(path), self.territory
+        if named:
+            territory = replace(territory, named=(*territory.named, end))
+        obstacle = territory.obstacle(setting, end)
+        if obstacle:
+            raise OperatorError(
+                "a directory that the server's settings name is not used",
+                where=obstacle.path,
+                found=obstacle.evidence,
+                remedy=obstacle.remedy,
+            )
 
     @property
     def systemd(self) -> bool:
@@ -196,6 +228,11 @@ class Node:
         """
         own = ("nodes", urllib.parse.quote(self.options.api_url or "", safe="")) if self.api_only else ()
         return self.root.real(posixpath.join(self.state_dir, *own, name))
+
+    @property
+    def lock_path(self) -> str:
+        """The lock file of whoever changes the node, as this process finds it."""
+        return self.state_path("change.lock")
 
     def once(self, name: str, ask: Callable[[], T]) -> T:
         """What ``ask`` answers, asked once until :meth:`forget`."""

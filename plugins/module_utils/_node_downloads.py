@@ -10,6 +10,7 @@ import os
 
 from ._downloads import Downloads
 from ._errors import OperatorError
+from ._host.writing import unlink
 from ._store import Store
 from ._transfer import Transfer
 
@@ -35,7 +36,7 @@ class NodeDownloads:
             store.add(sha256, path)
         except OperatorError:
             if ours and not store.has(sha256):  # damaged: the next run downloads it anew
-                os.unlink(path)
+                unlink(path)
             raise
         if ours:
-            os.unlink(path)
+            unlink(path)

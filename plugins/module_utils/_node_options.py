@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
 
 from ._errors import OperatorError
+from ._host.reading import is_directory
+from ._territory import system_directory
 
 if TYPE_CHECKING:
     from ._api_access import ApiAccess
@@ -34,6 +35,7 @@ NODE_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "api_proxy": {"type": "str", "no_log": True},
     "api_only": {"type": "bool", "default": False},
     "state_dir": {"type": "str", "default": "/var/lib/plugops"},
+    "allowed_directories": {"type": "list", "elements": "str", "default": []},
 }
 SECRET_NODE_OPTIONS = tuple(name for name, argument in NODE_ARGUMENTS.items() if argument.get("no_log"))
 
@@ -59,6 +61,7 @@ class NodeOptions:
     api_proxy: Optional[str] = field(default=None, repr=False)
     api_only: bool = False
     state_dir: str = "/var/lib/plugops"
+    allowed_directories: Sequence[str] = ()
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> NodeOptions:
@@ -69,7 +72,7 @@ class NodeOptions:
         # A role passes an empty string for what the operator has not said.
         given: Dict[str, Any] = {name: params[name] for name in NODE_ARGUMENTS if params[name]}
         options = cls(**given)
-        if options.root is not None and not os.path.isdir(options.root):
+        if options.root is not None and not is_directory(options.root):
             raise OperatorError(
                 "root must be a directory of the host that stands for another host's /",
                 found=repr(options.root),
@@ -79,6 +82,14 @@ class NodeOptions:
             value = getattr(options, name)
             if value is not None and not value.startswith("/"):
                 raise OperatorError(f"{name} must be an absolute path", found=repr(value), remedy="write it in full")
+        for path in options.allowed_directories:
+            if not path.startswith("/") or system_directory(path):
+                raise OperatorError(
+                    "allowed_directories names a directory that no app server may have",
+                    found=repr(path),
+                    wanted="absolute paths, outside of the system's directories",
+                    remedy="correct it",
+                )
         contradictory = [name for name in ("socket", "config_path") if options.api_only and getattr(options, name)]
         if contradictory:
             raise OperatorError(

@@ -14,9 +14,13 @@ from typing import Dict, Union
 NOT_A_DIRECTORY = "not-a-directory"  # a file, a dangling link or a loop of links lies in the way
 HIDDEN = "hidden"  # this process may not look there
 PARENT_MISSING = "parent-missing"  # what should hold the directory is missing and is not ours to make
+UNTRUSTED_LINK = "untrusted-link"  # not root's, so root does not follow it
+OUTSIDE = "directory-outside"  # named by the server's settings alone, outside the install directory
+SYSTEM_DIRECTORY = "system-directory"  # of the operating system's, or holds one
 PARENT_NOT_SEARCHABLE = "parent-not-searchable"  # outside the install directory, so not ours to mend
 NEEDS_ROOT = "needs-root"  # could be mended, but not by the user that runs the module
 ACL = "acl"
+NOT_GIVEN = "not-given"  # files that may be another's, which are never chowned
 NOT_WRITABLE = "not-writable"  # refused although mode and owner allow it
 MOUNT_READ_ONLY = "mount-read-only"
 MOUNT_NOEXEC = "mount-noexec"

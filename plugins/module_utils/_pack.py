@@ -10,8 +10,10 @@ import gzip
 import os
 import stat
 import tarfile
-from typing import BinaryIO, Collection, Iterator, Mapping, Tuple
+from typing import BinaryIO, Collection, List, Mapping, Tuple
 
+from ._host.reading import open_directory, open_file
+from ._host.trees import walk
 from ._tree import MARKER, FileEntry, shown_path
 
 _LEVEL = 6
@@ -40,28 +42,33 @@ def pack_tree(real_path: str, plugin_id: str, out: BinaryIO) -> None:
     """
     with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0) as packed, tarfile.open(
         fileobj=packed, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
-    ) as archive:
-        for name, real in _members(os.fsencode(real_path)):
-            member = tarfile.TarInfo(f"{plugin_id}/{name}" if name else plugin_id)
-            if os.path.isdir(real):
-                member.type, member.mode = tarfile.DIRTYPE, 0o755
-                archive.addfile(member)
-                continue
-            # Neither a link nor a fifo that was put there meanwhile is followed or waited for.
-            with open(os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:
-                found = os.fstat(source.fileno())
-                member.mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
-                member.size = found.st_size
-                archive.addfile(member, source)
+    ) as archive, open_directory(real_path, follow=False) as top:
+        _add_directory(archive, plugin_id)
+        for name, is_directory in _members(top, real_path):
+            if is_directory:
+                _add_directory(archive, f"{plugin_id}/{name}")
+            else:
+                _add_file(archive, f"{plugin_id}/{name}", os.path.join(real_path, name))
 
 
-def _members(top: bytes) -> Iterator[Tuple[str, bytes]]:
-    """Name inside the plugin and path of every directory and file, sorted; the server's marker is left out."""
-    pending = [b""]
-    while pending:
-        name = pending.pop()
-        real = os.path.join(top, name) if name else top
-        yield name.decode("utf-8", "surrogateescape"), real
-        if os.path.isdir(real) and not os.path.islink(real):
-            inside = sorted(os.listdir(real), reverse=True)
-            pending += [os.path.join(name, child) for child in inside if os.path.join(name, child) != MARKER.encode()]
+def _add_directory(archive: tarfile.TarFile, name: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode = tarfile.DIRTYPE, 0o755
+    archive.addfile(member)
+
+
+def _add_file(archive: tarfile.TarFile, name: str, real: str) -> None:
+    # Neither a link nor a fifo that was put there meanwhile is followed or waited for.
+    with open_file(real, follow=False) as source:
+        found = os.fstat(source.fileno())
+        member = tarfile.TarInfo(name)
+        member.mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644
+        member.size = found.st_size
+        archive.addfile(member, source)
+
+
+def _members(top: int, path: str) -> List[Tuple[str, bool]]:
+    """Name inside the plugin of every directory and file, sorted, and whether it is a directory; the server's marker
+    is left out."""
+    found = [(entry.path, entry.is_directory) for entry in walk(top, path) if entry.path != MARKER]
+    return sorted(found, key=lambda member: member[0].split("/"))

@@ -16,7 +16,8 @@ import json
 import os
 from typing import Any, Dict, List, Optional
 
-from ._files import write_atomic
+from ._host.reading import OWN_RECORD_LIMIT, read_file
+from ._host.writing import make_directories, write_atomic
 from ._json_reader import parse_json
 
 FILE_NAME = "restart-required.json"
@@ -53,8 +54,8 @@ class RestartNote:
         write_atomic(self._path, json.dumps(note, indent=2).encode("utf-8"))
 
     def _read(self) -> List[Dict[str, str]]:
-        with contextlib.suppress(OSError, ValueError), open(self._path, "rb") as source:
-            note = parse_json(source.read())
+        with contextlib.suppress(OSError, ValueError):
+            note = parse_json(read_file(self._path, OWN_RECORD_LIMIT))
             return [item for item in note if _is_item(item)] if isinstance(note, list) else []
         return []
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import posixpath
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
@@ -17,6 +16,7 @@ from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
 from ._filestore import Filestore, StoredBundle
+from ._host.reading import is_directory
 from ._installed import Installed, scan_plugins
 from ._manifest import check_id
 from ._next_start import NextStart
@@ -116,8 +116,15 @@ class PluginSet(Concern[PluginsFound]):
         return self._place("ClientDirectory")
 
     def _place(self, key: str) -> str:
-        """Host path of one of the two directories."""
-        return self._node.resolve(self._given[key] or read_plugin_settings(self._node)[key])
+        """Host path of one of the two directories.
+
+        :raises OperatorError: it is not this app server's
+        """
+        given = self._given[key]
+        path = self._node.resolve(given or read_plugin_settings(self._node)[key])
+        name = f"refuse {key} {path}"
+        self._node.once(name, lambda: self._node.refuse_foreign(f"PluginSettings.{key}", path, named=bool(given)))
+        return path
 
     # observe
 
@@ -337,7 +344,7 @@ class PluginSet(Concern[PluginsFound]):
         from ._unpacker import clear_staging  # a plan changes nothing, and shall be quick
 
         real = self._node.root.real(self._node.root.resolve(self._directory))
-        if os.path.isdir(real):
+        if is_directory(real):
             clear_staging(real)
 
     def _mend_next_start(self, differences: Tracker) -> None:

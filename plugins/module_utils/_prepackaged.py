@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import posixpath
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
 from ._bundle_folder import SIGNATURE, SUFFIX, BundleFolder
 from ._bundle_manifest import manifest_of
+from ._host.reading import lstat, status
 from ._node import Node
 from ._plugin_version import is_newer
 from ._strategy import PREPACKAGED_SINCE
@@ -67,7 +67,7 @@ class Prepackaged(BundleFolder):
 
     def owner(self) -> Tuple[int, int]:
         """As the rest of the installation."""
-        found = os.stat(self._node.root.real(self._node.root.resolve(self._node.install_dir)))
+        found = status(self._node.root.real(self._node.root.resolve(self._node.install_dir)))
         return found.st_uid, found.st_gid
 
     def bundles(self, ids: Collection[str]) -> Dict[str, List[PrepackagedBundle]]:
@@ -87,7 +87,7 @@ class Prepackaged(BundleFolder):
 
     def _said(self, name: str) -> Tuple[str, str]:
         """Id and version in the manifest of a bundle; empty where a server finds none, either."""
-        directory, found = self.real(), os.lstat(self.real(name))
+        directory, found = self.real(), lstat(self.real(name))
         known = self._cache.get(directory, name + _MANIFEST, found) if self._cache else None
         if known is None:
             read_at = time.time_ns()

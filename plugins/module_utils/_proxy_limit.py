@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import re
 from dataclasses import dataclass
 from typing import List, Optional
 
+from ._errors import OperatorError
+from ._host.reading import read_text
 from ._root import Root
 
 _FILES = ("/etc/nginx/nginx.conf", "/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*")
@@ -51,19 +51,14 @@ def proxy_limit(root: Root) -> Optional[ProxyLimit]:
 
 
 def _paths(root: Root) -> List[str]:
-    prefix = "" if root.is_live else glob.escape(root.prefix)
-    return [root.host(real) for pattern in _FILES for real in sorted(glob.glob(prefix + pattern))]
+    return [path for pattern in _FILES for path in root.matching(pattern)]
 
 
 def _read(root: Root, path: str) -> str:
     try:
-        real = root.real(root.resolve(path))
-        if os.path.isfile(real):
-            with open(real, encoding="utf-8", errors="replace") as source:
-                return source.read(1024 * 1024)
-    except OSError:
-        pass
-    return ""
+        return read_text(root.real(root.resolve(path)))
+    except (OSError, OperatorError):
+        return ""
 
 
 def _limits(text: str) -> List[int]:

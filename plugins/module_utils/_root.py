@@ -7,12 +7,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import re
+import shlex
 from typing import List, Optional
 
 from ._errors import OperatorError
+from ._host.paths import UntrustedLink, parts_of
+from ._host.reading import exists, names_in, resolve
 
-_MAX_LINKS = 40  # Linux gives up after as many
+_WILD = re.compile(r"[*?\[]")
 
 
 class Root:
@@ -35,7 +40,7 @@ class Root:
         """
         if self.is_live:
             return path
-        parts = _parts(path)
+        parts = parts_of(path)
         if not parts or parts[-1] == "..":
             return self._below(self.resolve(path))
         parent = self.resolve("/".join(parts[:-1]))
@@ -52,34 +57,43 @@ class Root:
         return real[len(self.prefix) :]
 
     def resolve(self, path: str) -> str:
-        """The host's ``path`` with every link followed inside the root; a missing rest is kept as it is."""
-        if self.is_live:
-            return os.path.realpath(path)
-        done = "/"
-        rest: List[str] = _parts(path)
-        links = 0
-        while rest:
-            part = rest.pop(0)
-            if part == "..":
-                done = os.path.dirname(done)
-                continue
-            candidate = os.path.join(done, part)
-            real = self._below(candidate)
-            if not os.path.islink(real):
-                done = candidate
-                continue
-            links += 1
-            if links > _MAX_LINKS:
-                raise OperatorError("too many levels of symbolic links", where=path)
-            target = os.readlink(real)
-            if target.startswith("/"):
-                done = "/"
-            rest = _parts(target) + rest
-        return done
+        """The host's ``path`` with every link followed inside the root; a missing rest is kept as it is.
+
+        :raises OperatorError: a link on the way is not root's, or there are too many
+        """
+        try:
+            return resolve(path, self.prefix)
+        except UntrustedLink as link:
+            raise OperatorError(
+                "a link on the way to this path is not followed: whoever owns it could lead root anywhere",
+                where=path,
+                found=f"{link.filename}: {link.strerror}",
+                remedy=f"look at where it leads; if that is right, make the link root's: "
+                f"chown -h root: {shlex.quote(link.filename)}",
+            ) from link
+        except OSError as error:
+            raise OperatorError(
+                "this path cannot be followed", where=path, found=error.strerror or str(error)
+            ) from error
+
+    def matching(self, pattern: str) -> List[str]:
+        """Host paths that fit a glob(7) pattern, sorted; what is in a directory that may not be looked into does not."""
+        found = ["/"]
+        for part in parts_of(pattern):
+            found = [path for directory in found for path in self._children(directory, part)]
+        return found
+
+    def _children(self, directory: str, pattern: str) -> List[str]:
+        if not _WILD.search(pattern):
+            path = os.path.join(directory, pattern)
+            return [path] if exists(self.real(path)) else []
+        hidden = pattern.startswith(".")
+        try:
+            names = names_in(self.real(self.resolve(directory)))
+        except (OSError, OperatorError):
+            return []
+        names = [name for name in names if hidden or not name.startswith(".")]
+        return [os.path.join(directory, name) for name in sorted(fnmatch.filter(names, pattern))]
 
     def _below(self, path: str) -> str:
         return os.path.join(self.prefix, path.lstrip("/")) if path != "/" else self.prefix
-
-
-def _parts(path: str) -> List[str]:
-    return [part for part in path.split("/") if part and part != "."]

@@ -15,10 +15,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from ._files import alone, fsync_directory, write_atomic
+from ._host.locks import alone
+from ._host.reading import OWN_RECORD_LIMIT, exists, is_directory, read_file
+from ._host.writing import fsync_directory, make_directories, unlink, write_atomic
 from ._json_reader import parse_json
 
 FILE_NAME = "run-lock.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,7 @@ class RunLock:
     def noted(self) -> Optional[Holder]:
         """Who took it last and did not end its change, also where its lease is over; None without a sound record."""
         try:
-            with open(self._path, "rb") as source:
-                return Holder.from_dict(parse_json(source.read()))
+            return Holder.from_dict(parse_json(read_file(self._path, OWN_RECORD_LIMIT)))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
@@ -110,7 +112,7 @@ class RunLock:
         :raises OSError: the record cannot be written
         """
         make_directories(os.path.dirname(self._path))
-        with alone(os.path.dirname(self._path)):
+        with alone(self._path + LOCK):
             other = self.in_the_way(mine.run, gone, force)
             if other is not None:
                 return other
@@ -126,7 +128,7 @@ class RunLock:
         """
         if not is_directory(os.path.dirname(self._path)):
             return
-        with alone(os.path.dirname(self._path)):
+        with alone(self._path + LOCK):
             found = self.noted()
             if not exists(self._path) or (found is not None and not force and found.run != run):
                 return

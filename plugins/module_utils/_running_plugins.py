@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from ._host.reading import SYSTEM_FILE_LIMIT, names_in, open_file, read_file, read_link, resolve
 from ._installed import find_plugins
 from ._manifest import Manifest
 from ._node import Node
@@ -44,14 +45,14 @@ class Evidence:
 def executables_of_children(pid: int, proc: str = "/proc") -> List[str]:
     """The programs that the direct children of a process run; one that was replaced since is not among them."""
     found = []
-    for name in os.listdir(proc):
+    for name in names_in(proc):
         if not name.isdigit():
             continue
         with contextlib.suppress(OSError, ValueError, IndexError):  # it ended meanwhile
-            with open(os.path.join(proc, name, "stat"), "rb") as source:
-                parent = int(fields_behind_name(source.read())[_PARENT])
+            stat = read_file(os.path.join(proc, name, "stat"), SYSTEM_FILE_LIMIT)
+            parent = int(fields_behind_name(stat)[_PARENT])
             if parent == pid:
-                found.append(os.readlink(os.path.join(proc, name, "exe")))
+                found.append(read_link(os.path.join(proc, name, "exe")))
     return sorted(path for path in found if not path.endswith(_MISSING))
 
 
@@ -70,7 +71,7 @@ def evidence_of(
         if found != version:
             return Evidence(False, WEB_PART, f"version {found}" if found else "none is given")
     if _has_binary(real, manifest):
-        place = os.path.realpath(real) + os.sep
+        place = resolve(real) + os.sep
         runs = any(program.startswith(place) for program in programs)
         return Evidence(runs, PROCESS, "" if runs else f"no child of the server runs a program of {real}")
     return Evidence(True, WEB_PART) if manifest.webapp_bundle else Evidence(None, NOTHING)
@@ -79,7 +80,7 @@ def evidence_of(
 def _has_binary(real: str, manifest: Manifest) -> bool:
     """A script's process is its interpreter's: nobody sees what it runs."""
     for path in manifest.executables:
-        with contextlib.suppress(OSError), open(os.path.join(real, path), "rb") as source:
+        with contextlib.suppress(OSError), open_file(os.path.join(real, path)) as source:
             if source.read(len(_ELF)) == _ELF:
                 return True
     return False

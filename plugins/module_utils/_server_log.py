@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import posixpath
 import time
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 
 from ._config_source import is_true
 from ._errors import OperatorError
+from ._host.reading import exists, status
 from ._log_line import LogLine, parse_journal_line
 from ._log_patterns import DULL, INTERESTING, meaning_of, since_last_start, version_in
 from ._log_reader import read_log, rotated_files
@@ -100,11 +100,11 @@ def _files(node: Node, settings: Mapping[str, Any], log: ServerLog) -> List[Tupl
     found = []
     for path in _paths(node, str(settings.get("filelocation") or "")):
         real = node.root.real(node.root.resolve(path))
-        if not os.path.lexists(real):
+        if not exists(real):
             continue
         lines: List[LogLine] = []
         try:
-            if log.started_at is not None and os.stat(real).st_mtime < log.started_at:
+            if log.started_at is not None and status(real).st_mtime < log.started_at:
                 continue  # nothing was written there since
             earlier = rotated_files(real, log.started_at) if log.started_at is not None else []
             for part in [*earlier, real]:

@@ -20,7 +20,8 @@ from typing import Any, Dict, List
 from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
-from ._files import write_atomic
+from ._host.reading import exists, is_directory, is_file, is_link, read_link, read_text
+from ._host.writing import make_directories, write_atomic
 from ._node import Node
 from ._root import Root
 from ._unit import HOME, Service, WorkingDirectory, declared_working_directory, systemd_is_running
@@ -206,12 +207,12 @@ class ServiceDirectory(Concern[Service]):
         if hidden and (inside is not self._node.root or "RootImage" in hidden):
             return  # made of things that only the running service sees
         real = inside.real(inside.resolve(self._wanted))
-        if os.path.isdir(real):
+        if is_directory(real):
             return
         within = "" if inside is self._node.root else f" inside RootDirectory={service.sandbox['RootDirectory']}"
         raise OperatorError(
             "the wanted working directory is not a directory"
-            if os.path.lexists(real)
+            if exists(real)
             else "the wanted working directory does not exist",
             where=self._wanted + within,
             remedy="install Mattermost there, or correct install_dir or working_directory. A service whose directory "
@@ -257,22 +258,22 @@ class ServiceDirectory(Concern[Service]):
     def _refuse_bad_place(self, service: Service) -> None:
         path = drop_in_path(service)
         real = self._node.root.real(path)
-        if os.path.islink(real) or (os.path.lexists(real) and not os.path.isfile(real)):
+        if is_link(real) or (exists(real) and not is_file(real)):
             raise OperatorError(
                 "our drop-in cannot be written, something else has its place",
                 where=path,
-                found=f"a link to {os.readlink(real)}" if os.path.islink(real) else "no regular file",
+                found=f"a link to {read_link(real)}" if is_link(real) else "no regular file",
                 wanted="a regular file, or nothing",
                 remedy="remove it",
             )
         parent = os.path.dirname(real)
-        while not os.path.lexists(parent):
+        while not exists(parent):
             parent = os.path.dirname(parent)
-        if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
+        if not is_directory(parent) or not os.access(parent, os.W_OK | os.X_OK):
             raise OperatorError(
                 "our drop-in cannot be written there",
                 where=self._node.root.host(parent),
-                found="not a directory" if not os.path.isdir(parent) else "not writable for this user",
+                found="not a directory" if not is_directory(parent) else "not writable for this user",
                 remedy="run as root (become); see that the file system is not mounted read-only",
             )
 
@@ -330,17 +331,7 @@ def _home(user: str, root: Root) -> str:
         except KeyError:
             return ""
     try:
-        with open(root.real(root.resolve("/etc/passwd")), encoding="utf-8", errors="surrogateescape") as source:
-            entries = [line.rstrip("\n").split(":") for line in source]
+        entries = [line.split(":") for line in read_text(root.real(root.resolve("/etc/passwd"))).split("\n")]
     except FileNotFoundError:
         return ""
     return next((entry[5] for entry in entries if len(entry) > 5 and entry[by] == user and user), "")
-
-
-def make_directories(path: str) -> None:
-    """Make missing ones, with mode 0755 whatever the umask."""
-    if os.path.isdir(path):
-        return
-    make_directories(os.path.dirname(path))
-    os.mkdir(path)
-    os.chmod(path, 0o755)  # noqa: S103 - as every directory of units

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -16,7 +17,6 @@ from ._config_source import FILE, ConfigSource, Override
 from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
-from ._files import backup, write_atomic
 from ._node import Node
 from ._plugin_settings import (
     PLUGINS,
@@ -48,6 +48,7 @@ from ._unsigned import KEY as SIGNED
 from ._unsigned import refuse_to_lose, stored_unsigned
 from ._version import ServerVersion
 
+_ATTEMPTS = 10  # of writing a file that others write, too
 _WATCHER_SECONDS = 10.0  # a server that watches its file has read a change within 3 seconds
 
 
@@ -255,16 +256,27 @@ class Settings(Concern[SettingsFound]):
             found.server.reload_config()
 
     def _write(self, path: str) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._write_once(path)
+            except OSError as error:
+                if error.errno != errno.ESTALE or attempt == _ATTEMPTS:
+                    raise
+
+    def _write_once(self, path: str) -> None:
+        """
+        :raises OSError: ESTALE: somebody else wrote the file meanwhile, it is as they left it
+        """
         root = self._node.root
         real = root.real(root.resolve(path))  # what a link points at is replaced, the link stays
-        document = ConfigDocument.read(real, path)
         # From the file as it is now: the server or a person may have written it since it was looked at.
-        needed = self._needed(document.section(SECTION))
-        if not needed:
-            return
-        if self._keep_backup:
-            self._backup_file = root.host(backup(real))
-        write_atomic(real, document.set({change.path: change.wanted for change in needed}).render())
+        with ConfigDocument.edited(real, path) as (document, edit):
+            needed = self._needed(document.section(SECTION))
+            if not needed:
+                return
+            if self._keep_backup and not self._backup_file:
+                self._backup_file = root.host(edit.backup())
+            edit.replace(document.set({change.path: change.wanted for change in needed}).render())
 
     def _apply_to_server(self, found: SettingsFound) -> None:
         server, version = found.server, found.version

@@ -15,12 +15,21 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tarfile
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Callable, Dict, List, Optional
 
 from ._errors import OperatorError
-from ._files import create_atomic, fsync_directory, write_atomic
+from ._host.reading import OWN_RECORD_LIMIT, is_file, names_in, open_file, read_file, status
+from ._host.writing import (
+    copy_into,
+    create_atomic,
+    fsync_directory,
+    make_directories,
+    make_directory,
+    rename,
+    unlink,
+    write_atomic,
+)
 from ._json_reader import parse_json
 from ._manifest import Manifest
 from ._tree import FileEntry, tree_digest
@@ -108,7 +117,7 @@ class Store:
     def _make(self) -> None:
         make_directories(os.path.dirname(self._directory))
         with contextlib.suppress(FileExistsError):
-            os.mkdir(self._directory, _DIRECTORY_MODE)
+            make_directory(self._directory, _DIRECTORY_MODE)
 
     def signature_path(self, sha256: str) -> str:
         """Where the bundle's signature is, or would be."""
@@ -117,8 +126,7 @@ class Store:
     def signature(self, sha256: str) -> bytes:
         """The detached signature that a bundle was delivered with; empty if there is none."""
         try:
-            with open(self.signature_path(sha256), "rb") as source:
-                return source.read()
+            return read_file(self.signature_path(sha256), OWN_RECORD_LIMIT)
         except FileNotFoundError:
             return b""
 
@@ -134,7 +142,7 @@ class Store:
         :raises OperatorError: a bundle is not the one that its name says, or not a sound one
         """
         try:
-            with open(delivery, "rb") as source, tarfile.open(fileobj=source) as archive:
+            with open_file(delivery) as source, tarfile.open(fileobj=source) as archive:
                 unlink(delivery)  # read on all the same; a run that is killed leaves nothing of it
                 self._make()
                 for member in archive:
@@ -155,7 +163,7 @@ class Store:
 
     def _receive(self, sha256: str, packed: IO[bytes]) -> None:
         receiving = os.path.join(self._directory, _RECEIVING)
-        create_atomic(receiving, lambda out: shutil.copyfileobj(packed, out, _CHUNK), mode=_FILE_MODE)
+        create_atomic(receiving, copy_into(packed), mode=_FILE_MODE)
         try:
             bundle = _read(receiving)
             _compare(sha256, bundle.sha256, f"{sha256}{_SUFFIX}")
@@ -238,8 +246,7 @@ class Store:
     def _read_index(self, sha256: str) -> Optional[Bundle]:
         """None if it is missing, damaged, of another format, or not of this file."""
         try:
-            with open(self._index_path(sha256), "rb") as source:
-                bundle = _parsed(sha256, parse_json(source.read()))
+            bundle = _parsed(sha256, parse_json(read_file(self._index_path(sha256), OWN_RECORD_LIMIT)))
             size = status(self.path(sha256)).st_size
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -302,7 +309,7 @@ def _compare(wanted: str, found: str, where: str) -> None:
 
 def _copy(source: str, out: BinaryIO, sha256: str) -> None:
     digest = hashlib.sha256()
-    with open(source, "rb") as packed:
+    with open_file(source) as packed:
         for chunk in iter(lambda: packed.read(_CHUNK), b""):
             digest.update(chunk)
             out.write(chunk)

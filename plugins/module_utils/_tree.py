@@ -10,29 +10,28 @@ Paths inside a tree are texts with `/`; bytes that are no UTF-8 become lone surr
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import hashlib
 import json
 import os
-import shutil
 import stat
 import time
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional
 
 from ._errors import OperatorError
-from ._files import fsync_directory, write_atomic
+from ._host.paths import Spot, at
+from ._host.reading import OWN_RECORD_LIMIT, is_directory, lstat, open_at, open_directory, read_file, sha256_of_open
+from ._host.trees import Entry, exchange, remove_tree, walk
+from ._host.writing import fsync_directory, make_directories, write_atomic
 from ._json_reader import parse_json
 
 # Servers 5.14 to 10.x mark a plugin that they installed from their file store with this empty file at its top.
 MARKER = ".filestore"
 
-_CHUNK = 1024 * 1024
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
+# More than any plugin unpacks to: at a digest's speed a few seconds.
+LARGEST_TREE = 2 * 1024 * 1024 * 1024
 # No such system call, or a file system that cannot do it (NFS, some overlays); EPERM: a seccomp filter.
-_NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 # A file changed after it was read may bear the same times if both happened in one tick of the clock.
 _TICK = 2_000_000_000
 
@@ -82,8 +81,7 @@ class DigestCache:
         self._trees: Dict[str, Dict[str, List[object]]] = {}
         self._changed = False
         try:
-            with open(path, "rb") as source:
-                content = parse_json(source.read())
+            content = parse_json(read_file(path, OWN_RECORD_LIMIT))
             if content["format"] == 1:
                 self._trees = {str(tree): dict(files) for tree, files in content["trees"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -116,10 +114,10 @@ class DigestCache:
 
         :raises OSError: it cannot be written; the old one is still there
         """
-        present = {tree: files for tree, files in self._trees.items() if os.path.isdir(tree)}
+        present = {tree: files for tree, files in self._trees.items() if is_directory(tree)}
         if not self._changed and len(present) == len(self._trees):
             return
-        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+        make_directories(os.path.dirname(self._path))
         content = json.dumps({"format": 1, "trees": present}, separators=(",", ":"))
         write_atomic(self._path, content.encode("utf-8"), mode=0o600)
         self._trees, self._changed = present, False
@@ -136,14 +134,19 @@ def read_tree(real_path: str, cache: Optional[DigestCache] = None) -> Tree:
     :raises NotADirectoryError: it is no directory, or a link to one (which servers do not take for a plugin)
     :raises OperatorError: a part of it cannot be read
     """
-    if not stat.S_ISDIR(os.lstat(real_path).st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), real_path)
     files: Dict[str, FileEntry] = {}
+    if not stat.S_ISDIR(lstat(real_path).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), real_path)
+    left = LARGEST_TREE
     try:
-        for path, entry in _walk(os.fsencode(real_path)):
-            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
-                if path != MARKER:
-                    files[path] = _read_entry(real_path, path, entry, cache)
+        with open_directory(real_path, follow=False) as top:
+            for entry in walk(top, real_path):
+                with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                    if not entry.is_directory and entry.path != MARKER:
+                        files[entry.path] = _read_entry(real_path, entry, cache, left)
+                        left -= files[entry.path].size
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise OperatorError(
             "this plugin's files cannot be read",
@@ -156,49 +159,35 @@ def read_tree(real_path: str, cache: Optional[DigestCache] = None) -> Tree:
     return Tree(files, tree_digest(files))
 
 
-def _walk(top: bytes) -> Iterator[Tuple[str, os.DirEntry[bytes]]]:
-    """Everything but directories below ``top``, by path inside it."""
-    pending = [(top, b"")]
-    while pending:
-        directory, prefix = pending.pop()
-        try:
-            entries = os.scandir(directory)
-        except FileNotFoundError:
-            if prefix:  # gone since it was listed
-                continue
-            raise
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append((entry.path, prefix + entry.name + b"/"))
-                else:
-                    yield (prefix + entry.name).decode("utf-8", "surrogateescape"), entry
-
-
-def _read_entry(tree: str, path: str, entry: os.DirEntry[bytes], cache: Optional[DigestCache]) -> FileEntry:
-    found = entry.stat(follow_symlinks=False)
+def _read_entry(tree: str, entry: Entry, cache: Optional[DigestCache], left: int) -> FileEntry:
+    """:param left: how many bytes are still read; what is larger counts as another file than any bundle's"""
+    found = entry.found
     if stat.S_ISLNK(found.st_mode):
-        target = os.readlink(entry.path).decode("utf-8", "surrogateescape")
-        return FileEntry("link:" + target, 0, False)
+        return FileEntry("link:" + os.readlink(entry.name, dir_fd=entry.directory), 0, False)
     if not stat.S_ISREG(found.st_mode):
         kinds = {stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
         return FileEntry(kinds.get(stat.S_IFMT(found.st_mode), "no file"), 0, False)
-    sha256 = cache.get(tree, path, found) if cache is not None else None
+    if found.st_size > left:
+        return FileEntry("too large", 0, False)
+    sha256 = cache.get(tree, entry.path, found) if cache is not None else None
     if sha256 is None:
         read_at = time.time_ns()
-        sha256 = _sha256_unfollowed(entry.path)
+        sha256 = _sha256_of(entry, found.st_size)
         if cache is not None:
-            cache.put(tree, path, found, sha256, read_at)
+            cache.put(tree, entry.path, found, sha256, read_at)
     return FileEntry(sha256, found.st_size, bool(found.st_mode & stat.S_IXUSR))
 
 
-def _sha256_unfollowed(path: bytes) -> str:
-    """The digest of a file that may be swapped for a link or a fifo meanwhile: neither is followed or waited for."""
-    digest = hashlib.sha256()
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:
-        for chunk in iter(lambda: source.read(_CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _sha256_of(entry: Entry, size: int) -> str:
+    """The digest of a file that may be swapped or written to meanwhile: it is read up to the size that was seen."""
+    try:
+        with open_at(entry.directory, entry.name) as source:
+            return sha256_of_open(source, size, entry.path)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.EFBIG):  # swapped, or written to
+            return "changing"
+        error.filename = entry.path
+        raise
 
 
 def shown_path(path: str) -> str:
@@ -241,10 +230,11 @@ def swap_in(staged: str, target: str, trash: str) -> None:
     """
     try:
         remove_tree(trash)
-        if not os.path.lexists(target):
-            os.rename(staged, target)
-        elif not _exchange(staged, target):
-            _rename_twice(staged, target, trash)
+        with at(staged, follow=False) as new, at(target, follow=False) as place:
+            if place.found is None:
+                _move(new, place)
+            elif not exchange(new.parent, new.name, place.parent, place.name):
+                _rename_twice(new, place, trash)
         for directory in sorted({os.path.dirname(path) for path in (staged, target, trash)}):
             fsync_directory(directory)
     except OSError as error:
@@ -267,42 +257,15 @@ def swap_in(staged: str, target: str, trash: str) -> None:
             ) from error
 
 
-def _rename_twice(staged: str, target: str, trash: str) -> None:
-    os.rename(target, trash)
-    try:
-        os.rename(staged, target)
-    except OSError:
-        os.rename(trash, target)
-        raise
+def _rename_twice(new: Spot, place: Spot, trash: str) -> None:
+    with at(trash, follow=False) as old:
+        _move(place, old)
+        try:
+            _move(new, place)
+        except OSError:
+            _move(old, place)
+            raise
 
 
-def _exchange(one: str, other: str) -> bool:
-    """Swap two names in one step; False where this host cannot.
-
-    :raises OSError: it could, but not here
-    """
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):  # an old C library
-        return False
-    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in _NO_EXCHANGE:
-        return False
-    raise OSError(code, os.strerror(code), one)
-
-
-def remove_tree(path: str) -> None:
-    """Remove whatever is at ``path``, links not followed; nothing there is fine.
-
-    :raises OSError: something of it is left
-    """
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(found.st_mode):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
+def _move(source: Spot, target: Spot) -> None:
+    os.rename(source.name, target.name, src_dir_fd=source.parent, dst_dir_fd=target.parent)

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import posixpath
 import shutil
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from ._command import Run
 from ._errors import OperatorError
+from ._host.reading import SYSTEM_FILE_LIMIT, is_directory, read_file
 from ._process import Process, read_process
 from ._root import Root
 from ._unit_files import Assignment, UnitFiles, parse_unit_files, read_unit_files
@@ -127,7 +127,7 @@ class WorkingDirectory(NamedTuple):
 
 def systemd_is_running(root: Root) -> bool:
     """Whether this host's systemd can be asked: the live system, booted with it, and systemctl is there."""
-    return root.is_live and os.path.isdir(_BOOTED) and shutil.which("systemctl") is not None
+    return root.is_live and is_directory(_BOOTED) and shutil.which("systemctl") is not None
 
 
 def observe_service(name: str, root: Root, run: Run, live: bool) -> Service:
@@ -323,15 +323,13 @@ def _environment_files(assignment: Assignment, unit: str, root: Root) -> List[st
     if not pattern:
         return []
     if glob.has_magic(pattern):
-        prefix = "" if root.is_live else glob.escape(root.prefix)
-        return [root.host(path) for path in sorted(glob.glob(prefix + pattern))]
+        return root.matching(pattern)
     return [pattern]
 
 
 def _read_environment_file(path: str, root: Root) -> Dict[str, str]:
     try:
-        with open(root.real(root.resolve(path)), "rb") as source:
-            return parse_environment_file(source.read())
+        return parse_environment_file(read_file(root.real(root.resolve(path)), SYSTEM_FILE_LIMIT))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

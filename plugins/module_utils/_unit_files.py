@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ._errors import OperatorError
+from ._host.reading import SYSTEM_FILE_LIMIT, exists, is_file, is_link, names_in, read_file, read_link, status
 from ._root import Root
 from ._unit_syntax import unit_lines
 
@@ -116,7 +117,7 @@ def find_drop_ins(name: str, root: Root) -> List[str]:
         for entry in _listdir(directory, root):
             if entry.endswith(".conf") and not entry.startswith("."):
                 path = posixpath.join(directory, entry)
-                if _is_null(path, root) or os.path.isfile(_real(path, root)):
+                if _is_null(path, root) or is_file(_real(path, root)):
                     found.setdefault(entry, path)
     return [found[entry] for entry in sorted(found, key=os.fsencode)]
 
@@ -147,7 +148,7 @@ def _find_fragment(name: str, root: Root) -> Tuple[str, str, bool]:
             for directory in SEARCH_PATH if candidate else []:
                 path = posixpath.join(directory, candidate)
                 real = root.real(path)
-                if not os.path.lexists(real):
+                if not exists(real):
                     continue
                 if _is_null(path, root):
                     return name, path, True
@@ -169,9 +170,9 @@ def _find_fragment(name: str, root: Root) -> Tuple[str, str, bool]:
 def _alias_target(path: str, root: Root) -> str:
     """The unit that a link inside the search path stands for; '' for a file, or a link to a file elsewhere."""
     real = root.real(path)
-    if not os.path.islink(real):
+    if not is_link(real):
         return ""
-    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), os.readlink(real)))
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(path), read_link(real)))
     directories = {root.resolve(directory) for directory in SEARCH_PATH}
     inside = root.resolve(posixpath.dirname(target)) in directories
     return posixpath.basename(target) if inside else ""
@@ -227,12 +228,12 @@ def _is_null(path: str, root: Root) -> bool:
     if root.resolve(path) == "/dev/null":
         return True
     real = _real(path, root)
-    return os.path.isfile(real) and os.path.getsize(real) == 0
+    return is_file(real) and status(real).st_size == 0
 
 
 def _listdir(directory: str, root: Root) -> Iterable[str]:
     try:
-        return os.listdir(_real(directory, root))
+        return names_in(_real(directory, root))
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -245,8 +246,7 @@ def _read(path: str, root: Root) -> bytes:
     if _is_null(path, root):
         return b""
     try:
-        with open(_real(path, root), "rb") as source:
-            return source.read()
+        return read_file(_real(path, root), SYSTEM_FILE_LIMIT)
     except OSError as error:
         raise OperatorError(
             "a file of the service cannot be read",

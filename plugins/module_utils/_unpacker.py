@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Tuple
 
 from ._account import Account
 from ._bundle import unpack_bundle
 from ._errors import OperatorError
-from ._files import fsync_directory
-from ._tree import read_tree, remove_tree, swap_in
+from ._host.reading import is_directory, resolve
+from ._host.trees import remove_tree
+from ._host.writing import fsync_directory, make_directory, remove_directory, rename
+from ._tree import read_tree, swap_in
 
 # One fixed name, so that the next run finds and clears what a killed run has left.
 _STAGING = ".plugops-staging"
@@ -25,7 +26,7 @@ def clear_staging(directory: str) -> None:
 
     :raises OSError: it cannot be removed
     """
-    for place in _staging_places(os.path.realpath(directory)):
+    for place in _staging_places(resolve(directory)):
         remove_tree(place)
 
 
@@ -42,13 +43,13 @@ class Unpacker:
     """
 
     def __init__(self, directory: str, account: Account) -> None:
-        self._directory = os.path.realpath(directory)
+        self._directory = resolve(directory)
         self._account = account
         self._outside, self._inside = _staging_places(self._directory)
         self._staging = self._outside
 
     def __enter__(self) -> Unpacker:
-        if not os.path.isdir(self._directory):
+        if not is_directory(self._directory):
             raise OperatorError(
                 "there is no plugin directory to unpack into",
                 where=self._directory,
@@ -57,23 +58,23 @@ class Unpacker:
         self._clear()
         self._staging = self._outside if self._outside_will_do() else self._inside
         if self._staging == self._inside:
-            os.mkdir(self._inside, 0o700)
+            make_directory(self._inside, 0o700)
         return self
 
     def _outside_will_do(self) -> bool:
         """Tried, not guessed: a bind mount has the device number of its surroundings and yet no rename leads there."""
         try:
-            os.mkdir(self._outside, 0o700)
+            make_directory(self._outside, 0o700)
         except OSError:
             return False
         probe = os.path.join(self._outside, "probe")
-        os.mkdir(probe)
+        make_directory(probe, 0o700)
         try:
-            os.rename(probe, self._inside)
+            rename(probe, self._inside)
         except OSError:
-            shutil.rmtree(self._outside)
+            remove_tree(self._outside)
             return False
-        os.rmdir(self._inside)
+        remove_directory(self._inside)
         return True
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +102,7 @@ class Unpacker:
 
     def remove(self, name: str) -> None:
         """Take a plugin's directory away; it vanishes at once and whole."""
-        os.rename(os.path.join(self._directory, name), os.path.join(self._staging, f"{name}.old"))
+        rename(os.path.join(self._directory, name), os.path.join(self._staging, f"{name}.old"))
         fsync_directory(self._directory)
 
     def _clear(self) -> None:

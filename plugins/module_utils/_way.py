@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
-from ._obstacle import HIDDEN, NOT_A_DIRECTORY, Obstacle
+from ._account import owner_name
+from ._host.paths import held, may_follow, parts_of
+from ._host.reading import lstat, read_link
+from ._obstacle import HIDDEN, NOT_A_DIRECTORY, UNTRUSTED_LINK, Obstacle
 from ._root import Root
 
 _MAX_LINKS = 40  # Linux gives up after as many
@@ -65,7 +69,7 @@ def walk(root: Root, path: str) -> Way:
     links: List[_Link] = []
     followed = 0
     done = "/"
-    rest = _parts(path)
+    rest = parts_of(path)
     while rest:
         part = rest.pop(0)
         if part == "..":
@@ -75,7 +79,7 @@ def walk(root: Root, path: str) -> Way:
         candidate = os.path.join(done, part)
         real = _real(root, candidate)
         try:
-            found = os.lstat(real)
+            found = lstat(real)
         except FileNotFoundError:
             if links:
                 return Way(path, candidate, tuple(steps), blocked=_dangling(links[0], candidate))
@@ -84,14 +88,16 @@ def walk(root: Root, path: str) -> Way:
         except OSError as error:
             return Way(path, candidate, tuple(steps), blocked=_unseen(candidate, error))
         if stat.S_ISLNK(found.st_mode):
+            if not may_follow(found):
+                return Way(path, candidate, tuple(steps), blocked=_foreign(candidate, found, root))
             followed += 1
             if followed > _MAX_LINKS:
                 return Way(path, candidate, tuple(steps), blocked=_loop(candidate))
-            target = os.readlink(real)
+            target = read_link(real)
             links.append(_Link(candidate, target, len(rest)))
             if target.startswith("/"):
                 done = "/"
-            rest = _parts(target) + rest
+            rest = parts_of(target) + rest
         elif not stat.S_ISDIR(found.st_mode):
             return Way(path, candidate, tuple(steps), blocked=_other(candidate, found))
         else:
@@ -107,20 +113,12 @@ def walk(root: Root, path: str) -> Way:
 def opened(root: Root, path: str) -> Iterator[int]:
     """A descriptor (O_PATH) of the directory ``path``, which holds no link.
 
-    Refuses a link that was put in the way meanwhile: whoever owns a part of the way cannot lead root elsewhere.
+    Refuses a link that was put in its place meanwhile: whoever owns a part of the way cannot lead root elsewhere.
 
     :raises OSError: there is no such directory any more (ENOTDIR: a link is in its place)
     """
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(root.prefix, flags)
-    try:
-        for part in _parts(path):
-            inner = os.open(part, flags, dir_fd=handle)
-            os.close(handle)
-            handle = inner
+    with held(_real(root, path), follow=False) as handle:
         yield handle
-    finally:
-        os.close(handle)
 
 
 def _real(root: Root, physical: str) -> str:
@@ -129,12 +127,8 @@ def _real(root: Root, physical: str) -> str:
 
 
 def _step(root: Root, physical: str) -> Step:
-    found = os.lstat(_real(root, physical))
+    found = lstat(_real(root, physical))
     return Step(physical, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode), found.st_dev, found.st_ino)
-
-
-def _parts(path: str) -> List[str]:
-    return [part for part in path.split("/") if part and part != "."]
 
 
 def _dangling(link: _Link, missing: str) -> Obstacle:
@@ -143,6 +137,16 @@ def _dangling(link: _Link, missing: str) -> Obstacle:
         link.path,
         f"it is a link to {link.target}, and {missing} does not exist",
         f"create {missing}, or remove the link {link.path}",
+    )
+
+
+def _foreign(path: str, link: os.stat_result, root: Root) -> Obstacle:
+    return Obstacle(
+        UNTRUSTED_LINK,
+        path,
+        f"it is a link of {owner_name(link.st_uid, link.st_gid, root)}, who could lead root anywhere with it; "
+        "only links made by root are followed",
+        f"look at where it leads; if that is right, make the link root's: chown -h root: {shlex.quote(path)}",
     )
 
 
@@ -177,5 +181,5 @@ def _other(path: str, found: os.stat_result) -> Obstacle:
         NOT_A_DIRECTORY,
         path,
         f"it is {kind}, not a directory",
-        f"look at what it is for, then move it away: mv {path} {path}.old",
+        f"look at what it is for, then move it away: mv {shlex.quote(path)} {shlex.quote(path + '.old')}",
     )

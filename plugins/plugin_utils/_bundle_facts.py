@@ -12,7 +12,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from ..module_utils._files import write_atomic
+from ..module_utils._host.writing import write_atomic
 from ..module_utils._json_reader import parse_json
 
 # Raised when what is kept of a bundle changes its meaning, so that nothing older is believed.

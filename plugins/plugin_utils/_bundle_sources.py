@@ -17,7 +17,7 @@ from ansible.module_utils.common.text.formatters import human_to_bytes
 
 from ..module_utils._downloads import Downloads, is_url, shown_url
 from ..module_utils._errors import OperatorError
-from ..module_utils._files import sha256_of
+from ..module_utils._host.reading import sha256_of
 from ..module_utils._source_options import SOURCE_ARGUMENTS
 from ..module_utils._transfer import Transfer
 from ..module_utils._wanted_plugin import WantedPlugin

@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Mapping
 
 from ..module_utils._difference import Tracker
 from ..module_utils._errors import OperatorError
-from ..module_utils._files import write_atomic
+from ..module_utils._host.writing import write_atomic
 from ._bundle_sources import Resolved
 from ._entry import Entry
 from ._lock import Lock, read_lock, refuse_secret_urls, written

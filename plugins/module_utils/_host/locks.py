@@ -1,0 +1,92 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One process at a time: locks that only this user can hold, waited for with a limit."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import sys
+import time
+from typing import Iterator
+
+from .._errors import OperatorError
+from .paths import at
+from .writing import make_directories
+
+WAIT_SECONDS = 900.0  # the longest change: an upload of a large bundle, and the server's start
+_POLL_SECONDS = 0.1  # flock(2) takes no time limit
+
+
+@contextlib.contextmanager
+def alone(path: str, seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Only one process at a time is in such a block for a lock file; one that is killed leaves it.
+
+    :param path: of the lock file; it and its directory are made, and stay. Nobody else can open it: whoever can open
+        a file for reading can keep its lock for ever
+    :param seconds: the longest wait
+    :raises OperatorError: somebody else is in the block all the time, or the file is another user's
+    """
+    make_directories(os.path.dirname(path))
+    handle = _open(path)
+    try:
+        _wait(handle, path, seconds)
+        _sign(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open(path: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with at(path, follow=False) as spot:
+        handle = os.open(spot.name, flags, 0o600, dir_fd=spot.parent)
+    found = os.fstat(handle)
+    if (found.st_uid != os.geteuid() and os.geteuid() != 0) or found.st_nlink != 1:
+        os.close(handle)
+        raise OperatorError(
+            "the lock file belongs to another user",
+            where=path,
+            found=f"uid {found.st_uid}",
+            wanted=f"uid {os.geteuid()}",
+            remedy="keep the state directory for one user alone; remove the file when nothing runs",
+        )
+    os.fchown(handle, os.geteuid(), -1)
+    os.fchmod(handle, 0o600)
+    return handle
+
+
+def _wait(handle: int, path: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                return  # a file system without locks
+        if time.monotonic() >= end:
+            raise OperatorError(
+                "another process is changing the same app server",
+                where=path,
+                found=f"{_holder(handle)} holds the lock after {seconds:.0f} s",
+                remedy="wait until it has ended and run again; if it hangs, end that process",
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _sign(handle: int) -> None:
+    """Who waits is told who holds it."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} ({os.path.basename(sys.argv[0])})".encode("utf-8", "replace"), 0)
+
+
+def _holder(handle: int) -> str:
+    with contextlib.suppress(OSError):
+        return os.pread(handle, 200, 0).decode("utf-8", "replace") or "a process that left no name"
+    return "a process that cannot be named"

@@ -1,0 +1,353 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one way to change a node's files: whole or not at all, owner and mode kept, in the directory that was opened."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import time
+from typing import IO, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Union
+
+from .paths import Spot, at
+from .reading import is_directory, open_at, open_directory, read_open
+
+_CHUNK = 1024 * 1024
+_PREFIX = ".plugops-"
+_NEW_DIRECTORY = _PREFIX + "new-"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # NFS without its lock service, some of FUSE
+_ATTEMPTS = 20
+# What a rename would lose besides owner and mode: SELinux label and ACL.
+_KEPT_ATTRIBUTES = ("security.selinux", "system.posix_acl_access")
+
+
+def write_atomic(
+    path: str, data: bytes, *, mode: Optional[int] = None, uid: Optional[int] = None, gid: Optional[int] = None
+) -> None:
+    """Replace the content of ``path``; a crash at any instant leaves the old file or the new one.
+
+    Where ``path`` is a link of root's its target is replaced and the link stays. An existing file keeps owner, mode,
+    ACL and SELinux label unless told otherwise; a new one gets ``mode`` (0644) whatever the umask.
+
+    :raises OSError: nothing was changed
+    """
+    create_atomic(path, lambda out: _write(out, data), mode=mode, uid=uid, gid=gid)
+
+
+def create_atomic(
+    path: str,
+    fill: Callable[[BinaryIO], None],
+    *,
+    mode: Optional[int] = None,
+    uid: Optional[int] = None,
+    gid: Optional[int] = None,
+) -> None:
+    """As :func:`write_atomic`, with the content written by ``fill``; nothing is changed where it raises."""
+    with at(path) as spot:
+        _replace(spot, fill, spot.name if spot.found else None, mode, uid, gid)
+
+
+def create_in_place_of(path: str, fill: Callable[[BinaryIO], None], mode: int, uid: int, gid: int) -> None:
+    """As :func:`create_atomic`, for a directory that others may write: what is at ``path`` is replaced, a link itself
+    and not its target, and nothing of the old file is kept."""
+    with at(path, follow=False) as spot:
+        _replace(spot, fill, None, mode, uid, gid)
+
+
+class Edit:
+    """A file that is read and then replaced where it was read: in the same directory, the same inode.
+
+    :ivar data: its content
+    :ivar modified: when it was written last, in seconds since the epoch
+    """
+
+    def __init__(self, spot: Spot, source: BinaryIO, limit: int) -> None:
+        self._spot = spot
+        self._read = os.fstat(source.fileno())
+        self.modified = self._read.st_mtime
+        self.data = read_open(source, limit, spot.path)
+
+    def replace(self, data: bytes) -> None:
+        """Put other content in its place, as :func:`write_atomic`.
+
+        :raises OSError: ESTALE: it is not the file any more that was read, nothing was changed; read it again
+        """
+        self._refuse_changed()
+        _replace(self._spot, lambda out: _write(out, data), self._spot.name, found=self._read)
+
+    def backup(self) -> str:
+        """Copy what was read beside the file under Ansible's name for backups, owner, mode, ACL and label kept.
+
+        :returns: the copy's path
+        """
+        self._refuse_changed()
+        name = "{}.{}.{}~".format(self._spot.name, os.getpid(), time.strftime("%Y-%m-%d@%H:%M:%S"))
+        path = os.path.join(os.path.dirname(self._spot.path), name)
+        copy = Spot(self._spot.parent, name, path, None)
+        _replace(copy, lambda out: _write(out, self.data), self._spot.name, found=self._read)
+        return path
+
+    def _refuse_changed(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            now = os.stat(self._spot.name, dir_fd=self._spot.parent, follow_symlinks=False)
+            if _version(now) == _version(self._read):
+                return
+        raise OSError(errno.ESTALE, "another process changed it while it was read", self._spot.path)
+
+
+@contextlib.contextmanager
+def editing(path: str, limit: int) -> Iterator[Edit]:
+    """Read a file in order to replace it.
+
+    :param limit: in bytes, see :func:`.reading.read_file`
+    :raises OSError: it cannot be read
+    """
+    with at(path) as spot:
+        spot.present()
+        with open_at(spot.parent, spot.name) as source:
+            yield Edit(spot, source, limit)
+
+
+def make_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
+    """Make a directory with that owner and mode whatever the umask; it never has a name with another.
+
+    :raises FileExistsError: something is there
+    """
+    with at(path, follow=False) as spot:
+        make_directory_at(spot, mode, uid, gid)
+
+
+def make_directory_at(spot: Spot, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
+    """As :func:`make_directory`, in an open directory."""
+    if spot.found is not None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.path)
+    _clear_directories(spot.parent)
+    made = _NEW_DIRECTORY + secrets.token_hex(8)
+    os.mkdir(made, 0o700, dir_fd=spot.parent)
+    try:
+        handle = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=spot.parent)
+        try:
+            _set_owner(handle, uid, gid)
+            os.fchmod(handle, mode)
+            _fsync(handle)
+        finally:
+            os.close(handle)
+        os.rename(made, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.rmdir(made, dir_fd=spot.parent)
+        raise
+    _fsync_at(spot.parent)
+
+
+def make_directories(path: str, mode: int = 0o755) -> None:
+    """Make a directory of this user's and what is missing above it; an existing one is left as it is."""
+    missing: List[str] = []
+    while not is_directory(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for wanted in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another run was quicker
+            make_directory(wanted, mode)
+        if not is_directory(wanted):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), wanted)
+
+
+def remove_directory(path: str) -> None:
+    """Remove an empty directory."""
+    with at(path, follow=False) as spot:
+        os.rmdir(spot.name, dir_fd=spot.parent)
+
+
+def unlink(path: str) -> None:
+    """Remove a name, a link itself and not its target."""
+    with at(path, follow=False) as spot:
+        spot.present()
+        os.unlink(spot.name, dir_fd=spot.parent)
+
+
+def rename(old: str, new: str) -> None:
+    """Give what is at ``old`` the name ``new``, as rename(2)."""
+    with at(old, follow=False) as source, at(new, follow=False) as target:
+        source.present()
+        os.rename(source.name, target.name, src_dir_fd=source.parent, dst_dir_fd=target.parent)
+
+
+def fsync_directory(path: str) -> None:
+    """Make a rename in ``path`` last; file systems that cannot do it are left alone."""
+    with open_directory(path) as handle:
+        _fsync(handle)
+
+
+def copy_into(source: IO[bytes]) -> Callable[[BinaryIO], None]:
+    """For :func:`create_atomic`: the content is that of an open file."""
+    return lambda out: shutil.copyfileobj(source, out, _CHUNK)
+
+
+def _replace(
+    spot: Spot,
+    fill: Callable[[BinaryIO], None],
+    model: Optional[str],
+    mode: Optional[int] = None,
+    uid: Optional[int] = None,
+    gid: Optional[int] = None,
+    found: Optional[os.stat_result] = None,
+) -> None:
+    """Fill a file beside a name and rename it there.
+
+    :param model: name in the same directory of the file from which comes what is not told
+    :param found: what the model must be
+    """
+    attributes = {}
+    if model is not None:
+        found = found or os.stat(model, dir_fd=spot.parent, follow_symlinks=False)
+        if not stat.S_ISREG(found.st_mode):  # a rename would put a file in the place of, say, /dev/null
+            raise OSError(errno.EINVAL, "Not a regular file, it is not replaced", spot.path)
+        mode = stat.S_IMODE(found.st_mode) if mode is None else mode
+        uid = found.st_uid if uid is None else uid
+        gid = found.st_gid if gid is None else gid
+        attributes = _attributes_of(model, spot.parent, found)
+    _clear(spot.parent)
+    handle, temporary = _temporary(spot)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            fill(out)
+            out.flush()
+            _set_owner(out.fileno(), uid, gid)
+            if model is not None:
+                _set_attributes(attributes, out.fileno())
+            os.fchmod(out.fileno(), 0o644 if mode is None else mode)
+            os.fsync(out.fileno())
+            os.rename(temporary, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)  # while it is locked
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=spot.parent)
+        raise
+    _fsync_at(spot.parent)
+
+
+def _version(found: os.stat_result) -> Tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _temporary(spot: Spot) -> Tuple[int, str]:
+    """A new file, 0600: nobody reads it half-written. It is locked as long as it is open, see :func:`_clear`.
+
+    Where the file system knows no locks, it goes without; there nothing is cleared away either.
+    """
+    for _ in range(_ATTEMPTS):
+        name = _PREFIX + secrets.token_hex(8)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            handle = os.open(name, flags, 0o600, dir_fd=spot.parent)
+        except OSError as error:
+            error.filename = spot.path
+            raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                os.close(handle)
+                os.unlink(name, dir_fd=spot.parent)
+                raise
+        if os.fstat(handle).st_nlink:
+            return handle, name
+        os.close(handle)  # taken for what a killed run has left, before it was locked
+    raise OSError(errno.EBUSY, "another process removes every new file beside it", spot.path)
+
+
+def _clear(directory: int) -> None:
+    """Remove what killed runs have left: their locks died with them."""
+    for name in _names_at(directory, _PREFIX):
+        with contextlib.suppress(OSError), open_at(directory, name) as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name, dir_fd=directory)
+
+
+def _clear_directories(directory: int) -> None:
+    """Likewise; whoever is just making one makes it again with the next run."""
+    for name in _names_at(directory, _NEW_DIRECTORY):
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=directory)
+
+
+def _names_at(directory: int, prefix: str) -> List[str]:
+    with contextlib.suppress(PermissionError):  # one that may be written and not listed
+        listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            return [name for name in os.listdir(listed) if name.startswith(prefix)]
+        finally:
+            os.close(listed)
+    return []
+
+
+def _write(out: BinaryIO, data: bytes) -> None:
+    out.write(data)
+
+
+def _set_owner(handle: int, uid: Optional[int], gid: Optional[int]) -> None:
+    found = os.fstat(handle)
+    wanted_uid = found.st_uid if uid is None else uid
+    wanted_gid = found.st_gid if gid is None else gid
+    if (wanted_uid, wanted_gid) != (found.st_uid, found.st_gid):
+        os.fchown(handle, wanted_uid, wanted_gid)
+
+
+def _fsync_at(directory: int) -> None:
+    handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        _fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fsync(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+
+
+def _attributes_of(name: str, directory: int, found: os.stat_result) -> Dict[str, Optional[bytes]]:
+    """Of the file that was seen, not of what may have taken its name since."""
+    if not hasattr(os, "getxattr"):  # not Linux
+        return {}
+    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        if not os.path.samestat(os.fstat(handle), found):
+            raise OSError(errno.ESTALE, "another process changed it meanwhile", name)
+        # getxattr(2) takes no O_PATH descriptor; /proc names exactly the file that was opened.
+        return {key: _attribute(f"/proc/self/fd/{handle}", key) for key in _KEPT_ATTRIBUTES}
+    finally:
+        os.close(handle)
+
+
+def _set_attributes(wanted: Dict[str, Optional[bytes]], target: int) -> None:
+    for name, value in wanted.items():
+        if value == _attribute(target, name):
+            continue
+        try:
+            if value is None:  # the directory's default ACL, which the old file did not have
+                os.removexattr(target, name)
+            else:
+                os.setxattr(target, name, value)
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EPERM):
+                raise
+
+
+def _attribute(path: Union[str, int], name: str) -> Optional[bytes]:
+    try:
+        return os.getxattr(path, name)
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP, errno.EPERM):
+            raise
+        return None
