@@ -18,7 +18,7 @@ from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox,
 from support.module_harness import Snapshot, call, differing, snapshot
 from support.server_process import ServerProcess, unprivileged_user
 
-SOCKET = "/run/mattermost.sock"
+SOCKET = "/run/mattermost/local.sock"  # of a directory of the service, in one that is root's
 STATE = "/var/lib/plugops"
 UNIT = "/etc/systemd/system/mattermost.service"
 CONFIG = "/opt/mattermost/config/config.json"
