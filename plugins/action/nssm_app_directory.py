@@ -21,7 +21,7 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
 
 
 class ActionModule(ActionBase):
-    """One round trip where nothing differs, three where something does."""
+    """One round trip where nothing differs, up to five where something does."""
 
     _requires_connection = True
     _VALID_ARGS = frozenset(ARGUMENTS)

@@ -238,10 +238,9 @@ class PluginDirectories(Concern[WindowsDirectories]):
         told = []
         for directory in found.directories:
             kinds = {entry: seen[rf"{directory.path}\{entry}"] for entry in directory.closed}
-            real = [entry for entry, kind in kinds.items() if links.is_directory(kind) and not links.is_link(kind)]
+            real = [entry for entry, kind in kinds.items() if kind and not links.is_link(kind)]
             closed = {entry: directory.closed[entry] for entry in real}
-            # One without attributes is gone since.
-            files = tuple(entry for entry, kind in kinds.items() if kind and entry not in closed)
+            files = tuple(entry for entry in kinds if entry not in closed)
             told.append(replace(directory, closed=closed, files=files))
         return replace(found, directories=tuple(told), seen={**seen, **found.seen})
 

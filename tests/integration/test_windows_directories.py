@@ -100,21 +100,73 @@ def test_every_kind_of_account(machine: Machine, tmp_path: Path) -> None:
     for number, (sid, place) in enumerate(zip(ACCOUNTS.values(), places)):
         assert run.tasks[3 * number + 1]["result"]["directories"]["Directory"]["sid"] == sid
         assert machine.may_modify(rf"{place}\plugins", sid)
-    # Set; found, changed, proved; found again. Twice one more to ask who the account is, but for the virtual one.
-    assert len(machine.commands()) - asked == 5 * 3 + 2 * 2
+    # Set; found, two levels made, rights given, proved; found again. Twice one more to ask who the account is, but for
+    # the virtual one.
+    assert len(machine.commands()) - asked == 7 * 3 + 2 * 2
     assert list(machine.wine.real(machine.temporary()).glob("plugops-*")) == []
 
 
 def test_a_plugin_that_was_moved_in_with_rights_of_its_own(machine: Machine, tmp_path: Path) -> None:
     machine.set_account(MATTERMOST, r".\MM & Söhne")
-    plugin = rf"{INSTALL_DIR}\plugins\com.example.moved & (100%)"
+    plugin = rf"{INSTALL_DIR}\plugins\com.example.moved, (100) Chät"
     machine.wine.real(plugin).mkdir(parents=True)
     (machine.wine.real(plugin) / "plugin.json").write_text("{}")
     machine.icacls(plugin, "/inheritance:r")
     run = play(machine, tmp_path, [directories(), directories()], ["win1"])
-    assert rf"directories.{INSTALL_DIR}\plugins\com.example.moved & (100%).rights" in names(run)
+    assert rf"directories.{INSTALL_DIR}\plugins\com.example.moved, (100) Chät.rights" in names(run)
     assert machine.may_modify(plugin, "S-1-5-21-11-22-33-1001")
     assert run.tasks[1]["status"] == "ok", run.output
+
+
+def test_a_name_that_cmd_could_misread_and_a_link_are_refused(machine: Machine, tmp_path: Path) -> None:
+    """Whoever may write in the directories chooses both."""
+    machine.set_account(MATTERMOST, r".\MM & Söhne")
+    base = rf"{INSTALL_DIR}\strangers"
+    names = {"named": rf"{base}\named\%CMDCMDLINE% & x", "led": rf"{base}\led"}
+    machine.wine.real(names["named"]).mkdir(parents=True)
+    machine.icacls(names["named"], "/inheritance:r")
+    elsewhere = machine.wine.real(r"C:\elsewhere")
+    elsewhere.mkdir()
+    machine.icacls(r"C:\elsewhere", "/inheritance:r")
+    machine.wine.real(names["led"]).symlink_to(elsewhere)
+    try:
+        tasks = [
+            {**directories(directory=directory, client_directory=rf"{base}\web"), "ignore_errors": True}
+            for directory in (rf"{base}\named", rf"{base}\led", r"%SystemRoot%\Temp")
+        ]
+        run = play(machine, tmp_path, tasks, ["win1"])
+    finally:
+        machine.wine.real(names["led"]).unlink()
+    messages = [task["result"]["msg"] for task in run.tasks]
+    assert "has a name that is given to no command" in messages[0]
+    assert "%CMDCMDLINE% & x" in messages[0]
+    assert "a link or junction is in the path" in messages[1]
+    assert rf"{base}\led" in messages[1]
+    assert "would be in a directory of Windows itself" in messages[2]
+    assert not machine.wine.real(rf"{base}\web").exists()
+    assert machine.entries(r"C:\elsewhere") == machine.entries(names["named"]) == []
+
+
+def test_a_link_that_comes_between_look_and_change_gets_no_right(machine: Machine, tmp_path: Path) -> None:
+    """The line that changes looks again, standing in the directory."""
+    machine.set_account(MATTERMOST, r".\MM & Söhne")
+    place, elsewhere = rf"{INSTALL_DIR}\raced", r"C:\elsewhere too"
+    for path in (rf"{place}\plugins", rf"{place}\web", elsewhere):
+        machine.wine.real(path).mkdir(parents=True)
+        machine.icacls(path, "/inheritance:r")
+    asked = len(machine.commands())
+    task = directories(directory=rf"{place}\plugins", client_directory=rf"{place}\web")
+    play(machine, tmp_path, [{**task, "check_mode": True}], ["win1"])
+    lines = machine.commands()[asked:]
+    assert play(machine, tmp_path, [task], ["win1"]).changed() != []
+    line = next(line for line in machine.commands()[asked + len(lines) :] if "/grant" in line and "pushd" in line)
+    real = machine.wine.real(rf"{place}\plugins")
+    real.rename(real.with_name("away"))
+    real.symlink_to(machine.wine.real(elsewhere))
+    again = play(machine, tmp_path, [{"ansible.builtin.raw": line}], ["win1"])
+    assert "a link is in its path" in again.tasks[0]["result"]["stdout"]
+    assert machine.entries(elsewhere) == []
+    real.unlink()
 
 
 def test_what_cannot_be_done_is_said_before_anything_changes(machine: Machine, tmp_path: Path) -> None:

@@ -171,11 +171,6 @@ def test_a_virtual_account_does_not_depend_on_case() -> None:
     assert service_sid("Mattermost") == service_sid("MATTERMOST")
 
 
-def attributes(*letters: str) -> str:
-    """Of mattermost, plugins, client and client\\plugins, as cmd.exe writes them."""
-    return "\n".join(f'"{each}"' for each in letters)
-
-
 def answers(**more: str) -> Dict[str, str]:
     key = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\mattermost"
     image, account = r"C:\nssm\nssm.exe", more.pop("runs_as", NETWORK_SERVICE.name)
@@ -185,7 +180,7 @@ def answers(**more: str) -> Dict[str, str]:
         "application": f"{key}\\Parameters\n    Application    REG_EXPAND_SZ    c:\\mattermost\\bin\\mattermost.exe\n",
         "state": "STATE : 4  RUNNING\n PID : 812\n",
         "system": '"C:\\Windows"\n"C:\\ProgramData\\Microsoft"',
-        "links-0": attributes(*["d--------"] * 4),
+        **{f"links-{number}": '"d--------"' for number in range(7)},
         "base": "yes",
         "base-rights": f"mattermost\n{BELOW_ROOT}\n",
         "directory-path": r'"c:\mattermost\plugins"',
@@ -282,7 +277,7 @@ def test_rights_that_cannot_be_read_and_no_administrator() -> None:
 def test_a_line_that_every_way_takes() -> None:
     """cmd.exe takes 8191 characters, and WinRM gives PowerShell's command line to a cmd.exe."""
     directory = r"%ProgramFiles%\A company\Mattermost of a department with a long name"
-    host = Host(answers(links_0=attributes(*["d--------"] * 7)))
+    host = Host(answers())
     wanted = PluginDirectories(host, "mattermost of a department", directory, r"data & more\plugins", r"web\plugins")
     wanted.observe()
     line = sections(host.asked[0], "0123456789abcdef")

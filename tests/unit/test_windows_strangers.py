@@ -30,6 +30,7 @@ EVIL = r"C:\mattermost\data\evil.exe"
 BELOW_ROOT = "D:AI(A;OICIID;FA;;;SY)(A;OICIID;FA;;;BA)(A;OICIID;0x1200a9;;;BU)(A;OICIID;0x1301bf;;;AU)"
 CLOSED = "D:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;BU)"
 EMPTY = "ERROR: The system was unable to find the specified registry key or value."
+DIRECTORY, LINK = '"d--------"', '"d-------l"'
 Said = Union[str, bytes]
 
 
@@ -60,7 +61,8 @@ class Cmd:
             "nssm-place": f"nssm\r\n{CLOSED}",
             "base": "yes",
             "base-rights": f"mattermost\r\n{BELOW_ROOT}",
-            "links-0": "\r\n".join(['"d--------"'] * 4),
+            # Of mattermost, plugins, client and client\\plugins, as cmd.exe writes them.
+            **{f"links-{number}": DIRECTORY for number in range(4)},
             "directory-path": '"C:\\mattermost\\plugins"',
             "client-path": '"C:\\mattermost\\client\\plugins"',
         }
@@ -198,7 +200,7 @@ def test_names_of_plugins_and_of_people_are_plain() -> None:
 def test_a_right_on_an_entry_is_given_in_a_directory_that_is_held() -> None:
     """Without /t, which walks through junctions; and only a directory gets one."""
     entries = f"com.example.one\r\n{CLOSED}\r\na file\r\n{CLOSED}\r\nled\r\n{CLOSED}"
-    cmd = Cmd(directory_entries=entries, kinds_0='"d--------"\r\n"--a------"\r\n"d-------l"')
+    cmd = Cmd(directory_entries=entries, kinds_0=DIRECTORY, kinds_1="", kinds_2=LINK)
     concern = cmd.directories()
     found = concern.observe()
     assert list(found.directories[0].closed) == ["com.example.one"]
@@ -209,37 +211,33 @@ def test_a_right_on_an_entry_is_given_in_a_directory_that_is_held() -> None:
     assert granting.count("icacls.exe") == 1
     place = r"C:\mattermost\plugins\com.example.one"
     line = rf'"%SystemRoot%\System32\icacls.exe" "{place}" /grant ^"*S-1-5-20:^(OI^)^(CI^)M^" /l /q 2>&1'
-    above = r'"C:\mattermost" "C:\mattermost\plugins" "C:\mattermost\plugins\com.example.one"'
     assert (
         f'set "L=1"& pushd "{place}" 2>nul&& set "L="& '
-        f'(for %i in ({above}) do @if not "%~ai"=="d--------" set "L=1")& '
+        r'(for %i in (. .. ..\..) do @if not "%~ai"=="d--------" set "L=1")& '
         f"(if defined L (echo {links.IN_THE_WAY}) else {line})& popd"
     ) in granting
 
 
 @pytest.mark.parametrize("level", range(4))
 def test_no_right_is_given_through_a_junction(level: int) -> None:
-    letters = ['"d--------"'] * 4
-    letters[level] = '"d-------l"'
     closed = f"plugins\r\n{CLOSED}"
-    cmd = Cmd(directory_rights=closed, client_rights=closed, links_0="\r\n".join(letters))
+    cmd = Cmd(directory_rights=closed, client_rights=closed, **{f"links_{level}": LINK})
     with pytest.raises(OperatorError, match=r"a link or junction is in the path.*name the directory that it leads to"):
         ensure(cmd.directories(), False)
     assert "/grant" not in cmd.everything()
 
 
 def test_a_junction_of_the_operators_own_is_no_matter_where_nothing_is_to_be_changed() -> None:
-    cmd = Cmd(links_0="\r\n".join(['"d-------l"', *['"d--------"'] * 3]))
+    cmd = Cmd(links_0=LINK)
     outcome = ensure(cmd.directories(), False)
     assert (len(outcome.differences), outcome.warnings) == (0, [])
 
 
 def test_directories_are_made_level_by_level_in_one_that_is_held() -> None:
-    missing = "\r\n".join(['"d--------"', '"d--------"', '""', '""'])
-    cmd = Cmd(client_is_directory="", client_exists="", client_parent="", client_rights="", links_0=missing)
+    there = {f"client_{name}": "" for name in ("is_directory", "exists", "parent", "rights")}
+    cmd = Cmd(**there, links_2="", links_3="")
     concern = cmd.directories()
     found = concern.observe()
-    cmd.said["links-0"] = '"d--------"'
     concern.apply(found, concern.compare(found))
     made = [line for line in cmd.lines if "mkdir" in line]
     held, above = r"C:\mattermost", r"C:\mattermost\client"
@@ -250,9 +248,17 @@ def test_directories_are_made_level_by_level_in_one_that_is_held() -> None:
 
 
 def test_a_host_that_does_not_tell_links_gets_no_change() -> None:
-    for said in ("", '"d--------"', "\r\n".join(["ECHO is on."] * 4), "\r\n".join(['"d--------"'] * 5)):
-        with pytest.raises(OperatorError, match="does not tell which directories are links"):
-            Cmd(links_0=said).directories().observe()
+    for said in ("ECHO is on.", "d--------", f"{DIRECTORY}\r\n{DIRECTORY}", '"%~ai"'):
+        with pytest.raises(
+            OperatorError, match=r"does not tell whether a directory is a link.*C:\\mattermost\\plugins"
+        ):
+            Cmd(links_1=said).directories().observe()
+
+
+def test_what_was_not_seen_is_not_changed() -> None:
+    line = links.guarded(r"C:\a\b", {r"C:\a": "d--------"}, "doing")
+    assert '(for %i in (.) do @set "L=1")& (for %i in (..) do @if not "%~ai"=="d--------" set "L=1")' in line
+    assert links.guarded("D:\\", {}, "doing").startswith('set "L=1"& pushd "D:\\." 2>nul&& set "L="& (if defined L')
 
 
 @pytest.mark.parametrize(
@@ -369,7 +375,7 @@ def test_the_question_has_an_answer_for_each_place() -> None:
 
 
 def test_a_directory_of_windows_is_refused_before_anything_else_is_done() -> None:
-    cmd = Cmd(directory_path='"C:\\Windows\\Temp"', links_0="\r\n".join(['"d--------"'] * 5))
+    cmd = Cmd(directory_path='"C:\\Windows\\Temp"')
     with pytest.raises(OperatorError, match="Directory would be in a directory of Windows itself"):
         ensure(cmd.directories(directory=r"%SystemRoot%\Temp"), False)
     assert len(cmd.lines) == 1

@@ -2,8 +2,9 @@
 
 A stand-in, after Microsoft's description of the program and of inheritance ([MS-DTYP] 2.5.3.4): lists of rights lie in
 acl.json in the machine's directory; what is inherited is worked out from the directories above. It knows /save, /grant,
-/grant:r, /deny, /remove:d, /inheritance:r and e, /t, /c and /q, accounts by name and by identifier. Windows saves lists
-as UTF-16, this saves UTF-8: wine's `type` would end at the first zero. It shares no code with the collection.
+/grant:r, /deny, /remove:d, /inheritance:r and e, /t, /c, /l and /q, accounts by name and by identifier. Links
+are followed, with /l but for the last name of a path. Windows saves lists as UTF-16, this saves UTF-8: wine's `type`
+would end at the first zero. It shares no code with the collection.
 
 Runs as a program of its own beside the prefix of its machine; icacls.c starts it.
 """
@@ -63,6 +64,8 @@ SYSTEM: Dict[str, List[Entry]] = {
         ["A", "OICIIO", "GXGR", "BU"],
         ["A", "OICIIO", "GA", "CO"],
     ],
+    # As somebody has secured it: below C:\\ every account could replace a program.
+    "C:\\NSSM": [["A", "OICI", "FA", "SY"], ["A", "OICI", "FA", "BA"], ["A", "OICI", "0x1200a9", "BU"]],
 }
 
 
@@ -188,16 +191,25 @@ def paths_of(pattern: str, recursive: bool) -> List[str]:
     return found
 
 
+def followed(path: str, itself: bool) -> str:
+    """Where a path leads to."""
+    place = real(path)
+    place = place.parent.resolve() / place.name if itself else place.resolve()
+    return "\\".join(["C:", *place.relative_to((PREFIX / "drive_c").resolve()).parts]) + ("\\" if len(path) < 4 else "")
+
+
 def main(words: List[str]) -> None:
     lists = Lists()
     pattern, *rest = words
     flags = {word.lower() for word in rest}
-    paths = paths_of(pattern, "/t" in flags)
+    named = paths_of(pattern, "/t" in flags)
+    paths = [followed(path, "/l" in flags) for path in named]
     saved = ""
     while rest:
         option = rest.pop(0).lower()
         if option == "/save":
-            saved, target = "".join(f"{p.rpartition(chr(92))[2]}\r\n{lists.sddl(p)}\r\n" for p in paths), rest.pop(0)
+            found = [(name.rpartition("\\")[2], lists.sddl(path)) for name, path in zip(named, paths)]
+            saved, target = "".join(f"{name}\r\n{listed}\r\n" for name, listed in found), rest.pop(0)
             real(target).write_text(saved, encoding="utf-8", newline="")
         elif option in ("/grant", "/grant:r", "/deny"):
             sid, inheritance, rights = permission(rest.pop(0))
@@ -215,7 +227,7 @@ def main(words: List[str]) -> None:
         elif option == "/inheritance:e":
             for path in paths:
                 lists.of(path)["protected"] = False
-        elif option not in ("/t", "/c", "/q"):
+        elif option not in ("/t", "/c", "/l", "/q"):
             raise Failed(f'Invalid parameter "{option}"', 87)
         if not saved:
             lists.keep()
