@@ -10,7 +10,7 @@ from typing import Any, Dict, Optional
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
-from ..module_utils._module import printable
+from ..module_utils._text import printable
 from ..plugin_utils._service_run import ServiceRun
 from ..plugin_utils._windows_host import host_of
 
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
             run = ServiceRun(host, args["service"], args["nssm"] or "", args["timeout"])
             answer = run.ensure(args["state"] == "restarted", self._task.check_mode)
         except OperatorError as error:
-            return {**result, "failed": True, "msg": printable(str(error))}
+            return {**result, "failed": True, "msg": str(error)}
         before = {"state": answer["state_before"]} if answer["changed"] else {}
         after = {"state": "RUNNING, started anew"} if answer["changed"] else {}
-        return {**result, **answer, "diff": {"before": before, "after": after}}
+        return {**result, **printable(answer), "diff": {"before": before, "after": after}}

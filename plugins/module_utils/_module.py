@@ -13,10 +13,11 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, Sequence
 from ansible.module_utils.basic import AnsibleModule
 
 from ._ensure import Concern, ensure
-from ._errors import OperatorError, text_of
+from ._errors import INPUT_ERRORS, OperatorError, kind_and_text, text_of
 from ._host.locks import alone
 from ._node import Node
 from ._node_options import SECRET_NODE_OPTIONS, NodeOptions
+from ._text import one_line, printable
 
 # Ansible replaces every value of a no_log option anywhere in a result. A plugin setting such as 1 would so turn
 # the version 5.36.1 into asterisks. Short values are kept out of results by construction instead.
@@ -69,25 +70,9 @@ def run_concern(
 
 
 def warn(module: AnsibleModule, warnings: Sequence[str]) -> None:
+    """Each is one line on the operator's terminal, whatever the names in it hold."""
     for warning in warnings:
-        module.warn(printable(warning))
-
-
-def printable(value: Any) -> Any:
-    """A result as Ansible takes it: bytes of file names that are no UTF-8 as escapes.
-
-    Anybody who can write in a plugin directory can make such a name, and the controller refuses an answer with it.
-    """
-    if isinstance(value, dict):
-        return {printable(key): printable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [printable(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    try:
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a pair, from a JSON file
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        module.warn(one_line(warning))
 
 
 def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_options: Sequence[str] = ()) -> None:
@@ -103,17 +88,21 @@ def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_opt
     except OperatorError as error:
         module.fail_json(msg=printable(str(error)), **extra)
     except OSError as error:
-        module.fail_json(
-            msg=printable(
-                f"{text_of(error)}. What to do: see the trace with -vvv, "
-                "and run as root (become) if a right is missing."
-            ),
-            exception=printable(traceback.format_exc()),
-            **extra,
-        )
+        remedy = "see the trace with -vvv, and run as root (become) if a right is missing."
+        _fail_with_trace(module, text_of(error), remedy, extra)
+    except INPUT_ERRORS as error:
+        remedy = "see the trace with -vvv for what was read; something on the node has a form that nothing reads."
+        _fail_with_trace(module, kind_and_text(error), remedy, extra)
     if not module._diff:
         result.pop("diff", None)
     module.exit_json(**{**printable(result), **extra})
+
+
+def _fail_with_trace(module: AnsibleModule, problem: str, remedy: str, extra: Dict[str, Any]) -> None:
+    from ._secrets import masked  # takes time to load, and no run needs it that ends well
+
+    msg = f"{one_line(problem)}. What to do: {remedy}"
+    module.fail_json(msg=msg, exception=printable(masked(traceback.format_exc())), **extra)
 
 
 def mask(params: Dict[str, Any], secret_options: Sequence[str]) -> Dict[str, Any]:

@@ -72,6 +72,8 @@ _BY_STATUS = {
     413: "raise FileSettings.MaxFileSize above the size of the bundle; and where a proxy stands before the server, its "
     "own limit, too (nginx: client_max_body_size), or upload past it: api_url of the app server itself, or its socket",
 }
+# In bytes and characters: what of an answer is told.
+_LONGEST_BODY, _LONGEST_PAGE, _LONGEST_TEXT, _LONGEST_ID = 4096, 300, 1000, 200
 _REDIRECTED = "write the address to which it leads as api_url: neither token nor bundle is sent after a redirect"
 
 
@@ -85,13 +87,13 @@ def refusal(request: str, where: str, status: int, body: bytes, location: str = 
     if "request body too large" in message:
         remedy = _BY_STATUS[413]
     if 300 <= status < 400:
-        message, remedy = f"redirect to {location.partition('?')[0]}", _REDIRECTED
+        message, remedy = f"redirect to {_told(location.partition('?')[0])}", _REDIRECTED
     return ServerError(f"{request} at {where}", status, error_id, message, remedy)
 
 
 def no_answer(request: str, where: str, error: Exception) -> OperatorError:
     """The error that a failed connection stands for: a server that is down, or an access that is set up wrongly."""
-    found = f"{request}: {error or type(error).__name__}"
+    found = f"{request}: {_told(str(error)) or type(error).__name__}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return OperatorError(
             "the certificate of the Mattermost server cannot be verified",
@@ -102,7 +104,7 @@ def no_answer(request: str, where: str, error: Exception) -> OperatorError:
     if isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
         return OperatorError("what answers there does not speak TLS", where=where, remedy="write http:// in api_url")
     if re.match(r"Tunnel connection failed: 4", str(error)):
-        return OperatorError("the proxy refuses", where=where, found=str(error), remedy=_BY_STATUS[407])
+        return OperatorError("the proxy refuses", where=where, found=_told(str(error)), remedy=_BY_STATUS[407])
     return ServerUnreachable(
         "the Mattermost server does not answer",
         where=where,
@@ -128,7 +130,13 @@ def json_of(body: bytes) -> Any:
 def _error_of(body: bytes) -> Tuple[str, str]:
     document = object_of(body)
     if document is None:
-        return "", body.decode("utf-8", "replace").strip()[:300]
-    detail = str(document.get("detailed_error") or "")
-    message = str(document.get("message") or "")
-    return str(document.get("id") or ""), f"{message} {detail}".strip()
+        return "", _told(body[:_LONGEST_BODY].decode("utf-8", "replace").strip())[:_LONGEST_PAGE]
+    told = " ".join(_told(str(document.get(name) or "")) for name in ("message", "detailed_error"))
+    return str(document.get("id") or "")[:_LONGEST_ID], told.strip()
+
+
+def _told(text: str) -> str:
+    """What of a server's text an operator reads: no secrets, and not without end."""
+    from ._secrets import masked  # takes time to load, and most runs meet no refusal
+
+    return masked(text[:_LONGEST_TEXT])

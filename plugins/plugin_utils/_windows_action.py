@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict
 
 from ..module_utils._ensure import Concern, ensure
 from ..module_utils._errors import OperatorError
-from ..module_utils._module import printable
+from ..module_utils._text import one_line, printable
 from ._windows_host import WindowsHost, host_of
 
 
@@ -23,10 +23,10 @@ def run_concern(
         concern = build(host)
         outcome = ensure(concern, action._task.check_mode)
     except OperatorError as error:
-        return {**result, "failed": True, "msg": printable(str(error))}
+        return {**result, "failed": True, "msg": str(error)}
     answer = {**outcome.result(), concern.name: outcome.facts}
     if not action._task.diff:
         answer.pop("diff")
     if outcome.warnings:
-        answer["warnings"] = outcome.warnings
+        answer["warnings"] = [one_line(warning) for warning in outcome.warnings]
     return {**result, **dict(printable(answer))}

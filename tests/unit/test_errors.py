@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError, kind_and_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +35,15 @@ def test_a_value_that_ends_in_dots_is_told_whole(value: str) -> None:
 def test_parts_stay_readable_for_programs() -> None:
     error = OperatorError("p", where="w", found="f", wanted="x", remedy="r")
     assert (error.problem, error.where, error.found, error.wanted, error.remedy) == ("p", "w", "f", "x", "r")
+
+
+def test_names_and_answers_in_an_error_obey_no_terminal_and_make_no_line_of_their_own() -> None:
+    error = OperatorError("refused", where="/a\x1b[2K", found="x\nok: [app1]\r\u202e", remedy="mv /a\x9b /b")
+    assert str(error) == r"refused (/a\x1b[2K) - found: x\nok: [app1]\r\u202e. What to do: mv /a\x9b /b."
+    assert error.where == "/a\x1b[2K"
+
+
+def test_an_unforeseen_error_is_told_with_its_kind_and_cut() -> None:
+    assert kind_and_text(MemoryError()) == "MemoryError"
+    assert kind_and_text(ValueError("a\nb")) == r"ValueError: a\nb"
+    assert len(kind_and_text(ValueError("x" * 10_000))) < 400

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from typing import Any, Callable, Dict, List
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._module import answer, mask, printable
+from ansible_collections.plugops.mattermost.plugins.module_utils._module import answer, mask, warn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,11 +101,38 @@ def test_bugs_are_not_dressed_up() -> None:
         answer(FakeModule(), _raising(KeyError("bug")))
 
 
-@given(st.binary(max_size=8), st.text(max_size=8))
-def test_names_of_any_bytes_are_answered_as_utf_8(name: bytes, text: str) -> None:
-    odd = os.fsdecode(name)
-    shown = printable({odd: [odd, (text, "\ud800"), 1, None]})
-    ((key, (in_list, (unchanged, half), one, nothing)),) = shown.items()
-    json.dumps(shown, ensure_ascii=False).encode("utf-8")
-    assert key == in_list == name.decode("utf-8", "backslashreplace")
-    assert (unchanged, half, one, nothing) == (text, "\\ud800", 1, None)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("embedded null byte"),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+        OverflowError("cannot convert float infinity to integer"),
+        RecursionError("maximum recursion depth exceeded"),
+        MemoryError(),
+    ],
+)
+def test_what_no_reader_foresaw_in_an_input_is_an_answer_with_its_kind(error: Exception) -> None:
+    said = _ask(FakeModule(api_password="q7Xz4"), _raising(error))
+    assert said["failed"] is True
+    assert said["msg"].startswith(type(error).__name__)
+    assert "What to do: " in said["msg"]
+    assert type(error).__name__ in said["exception"]
+    assert "q7Xz4" not in json.dumps(said)
+
+
+def test_an_error_text_obeys_no_terminal_and_shows_no_secret() -> None:
+    said = _ask(FakeModule(), _raising(ValueError("\x1b]0;pwned\x07 token=SEKRET12345\nok: [app1]")))
+    assert "\\x1b]0;pwned\\x07" in said["msg"]
+    assert "\n" not in said["msg"]
+    assert "\x1b" not in json.dumps(said, ensure_ascii=False)
+    assert "SEKRET12345" not in said["exception"]
+
+
+def test_a_warning_is_one_line_that_no_terminal_obeys() -> None:
+    said: List[str] = []
+
+    class Warning:
+        warn = staticmethod(said.append)
+
+    warn(Warning(), ["plugins/esc\x1b]0;pwned\x07\x1b[31m: left\n\u202eok"])  # type: ignore[arg-type]
+    assert said == ["plugins/esc\\x1b]0;pwned\\x07\\x1b[31m: left\\n\\u202eok"]
