@@ -73,7 +73,7 @@ def read_header(real: str) -> Header:
         if start[:4] == b"\x7fELF":
             return Header("linux", _elf_processor(start), _elf_loader(start, source.fileno()))
     if start[:2] == b"#!":
-        words = start[2:].split(b"\n", 1)[0].split()
+        words = start[2:].split(b"\n", 1)[0].split(b"\0", 1)[0].split()
         return Header("script", "", os.fsdecode(words[0]) if words else "")
     if start[:2] == b"MZ":
         return Header("windows")
@@ -93,6 +93,8 @@ def _order(start: bytes) -> str:
 
 
 def _elf_processor(start: bytes) -> str:
+    if len(start) < 20:
+        return ""
     (machine,) = struct.unpack(f"{_order(start)}H", start[18:20])
     return _MACHINES.get(machine, f"machine {machine}")
 

@@ -181,7 +181,8 @@ class _Fields:
 
 class _YamlFields(_Fields):
     def __init__(self, file_name: str, data: bytes) -> None:
-        from ._yaml import YamlError, read_yaml  # a reader of its own, and most manifests are JSON
+        from ._plain_yaml import YamlError  # readers of their own, and most manifests are JSON
+        from ._yaml import read_yaml
 
         try:
             top = read_yaml(data.decode("utf-8-sig"))

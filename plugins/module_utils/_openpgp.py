@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import base64
-import re
 from typing import Optional
 
-_ARMOUR = re.compile(rb"-----BEGIN PGP SIGNATURE-----\s*?\n(.*?)-----END PGP SIGNATURE-----", re.DOTALL)
+_BEGIN, _END = b"-----BEGIN PGP SIGNATURE-----", b"-----END PGP SIGNATURE-----"
 _SIGNATURE = 2
 _NAMES = {1: "RSA", 3: "RSA", 17: "DSA", 19: "ECDSA", 22: "EdDSA", 27: "Ed25519", 28: "Ed448"}
 # Every server that verifies signatures does it with a library that came before the Edwards curves.
@@ -24,10 +23,11 @@ def unverifiable_by_servers(signature: bytes) -> str:
 
 
 def _dearmoured(signature: bytes) -> bytes:
-    match = _ARMOUR.search(signature)
-    if match is None:
+    _, begin, rest = signature.partition(_BEGIN)
+    armoured, end, _ = rest.partition(_END)
+    if not begin or not end:
         return signature
-    lines = [line.strip() for line in match[1].splitlines()]
+    lines = [line.strip() for line in armoured.splitlines()[1:]]  # the first one is what follows BEGIN
     body = lines[lines.index(b"") + 1 :] if b"" in lines else lines  # after the headers
     try:
         return base64.b64decode(b"".join(line for line in body if not line.startswith(b"=")), validate=True)

@@ -19,6 +19,7 @@ from ..module_utils._strategy import STRATEGIES
 KEYS = frozenset({"id", "src", "url", "version", "sha256", "signature", "enabled", "state", "strategy"})
 _TEXTS = ("id", "src", "url", "version", "sha256", "signature", "state", "strategy")
 _SHA256 = re.compile("[0-9a-f]{64}")
+_SHOWN = 300  # characters of what somebody wrote
 _EXAMPLE = "write for example: - {src: files/com.example.plugin-1.2.0.tar.gz}"
 
 
@@ -72,20 +73,26 @@ def parse_entry(entry: Any, where: str) -> Entry:
     :raises OperatorError: it is wrong in itself
     """
     if not isinstance(entry, Mapping):
-        raise OperatorError("an entry must be a mapping", where=where, found=repr(entry), remedy=_EXAMPLE)
+        raise OperatorError("an entry must be a mapping", where=where, found=repr(entry)[:_SHOWN], remedy=_EXAMPLE)
     unknown = sorted(str(key) for key in set(entry) - KEYS)
     if unknown:
         raise OperatorError(
-            "unknown key", where=where, found=", ".join(unknown), wanted=", ".join(sorted(KEYS)), remedy=_EXAMPLE
+            "unknown key",
+            where=where,
+            found=", ".join(unknown)[:_SHOWN],
+            wanted=", ".join(sorted(KEYS)),
+            remedy=_EXAMPLE,
         )
     for key in _TEXTS:
         if entry.get(key) is not None and not isinstance(entry[key], str):
             raise OperatorError(
                 f"{key} must be a text",
                 where=where,
-                found=repr(entry[key]),
+                found=repr(entry[key])[:_SHOWN],
                 remedy='quote it: YAML reads "1.10" as 1.1',
             )
+        if "\0" in (entry.get(key) or ""):
+            raise OperatorError(f"{key} holds a zero byte", where=where, remedy="take it out")
     texts = {key: str(entry.get(key) or "") for key in _TEXTS}
     state = texts.pop("state") or "present"
     for key in ("id", "sha256"):
@@ -98,9 +105,11 @@ def parse_entry(entry: Any, where: str) -> Entry:
 def _check(entry: Entry, state: str) -> None:
     where = entry.where
     if state not in ("present", "absent"):
-        raise OperatorError("unknown state", where=where, found=state, wanted="present or absent")
+        raise OperatorError("unknown state", where=where, found=state[:_SHOWN], wanted="present or absent")
     if entry.strategy and entry.strategy not in STRATEGIES:
-        raise OperatorError("unknown strategy", where=where, found=entry.strategy, wanted=", ".join(STRATEGIES))
+        raise OperatorError(
+            "unknown strategy", where=where, found=entry.strategy[:_SHOWN], wanted=", ".join(STRATEGIES)
+        )
     if not entry.present and not entry.id:
         raise OperatorError("state absent needs the plugin's id", where=where)
     if entry.src and entry.url:
@@ -113,7 +122,7 @@ def _check(entry: Entry, state: str) -> None:
             remedy=_EXAMPLE,
         )
     if entry.sha256 and not _SHA256.fullmatch(entry.sha256):
-        raise OperatorError("sha256 is no SHA-256", where=where, found=entry.sha256, wanted="64 hex digits")
+        raise OperatorError("sha256 is no SHA-256", where=where, found=entry.sha256[:_SHOWN], wanted="64 hex digits")
     if entry.present and entry.url and not entry.sha256:
         raise OperatorError(
             "a bundle from a url needs its sha256",
@@ -130,4 +139,4 @@ def _enabled(value: Any, where: str) -> Optional[bool]:
     try:
         return bool(boolean(value))
     except TypeError as error:
-        raise OperatorError("enabled must be true or false", where=where, found=repr(value)) from error
+        raise OperatorError("enabled must be true or false", where=where, found=repr(value)[:_SHOWN]) from error

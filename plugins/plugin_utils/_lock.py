@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping
-from urllib.parse import urlsplit
 
 import yaml
 
 from ..module_utils._downloads import is_url
 from ..module_utils._errors import OperatorError
+from ..module_utils._plain_yaml import YamlError
 from ..module_utils._wanted_plugin import WantedPlugin
-from ..module_utils._yaml import YamlError, read_yaml
+from ..module_utils._yaml import KeyTwice, read_strict_yaml
 from ._entry import Entry, parse_entry
 
 FORMAT = 1
@@ -27,6 +28,8 @@ _HEADER = """\
 ---
 """
 _KEYS = ("state", "version", "sha256", "tree", "src", "url", "signature", "enabled")
+LOCK_LIMIT = 512 * 1024  # a plugin takes some 400 bytes; PyYAML reads less than 100 KB a second
+_SHOWN = 300  # characters of what somebody else wrote
 _REMEDY = "mend the file, or take it away and let the lock playbook write it anew"
 
 
@@ -97,8 +100,9 @@ def read_lock(path: str) -> Lock:
     :raises OperatorError: it cannot be read, or is no lock file
     """
     try:
-        with open(path, encoding="utf-8") as source:
-            return parse_lock(source.read(), path)
+        with open(path, "rb") as source:
+            data = source.read(LOCK_LIMIT + 1)
+        return parse_lock(data.decode("utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(
             "the lock file cannot be read",
@@ -112,23 +116,32 @@ def parse_lock(text: str, path: str) -> Lock:
     """
     :raises OperatorError: this is no lock file
     """
-    try:
-        content = read_yaml(text)
-        twice = _twice(yaml.compose(text, Loader=yaml.SafeLoader))
-    except (YamlError, yaml.YAMLError) as error:
-        raise OperatorError("the lock file is no YAML", where=path, found=str(error), remedy=_REMEDY) from error
-    if twice:
-        raise OperatorError("a key stands twice in the lock file", where=path, found=twice, remedy=_REMEDY)
-    if not isinstance(content, dict) or set(content) != {"format", "plugins"}:
-        found = ", ".join(sorted(map(str, content))) if isinstance(content, dict) else type(content).__name__
+    if len(text) > LOCK_LIMIT:
         raise OperatorError(
-            "this is no lock file", where=path, found=found, wanted="the keys format and plugins", remedy=_REMEDY
+            "this is no lock file", where=path, found="a larger one", wanted=f"at most {LOCK_LIMIT} bytes"
+        )
+    try:
+        content = read_strict_yaml(text)
+    except KeyTwice as error:
+        raise OperatorError(
+            "a key stands twice in the lock file", where=path, found=str(error)[:_SHOWN], remedy=_REMEDY
+        ) from error
+    except YamlError as error:
+        raise OperatorError("the lock file is no YAML", where=path, found=str(error), remedy=_REMEDY) from error
+    if not isinstance(content, dict) or set(content) != {"format", "plugins"}:
+        found = ", ".join(sorted(content)) if isinstance(content, dict) else type(content).__name__
+        raise OperatorError(
+            "this is no lock file",
+            where=path,
+            found=found[:_SHOWN],
+            wanted="the keys format and plugins",
+            remedy=_REMEDY,
         )
     if content["format"] != str(FORMAT):
         raise OperatorError(
             "a lock file of another format",
             where=path,
-            found=str(content["format"]),
+            found=str(content["format"])[:_SHOWN],
             wanted=str(FORMAT),
             remedy="take the collection that wrote it, or let the lock playbook write it anew",
         )
@@ -144,23 +157,14 @@ def parse_lock(text: str, path: str) -> Lock:
     return Lock(path, {plugin_id: pins[plugin_id] for plugin_id in sorted(pins)})
 
 
-def _twice(node: Any) -> str:
-    """A key that stands twice in a mapping, as after a merge; readers of YAML take one of them in silence."""
-    if not isinstance(node, yaml.MappingNode):
-        return ""
-    keys = [key.value for key, _ in node.value]
-    repeated = [str(key) for number, key in enumerate(keys) if key in keys[:number]]
-    return next(iter(repeated or filter(None, (_twice(value) for _, value in node.value))), "")
-
-
 def _pin(plugin_id: str, value: Any, path: str) -> Entry:
-    where = f"{path}, {plugin_id}"
+    where = f"{path}, {plugin_id[:_SHOWN]}"
     if not isinstance(value, dict):
         raise OperatorError("a pinned plugin must be a mapping", where=where, remedy=_REMEDY)
     unknown = sorted(set(value) - set(_KEYS))
     if unknown:
         raise OperatorError(
-            "unknown key", where=where, found=", ".join(unknown), wanted=", ".join(_KEYS), remedy=_REMEDY
+            "unknown key", where=where, found=", ".join(unknown)[:_SHOWN], wanted=", ".join(_KEYS), remedy=_REMEDY
         )
     said = {key: value[key] for key in value if key != "tree"}
     pin = parse_entry({**said, "id": plugin_id}, where)
@@ -186,6 +190,11 @@ def written(pin: Entry) -> Dict[str, Any]:
     return {**{key: text for key, text in texts.items() if text}, "enabled": pin.enabled is not False}
 
 
+def _authority(url: str) -> str:
+    """Between the slashes; urlsplit refuses some that hold brackets."""
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0]
+
+
 def refuse_secret_urls(pins: Mapping[str, Entry]) -> None:
     """A lock file is shared; a password in a URL would be, too.
 
@@ -195,7 +204,7 @@ def refuse_secret_urls(pins: Mapping[str, Entry]) -> None:
         pin.where
         for pin in pins.values()
         for text in (pin.url, pin.signature)
-        if is_url(text) and "@" in urlsplit(text).netloc
+        if is_url(text) and "@" in _authority(text)
     ]
     if leaks:
         raise OperatorError(

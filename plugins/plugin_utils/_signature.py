@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +19,8 @@ from ..module_utils._downloads import SIGNATURE_LIMIT
 from ..module_utils._errors import OperatorError
 from ._bundle_facts import BundleFacts, stamp_of
 
-_ARMOUR = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
+_BEGIN, _END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----"
+KEYRING_LIMIT = 64 * 1024 * 1024  # that of all of Debian's developers has 30 MB
 _REMEDY = (
     "take the bundle and its signature from the publisher again; if the publisher has a new key that you trust, put it "
     "into the keyring"
@@ -86,7 +86,7 @@ class Verifier:
     def _keys(self) -> bytes:
         try:
             with open(self._keyring, "rb") as source:
-                return source.read()
+                data = source.read(KEYRING_LIMIT + 1)
         except OSError as error:
             raise OperatorError(
                 "the keyring cannot be read",
@@ -94,6 +94,14 @@ class Verifier:
                 found=error.strerror or str(error),
                 remedy="name a file with the public keys that you trust, as gpg --export writes it",
             ) from error
+        if len(data) > KEYRING_LIMIT:
+            raise OperatorError(
+                "the keyring is too large",
+                where=self._keyring,
+                wanted=f"at most {KEYRING_LIMIT} bytes",
+                remedy="name a file with the public keys that you trust, as gpg --export writes it",
+            )
+        return data
 
 
 def dearmoured(data: bytes, where: str) -> bytes:
@@ -101,7 +109,8 @@ def dearmoured(data: bytes, where: str) -> bytes:
     if b"-----BEGIN PGP " not in data:
         return data
     try:
-        blocks = [_block(match[1]) for match in _ARMOUR.finditer(data)]
+        parts = [part.partition(_END) for part in data.split(_BEGIN)[1:]]
+        blocks = [_block(armoured) for armoured, end, _ in parts if end]
     except (ValueError, binascii.Error) as error:
         raise OperatorError("the keyring is damaged", where=where, found=str(error)) from error
     if not blocks:
@@ -110,7 +119,7 @@ def dearmoured(data: bytes, where: str) -> bytes:
 
 
 def _block(armoured: bytes) -> bytes:
-    lines = [line.strip() for line in armoured.splitlines()]
+    lines = [line.strip() for line in armoured.splitlines()[1:]]  # the first one is what follows BEGIN
     body = lines[lines.index(b"") + 1 :]  # after the headers
     return base64.b64decode(b"".join(line for line in body if not line.startswith(b"=")), validate=True)
 

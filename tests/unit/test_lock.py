@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import string
+import time
 from pathlib import Path
 from typing import Any, Dict
 
@@ -196,3 +198,62 @@ def test_no_password_in_a_lock_file(key: str) -> None:
         with pytest.raises(OperatorError, match="password") as raised:
             refuse_secret_urls({pin.id: pin})
         assert "s3cr3t" not in str(raised.value)
+
+
+# --- limits
+
+
+def lock_of(*lines: str) -> str:
+    return "\n".join(["format: 1", "plugins:", *lines, ""])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (lock_of("  a: {}") + "#" * 600_000, "no lock file"),
+        (lock_of("  a: " + "[" * 100_000), "no YAML"),
+        (lock_of("  a: " + "- " * 60), "no YAML"),
+        (lock_of("  ? [a]\n  : b"), "not a plain text"),
+        (lock_of('  "a\\0b": {state: absent}'), "id"),
+        (lock_of(f'  abc: {{version: "1", sha256: {HASH}, src: "a\\0b"}}'), "src holds a zero byte"),
+        (lock_of(f"  abc: {{version: [1], sha256: {HASH}}}"), "version must be a text"),
+        (lock_of("  abc: {enabled: []}"), "enabled must be true or false"),
+        (lock_of("  abc: [state]"), "must be a mapping"),
+        (lock_of("  abc: {tree: {}}"), "."),
+        ("format: 1\nplugins: []", "mapping"),
+        ("format: {}\nplugins: {}", "another format"),
+        ("[]", "this is no lock file"),
+        ("format: 1\nplugins: {}\n---\na: b", "no YAML"),
+    ],
+)
+def test_what_somebody_wrote_to_stumble_over(text: str, told: str) -> None:
+    with pytest.raises(OperatorError, match=told) as error:
+        parse_lock(text, PATH)
+    assert len(str(error.value)) < 2000
+
+
+def test_many_keys_take_linear_time() -> None:
+    text = lock_of("  abc:", *(f"    k{number}: x" for number in range(35_000)))
+    started = time.process_time()
+    with pytest.raises(OperatorError, match="unknown key"):
+        parse_lock(text, PATH)
+    assert time.process_time() - started < 12
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://[x]@y", "https://", "http:"])
+def test_urls_that_are_none_are_looked_at_for_passwords(url: str) -> None:
+    pin = Entry(where=PATH, id="abc", url=url)
+    if "@" not in url:
+        refuse_secret_urls({"abc": pin})
+        return
+    with pytest.raises(OperatorError, match="password"):
+        refuse_secret_urls({"abc": pin})
+
+
+def test_a_lock_of_absurd_size_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "plugins.lock.yml"
+    path.touch()
+    for size, told in ((4 * 1024**4, "at most"), (0, "no lock file")):
+        os.truncate(path, size)
+        with pytest.raises(OperatorError, match=told):
+            read_lock(str(path))

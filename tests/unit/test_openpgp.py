@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,11 @@ def test_anything_is_taken(content: bytes) -> None:
     armoured = b"-----BEGIN PGP SIGNATURE-----\n\n" + content + b"\n-----END PGP SIGNATURE-----\n"
     assert isinstance(unverifiable_by_servers(content), str)
     assert isinstance(unverifiable_by_servers(armoured), str)
+
+
+@pytest.mark.parametrize("piece", [b"\n", b"-----BEGIN PGP SIGNATURE-----\n", b"-----BEGIN PGP SIGNATURE-----"])
+def test_a_signature_without_end_takes_linear_time(piece: bytes) -> None:
+    signature = b"-----BEGIN PGP SIGNATURE-----" + piece * (1024 * 1024 // len(piece))
+    started = time.process_time()
+    assert unverifiable_by_servers(signature) == ""
+    assert time.process_time() - started < 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Dict, Iterator
 
@@ -11,7 +12,7 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.plugin_utils import _bundle_facts, _signature
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundle_facts import BundleFacts
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._signature import Verifier
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._signature import Verifier, dearmoured
 
 from support import signing
 from support.bundles import make_bundle
@@ -179,3 +180,23 @@ def test_what_was_verified_is_not_verified_again_until_something_changes(
     signers["foreign"].sign(bundle, signature)
     with pytest.raises(OperatorError, match="not in the keyring"):
         verify(tmp_path, keys, bundle, signature)
+
+
+def test_a_keyring_of_many_beginnings_takes_linear_time() -> None:
+    data = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n" * 200_000
+    started = time.process_time()
+    with pytest.raises(OperatorError, match="holds no public keys"):
+        dearmoured(data, "keyring")
+    assert time.process_time() - started < 2
+
+
+def test_a_keyring_of_absurd_size_is_not_read(tmp_path: Path, bundle: Path) -> None:
+    path = tmp_path / "keyring"
+    path.touch()
+    os.truncate(path, 4 * 1024**4)
+    signature = tmp_path / "b.sig"
+    signature.write_bytes(b"x")
+    facts = BundleFacts(str(tmp_path / "facts.json"))
+    facts.of(str(bundle))
+    with pytest.raises(OperatorError, match="keyring is too large"):
+        Verifier(str(path), facts).verify(str(bundle), str(signature), "here")

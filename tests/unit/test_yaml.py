@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.plugops.mattermost.plugins.module_utils import _yaml
+from ansible_collections.plugops.mattermost.plugins.module_utils._plain_yaml import YamlError, read_plain_yaml
 from ansible_collections.plugops.mattermost.plugins.module_utils._yaml import (
-    YamlError,
-    read_plain_yaml,
+    KeyTwice,
+    read_strict_yaml,
     read_with_pyyaml,
     read_yaml,
 )
@@ -240,7 +242,9 @@ def test_hostile_text_is_refused(read: Any, text: str) -> None:
 def test_without_pyyaml_the_plain_reader_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_yaml("a: &x b") == {"a": "b"}
     monkeypatch.setitem(sys.modules, "yaml", None)  # makes `import yaml` fail
-    spec = importlib.util.spec_from_file_location("bare_yaml", _yaml.__file__)  # a second copy: the first is in use
+    spec = importlib.util.spec_from_file_location(
+        f"{_yaml.__package__}.bare_yaml", _yaml.__file__
+    )  # the first one is in use
     assert spec is not None
     assert spec.loader is not None
     bare = importlib.util.module_from_spec(spec)
@@ -248,3 +252,45 @@ def test_without_pyyaml_the_plain_reader_is_used(monkeypatch: pytest.MonkeyPatch
     assert bare.read_yaml("a: 1.10") == {"a": "1.10"}
     with pytest.raises(bare.YamlError):
         bare.read_yaml("a: &x b")
+
+
+# --- limits
+
+
+@pytest.mark.parametrize("read", [read_plain_yaml, read_with_pyyaml])
+@pytest.mark.parametrize(
+    "text",
+    ["\n".join(" " * depth + "a:" for depth in range(60)), "a: " + "[" * 60 + "]" * 60, "- " * 60 + "a"],
+    ids=["mappings", "flow", "sequences"],
+)
+def test_what_is_nested_deeper_than_any_manifest_is_refused(read: Any, text: str) -> None:
+    with pytest.raises(YamlError, match="nested too deeply"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "line", ["k{}: |\n", "k{}: |\n  a\n", "k{}: {{a: b}}\n", "k{}: 'v'\n", "k{}: |+\n\n\n", '"k{}":   v # c\n']
+)
+def test_the_plain_reader_takes_linear_time(line: str) -> None:
+    text = "".join(line.format(number) for number in range(100_000))
+    started = time.process_time()
+    assert len(read_plain_yaml(text)) == 100_000
+    assert time.process_time() - started < 8
+
+
+def test_a_text_that_must_be_one_document_without_twins() -> None:
+    assert read_strict_yaml("a: 1.10\nb: [x, {c: ~}]") == {"a": "1.10", "b": ["x", {"c": None}]}
+    assert read_strict_yaml("") is None
+    for text in ("a: 1\na: 1", "x:\n- b:\n    c: 1\n    c: 2"):
+        with pytest.raises(KeyTwice, match=r"^[ac]$"):
+            read_strict_yaml(text)
+    for text in ("a: 1\n---\nb: 2", "a: [", "a: &x [*x]", "- " * 60 + "a", "? [a]\n: b"):
+        with pytest.raises(YamlError):
+            read_strict_yaml(text)
+
+
+def test_what_is_wrong_is_told_without_the_line() -> None:
+    with pytest.raises(YamlError) as error:
+        read_with_pyyaml("a: b\nroot:$6$SECRET$: : [")
+    assert "line 2" in str(error.value)
+    assert "SECRET" not in str(error.value)
