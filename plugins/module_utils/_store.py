@@ -15,13 +15,11 @@ import hashlib
 import json
 import os
 import re
-import tarfile
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, List, Optional
 
 from ._errors import OperatorError
-from ._host.reading import OWN_RECORD_LIMIT, is_file, names_in, open_file, read_file, status
+from ._host.reading import OWN_RECORD_LIMIT, STREAM_LIMIT, is_file, names_in, open_file, read_file, status
 from ._host.writing import (
-    copy_into,
     create_atomic,
     fsync_directory,
     make_directories,
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".tar.gz"
 _SIGNATURE = ".sig"
 _CHUNK = 1024 * 1024
+_MOST_DELIVERED = 1000  # bundles at once
 _FORMAT = 1  # of the index; another one is made anew
 _DIRECTORY_MODE = 0o750
 _FILE_MODE = 0o640
@@ -142,18 +141,11 @@ class Store:
         :raises OperatorError: a bundle is not the one that its name says, or not a sound one
         """
         try:
-            with open_file(delivery) as source, tarfile.open(fileobj=source) as archive:
+            with open_file(delivery) as source:
                 unlink(delivery)  # read on all the same; a run that is killed leaves nothing of it
                 self._make()
-                for member in archive:
-                    sha256 = member.name[: -len(_SUFFIX)]
-                    self.path(sha256)
-                    packed = archive.extractfile(member) if member.isreg() else None
-                    if packed is None:
-                        raise OperatorError("a delivered bundle is no file", where=member.name)
-                    with packed:
-                        self._receive(sha256, packed)
-        except (OSError, tarfile.TarError) as error:
+                self._receive_all(source, delivery)
+        except OSError as error:
             raise OperatorError(
                 "the delivered bundles cannot be read",
                 where=delivery,
@@ -161,9 +153,20 @@ class Store:
                 remedy="see to it that there is space, and run again",
             ) from error
 
-    def _receive(self, sha256: str, packed: IO[bytes]) -> None:
+    def _receive_all(self, source: BinaryIO, delivery: str) -> None:
+        from ._archive import Archive, Limits  # where nothing is delivered, a plan shall be quick
+
+        limits = Limits(files=_MOST_DELIVERED, unpacked_bytes=_MOST_DELIVERED * STREAM_LIMIT)
+        for member, content in Archive(source, limits, delivery, packed=False).members():
+            sha256 = member.path[: -len(_SUFFIX)]
+            self.path(sha256)
+            if member.is_directory:
+                raise OperatorError("a delivered bundle is no file", where=member.path)
+            self._receive(sha256, content)
+
+    def _receive(self, sha256: str, packed: Iterator[bytes]) -> None:
         receiving = os.path.join(self._directory, _RECEIVING)
-        create_atomic(receiving, copy_into(packed), mode=_FILE_MODE)
+        create_atomic(receiving, lambda out: out.writelines(packed), mode=_FILE_MODE)
         try:
             bundle = _read(receiving)
             _compare(sha256, bundle.sha256, f"{sha256}{_SUFFIX}")

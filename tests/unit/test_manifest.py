@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Optional
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from ansible_collections.plugops.mattermost.plugins.module_utils import _yaml
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._manifest import (
+    MANIFEST_LIMIT,
     MANIFEST_NAMES,
     Manifest,
     check_id,
@@ -20,6 +22,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.bundles import encode_manifest, make_manifest
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.sampled_from(
+    ["id", "ID", "version", "server", "Server", "backend", "webapp", "executable", "executables", "bundle_path"]
+)
+# Of a manifest's own fields, in the wrong places and with the wrong types.
+TEXTS_OF_MANIFESTS = st.dictionaries(
+    FIELDS, VALUES | st.text(max_size=9) | st.dictionaries(FIELDS, VALUES | st.text(max_size=9), max_size=3)
+).map(lambda fields: json.dumps({"id": "demo", **fields}).encode())
 
 FULL = {
     "id": "Com.Example.Demo",
@@ -211,3 +226,53 @@ def test_ids_by_version(plugin_id: str, version: Optional[tuple[int, int]], acce
         check_id(plugin_id, server)
     assert "id" in str(error.value)
     assert plugin_id == "" or error.value.wanted
+
+
+# --- manifests made to exhaust or to confuse their reader
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("plugin.json", b'{"id": "demo"}' + b" " * MANIFEST_LIMIT, "too large"),
+        ("plugin.yml", b"id: demo\n" + b"#" * 256 * 1024, "too large"),
+        ("plugin.json", b'{"id": "demo", "a": ' + b"[" * 101 + b"]" * 101 + b"}", "levels deep"),
+        ("plugin.json", b"[" * 900_000, "levels deep"),
+        ("plugin.yml", b"id: demo\na: " + b"[" * 200_000, "YAML"),
+        ("plugin.yml", b"id: demo\n? [a]\n: b\n", "YAML"),
+        ("plugin.json", b'{"id": "demo", "server": {"executable": "a\\u0000b"}}', "zero byte"),
+        ("plugin.json", b'{"id": "demo", "webapp": {"bundle_path": "\\u0000"}}', "zero byte"),
+        ("plugin.yml", b'id: demo\nserver: {executable: "a\\0b"}\n', "zero byte"),
+    ],
+    ids=range(9),
+)
+def test_hostile_manifests(name: str, data: bytes, told: str) -> None:
+    started = time.process_time()
+    with pytest.raises(OperatorError, match=told):
+        parse_manifest(name, data)
+    assert time.process_time() - started < 5
+
+
+def test_many_platforms_take_linear_time() -> None:
+    listed = {f"platform-{number}": "server/plugin" for number in range(25_000)}
+    data = json.dumps({"ID": "demo", "Server": {"Executables": listed}}).encode()
+    started = time.process_time()
+    assert len(parse_manifest("plugin.json", data).platforms) == 25_000
+    assert time.process_time() - started < 5
+
+
+def test_the_last_key_of_several_cases_counts_unless_it_is_null() -> None:
+    data = b'{"id": "one", "ID": "two", "Id": null, "Server": {"executable": "a", "Executable": "b"}}'
+    found = parse_manifest("plugin.json", data)
+    assert (found.id, found.executables) == ("two", ("b",))
+
+
+@given(st.sampled_from(MANIFEST_NAMES), st.binary() | TEXTS_OF_MANIFESTS)
+def test_nothing_but_the_error_for_operators(name: str, data: bytes) -> None:
+    try:
+        found = parse_manifest(name, data)
+    except OperatorError:
+        return
+    assert found.id
+    assert "\0" not in "".join((found.id, found.webapp_bundle, *found.executables))
+    assert not any(path.startswith(("/", "../")) for path in found.executables)
