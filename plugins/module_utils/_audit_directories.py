@@ -16,7 +16,8 @@ from ._audit_scene import Scene
 from ._directories import FoundDirectory
 from ._directory_plan import CONTENT, CREATE, MODE, OWNER, Change, octal
 from ._findings import Findings
-from ._host.reading import MOUNTINFO, exists, file_system, read_text, resolve, status
+from ._host.paths import resolve
+from ._host.reading import MOUNTINFO, exists, file_system, read_text, status
 from ._mounts import mount_obstacles, mount_of, parse_mountinfo
 from ._obstacle import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, PARENT_MISSING, Obstacle
 from ._sandbox import sandbox_obstacles

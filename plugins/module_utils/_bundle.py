@@ -223,7 +223,7 @@ class _Writer:
 
     def __init__(self, destination: str, uid: int, gid: int, dir_mode: int) -> None:
         self._open = contextlib.ExitStack()
-        self._top = self._open.enter_context(open_directory(destination, follow=False))
+        self._top = self._open.enter_context(open_directory(destination, strict=True))
         self._uid = uid
         self._gid = gid
         self._dir_mode = dir_mode

@@ -16,7 +16,7 @@ from typing import List, Optional, Tuple
 
 from ._errors import OperatorError
 from ._host.reading import is_directory, lstat, names_in, open_file, read_file, sha256_of
-from ._host.writing import copy_into, create_in_place_of, fsync_directory, make_directory, unlink
+from ._host.writing import copy_into, create_in_place_of, fsync_directory, make_whole_directory, unlink
 from ._node import Node
 from ._tree import DigestCache
 
@@ -133,4 +133,4 @@ class BundleFolder:
             missing.insert(0, path)
             path = os.path.dirname(path)
         for wanted in missing:
-            make_directory(wanted, self.directory_mode, uid, gid)
+            make_whole_directory(wanted, self.directory_mode, uid, gid)

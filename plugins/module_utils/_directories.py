@@ -196,7 +196,7 @@ class Directories(Concern[FoundDirectories]):
         root = self._node.root
         if way.blocked:
             return FoundDirectory(setting, way, "", False, (way.blocked,), ())
-        claim = aim.territory.obstacle(f"PluginSettings.{setting}", way.end)
+        claim = aim.territory.obstacle(f"PluginSettings.{setting}", way.path, way.end)
         if claim:
             return FoundDirectory(setting, way, "", False, (claim,), ())
         questions = [(step, SEARCH) for step in way.steps]
@@ -241,7 +241,7 @@ class Directories(Concern[FoundDirectories]):
         if change.kind == CREATE:
             self._create(change, account)
             return
-        with open_directory(root.real(change.path), follow=False) as handle:
+        with open_directory(root.real(change.path), strict=True) as handle:
             if change.kind == OWNER:
                 os.fchown(handle, account.uid, account.gid)
             elif change.kind == MODE:

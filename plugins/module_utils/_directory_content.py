@@ -102,7 +102,7 @@ def _judged(top: int, account: Account) -> Iterator[Tuple[Entry, str]]:
         first = entry.path.partition("/")[0]
         if entry.is_directory:
             closed[entry.path] = not _may(entry.found, account, os.W_OK)
-            if "/" not in entry.path and not _may(entry.found, account, os.R_OK) and not _is_plugin(entry):
+            if "/" not in entry.path and not _may(entry.found, account, os.R_OK) and not _is_plugin_or_empty(entry):
                 sealed.append(first)
         yield entry, _verdict(entry, account, owners, closed.get(parent, False), first in sealed)
 
@@ -148,7 +148,8 @@ def _one_name(found: os.stat_result) -> bool:
     return stat.S_ISDIR(found.st_mode) or found.st_nlink == 1
 
 
-def _is_plugin(entry: Entry) -> bool:
+def _is_plugin_or_empty(entry: Entry) -> bool:
+    """Whether it holds a plugin, or the web part of one, or nothing."""
     try:
         handle = os.open(
             entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=entry.directory
@@ -158,7 +159,8 @@ def _is_plugin(entry: Entry) -> bool:
             return False
         raise
     try:
-        return any(name in MANIFEST_NAMES for name in os.listdir(handle))
+        names = os.listdir(handle)
+        return not names or any(name in MANIFEST_NAMES or name.endswith("_bundle.js") for name in names)
     finally:
         os.close(handle)
 

@@ -125,7 +125,7 @@ def read_manifest(real: str, path: str) -> Manifest:
     """
     for name in MANIFEST_NAMES:
         try:
-            data = read_file(os.path.join(real, name), MANIFEST_LIMIT, follow=False)
+            data = read_file(os.path.join(real, name), MANIFEST_LIMIT)
         except FileNotFoundError:
             continue
         except PermissionError:

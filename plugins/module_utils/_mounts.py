@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import List, Optional
 
-from ._host.reading import MOUNTINFO, file_system, read_text, resolve
+from ._host.paths import resolve
+from ._host.reading import MOUNTINFO, file_system, read_text
 from ._obstacle import MOUNT_NOEXEC, MOUNT_READ_ONLY, Obstacle
 from ._root import Root
 

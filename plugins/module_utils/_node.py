@@ -11,7 +11,7 @@ import posixpath
 import stat
 import urllib.parse
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 from ._account import Account, find_account
 from ._command import Run
@@ -23,7 +23,7 @@ from ._pending import FILE_NAME, RestartNote
 from ._root import Root
 from ._server import Server, server_at_address, server_at_socket
 from ._server_errors import ServerError, ServerUnreachable
-from ._territory import Territory
+from ._territory import Territory, system_directory
 from ._unit import Service, observe_service, systemd_is_running
 from ._version import ServerVersion, parse_server_version
 
@@ -102,11 +102,17 @@ class Node:
         """Where the directories of this app server may lie."""
         return self.once(
             "territory",
-            lambda: Territory(
-                self.root.resolve(self.install_dir),
-                tuple(self.root.resolve(path) for path in self.options.allowed_directories),
-            ),
+            lambda: self._territory([self.install_dir, *self._named_directories()]),
         )
+
+    def _territory(self, asked: Sequence[str]) -> Territory:
+        places = [self.root.resolve(path) for path in asked]
+        return Territory(places[0], tuple(places[1:]), tuple(asked))
+
+    def _named_directories(self) -> List[str]:
+        """What the operator has named beside the install directory."""
+        own = self.options.working_directory
+        return [*self.options.allowed_directories, *([own] if own and not system_directory(own) else [])]
 
     def refuse_foreign(self, setting: str, path: str, named: bool = False) -> None:
         """For a directory that is about to be used because the server's settings name it.
@@ -118,7 +124,7 @@ class Node:
         end, territory = self.root.resolve(path), self.territory
         if named:
             territory = replace(territory, named=(*territory.named, end))
-        obstacle = territory.obstacle(setting, end)
+        obstacle = territory.obstacle(setting, path, end)
         if obstacle:
             raise OperatorError(
                 "a directory that the server's settings name is not used",

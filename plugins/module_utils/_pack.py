@@ -42,7 +42,7 @@ def pack_tree(real_path: str, plugin_id: str, out: BinaryIO) -> None:
     """
     with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0) as packed, tarfile.open(
         fileobj=packed, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
-    ) as archive, open_directory(real_path, follow=False) as top:
+    ) as archive, open_directory(real_path, strict=True) as top:
         _add_directory(archive, plugin_id)
         for name, is_directory in _members(top, real_path):
             if is_directory:

@@ -14,8 +14,8 @@ import shlex
 from typing import List, Optional
 
 from ._errors import OperatorError
-from ._host.paths import UntrustedLink, parts_of
-from ._host.reading import exists, names_in, resolve
+from ._host.paths import UntrustedLink, parts_of, resolve
+from ._host.reading import exists, names_in
 
 _WILD = re.compile(r"[*?\[]")
 
@@ -77,7 +77,7 @@ class Root:
             ) from error
 
     def matching(self, pattern: str) -> List[str]:
-        """Host paths that fit a glob(7) pattern, sorted; what is in a directory that may not be looked into does not."""
+        """Host paths that fit a glob(7) pattern, sorted; what cannot be looked into is left out."""
         found = ["/"]
         for part in parts_of(pattern):
             found = [path for directory in found for path in self._children(directory, part)]

@@ -13,7 +13,8 @@ import os
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence
 
-from ._host.reading import SYSTEM_FILE_LIMIT, names_in, open_file, read_file, read_link, resolve
+from ._host.paths import resolve
+from ._host.reading import SYSTEM_FILE_LIMIT, names_in, open_file, read_file, read_link
 from ._installed import find_plugins
 from ._manifest import Manifest
 from ._node import Node

@@ -258,7 +258,8 @@ class Settings(Concern[SettingsFound]):
     def _write(self, path: str) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._write_once(path)
+                self._write_once(path)
+                return
             except OSError as error:
                 if error.errno != errno.ESTALE or attempt == _ATTEMPTS:
                     raise

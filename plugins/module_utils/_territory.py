@@ -49,7 +49,7 @@ SYSTEM_DIRECTORIES = (
     "/var/spool/cron",
 )
 # Never the directory itself, though an app server's may lie in it: they are everybody's.
-SHARED_DIRECTORIES = ("/home", "/media", "/mnt", "/opt", "/srv", "/tmp", "/var/tmp")  # noqa: S108
+SHARED_DIRECTORIES = ("/home", "/media", "/mnt", "/opt", "/srv", "/tmp", "/var/mail", "/var/opt", "/var/tmp")  # noqa: S108
 # An installation may lie in these, though they lie in a system directory.
 _EXCEPT = ("/usr/local", "/usr/share/webapps")
 
@@ -60,10 +60,12 @@ class Territory:
 
     :param install_dir: of the release
     :param named: directories outside of it that the operator has named in an option
+    :param asked: the same, as they were written: from there a link of root's may lead elsewhere
     """
 
     install_dir: str
     named: Tuple[str, ...] = ()
+    asked: Tuple[str, ...] = ()
 
     def is_installed(self, path: str) -> bool:
         """Whether a path is the install directory or lies in it."""
@@ -73,10 +75,12 @@ class Territory:
         """Whether a directory may be made, changed and used: the server's own, or one that the operator named."""
         return self.is_installed(path) or any(lies_in(path, named) for named in self.named)
 
-    def obstacle(self, setting: str, path: str) -> Optional[Obstacle]:
+    def obstacle(self, setting: str, asked: str, path: str) -> Optional[Obstacle]:
         """Why a directory that a setting names is not used; None if it may be.
 
         :param setting: e.g. ``PluginSettings.Directory``
+        :param asked: the path as the setting has it, absolute; only links of root's have led from there to ``path``
+        :param path: where it leads, without links
         """
         system = system_directory(path, self.install_dir)
         if system:
@@ -86,7 +90,7 @@ class Territory:
                 f"{setting} names it, and {_relation(path, system)}; no app server's directory is there",
                 f"correct {setting}",
             )
-        if self.is_ours(path):
+        if self.is_ours(path) or any(lies_in(asked, place) for place in (*self.asked, self.install_dir)):
             return None
         return Obstacle(
             OUTSIDE,

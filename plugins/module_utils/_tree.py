@@ -139,7 +139,7 @@ def read_tree(real_path: str, cache: Optional[DigestCache] = None) -> Tree:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), real_path)
     left = LARGEST_TREE
     try:
-        with open_directory(real_path, follow=False) as top:
+        with open_directory(real_path, strict=True) as top:
             for entry in walk(top, real_path):
                 with contextlib.suppress(FileNotFoundError):  # gone since it was listed
                     if not entry.is_directory and entry.path != MARKER:
@@ -172,13 +172,13 @@ def _read_entry(tree: str, entry: Entry, cache: Optional[DigestCache], left: int
     sha256 = cache.get(tree, entry.path, found) if cache is not None else None
     if sha256 is None:
         read_at = time.time_ns()
-        sha256 = _sha256_of(entry, found.st_size)
+        sha256 = _sha256_of(tree, entry, found.st_size)
         if cache is not None:
             cache.put(tree, entry.path, found, sha256, read_at)
     return FileEntry(sha256, found.st_size, bool(found.st_mode & stat.S_IXUSR))
 
 
-def _sha256_of(entry: Entry, size: int) -> str:
+def _sha256_of(tree: str, entry: Entry, size: int) -> str:
     """The digest of a file that may be swapped or written to meanwhile: it is read up to the size that was seen."""
     try:
         with open_at(entry.directory, entry.name) as source:
@@ -186,7 +186,7 @@ def _sha256_of(entry: Entry, size: int) -> str:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.EFBIG):  # swapped, or written to
             return "changing"
-        error.filename = entry.path
+        error.filename = os.path.join(tree, entry.path)
         raise
 
 

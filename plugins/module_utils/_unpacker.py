@@ -12,7 +12,8 @@ from typing import Tuple
 from ._account import Account
 from ._bundle import unpack_bundle
 from ._errors import OperatorError
-from ._host.reading import is_directory, resolve
+from ._host.paths import resolve
+from ._host.reading import is_directory
 from ._host.trees import remove_tree
 from ._host.writing import fsync_directory, make_directory, remove_directory, rename
 from ._tree import read_tree, swap_in

@@ -117,7 +117,7 @@ def opened(root: Root, path: str) -> Iterator[int]:
 
     :raises OSError: there is no such directory any more (ENOTDIR: a link is in its place)
     """
-    with held(_real(root, path), follow=False) as handle:
+    with held(_real(root, path)) as handle:
         yield handle
 
 

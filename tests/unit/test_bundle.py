@@ -320,7 +320,7 @@ def test_closed_to_others_until_all_is_written(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(_bundle.os, "fsync", look)
     unpack_bundle(str(path), str(tmp_path / "out"), **ME)
-    assert len(modes) == 4, "two files, two directories"
+    assert len(modes) == 5, "its name, two files, two directories"
     assert set(modes[:-1]) == {0o700}
     assert modes[-1] == 0o755
 

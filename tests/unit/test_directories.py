@@ -184,7 +184,7 @@ def test_relative_to_the_directory_that_the_service_will_have(host: Host) -> Non
     (host / "srv/run").mkdir(parents=True)
     (host / "srv").chmod(0o755)
     (host / "srv/run").chmod(0o755)
-    node = host.node(working_directory="/srv/run")
+    node = host.node(working_directory="/srv/run", allowed_directories=("/srv/p",))
     host.configure({"Directory": "../p", "ClientDirectory": "/opt/mattermost/c"})
     host.run(Directories(node, None, "", "0755"))
     assert (host / "srv/p").is_dir()
@@ -409,12 +409,12 @@ def open_host() -> Iterator[Host]:
         yield host
 
 
-def _as_nobody(host: Host, service_user: str, check_mode: bool) -> Any:
+def _as_nobody(host: Host, service_user: str, check_mode: bool, directory: Optional[str] = None) -> Any:
     """What nobody's own run comes to: names and warnings, or the message of its refusal."""
 
     def work() -> Any:
         try:
-            outcome = ensure(Directories(host.node(service_user=service_user), None, None), check_mode)
+            outcome = ensure(Directories(host.node(service_user=service_user), directory, None), check_mode)
         except OperatorError as error:
             return str(error)
         return {"names": outcome.differences.names(), "warnings": outcome.warnings}
@@ -489,8 +489,7 @@ def test_account_itself_opens_no_parent_outside_the_install_directory(open_host:
     for path in open_host.top.rglob("*"):
         os.chown(path, 65534, 65534)
     (open_host / "srv").chmod(0o555)
-    open_host.configure({"Directory": "/srv/plugins"})
-    message = _as_nobody(open_host, "nobody", False)
+    message = _as_nobody(open_host, "nobody", False, "/srv/plugins")
     assert "/srv/plugins: user id 65534 may not do this: create it, owner nobody:nogroup" in message
     assert _mode(open_host / "srv") == "0555"
 
@@ -540,7 +539,7 @@ def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.Monk
 
 def test_restart_is_noted_before_the_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     concern = Running(monkeypatch, host.node(), "off").directories
-    monkeypatch.setattr(_directories, "fsync_directory", lambda path: 1 / 0)  # as if killed after the first mkdir
+    monkeypatch.setattr(_directories, "make_directory", lambda *arguments: 1 / 0)  # as if killed after the first mkdir
     with pytest.raises(ZeroDivisionError):
         ensure(concern, check_mode=False)
     assert len(concern.pending(concern.observe()).restart) > 0

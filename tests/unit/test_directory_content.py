@@ -13,9 +13,10 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
 from ansible_collections.plugops.mattermost.plugins.module_utils._directory_content import (
     Content,
-    mend_content,
+    fix_content,
     scan_content,
 )
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.reading import open_directory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,11 @@ def _own(top: Path, uid: int = 4123, gid: int = 4124) -> None:
         os.chown(path, uid, gid, follow_symlinks=False)
 
 
+def _fix(top: Path, account: Account) -> None:
+    with open_directory(str(top)) as handle:
+        fix_content(handle, account)
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     top = tmp_path / "plugins"
@@ -66,10 +72,10 @@ def test_foreign_entries_are_found_and_given_over_and_nothing_else_is_touched(tr
     before = _state(tree)
     found = scan_content(str(tree), ACCOUNT)
     assert found.foreign == _find(tree, "!", "-uid", "4123") == ("com.example.todo/server", "note")
-    assert (found.closed, found.stuck) == ((), ())
+    assert (found.closed, found.stuck, found.kept) == ((), (), ())
     assert found.describe("tester") == "2 entries not owned by tester: com.example.todo/server, note"
     assert _state(tree) == before
-    mend_content(str(tree), ACCOUNT)
+    _fix(tree, ACCOUNT)
     assert not scan_content(str(tree), ACCOUNT)
     changed = {path for path, state in _state(tree).items() if state != before[path]}
     assert changed == {str(tree / "note"), str(tree / "com.example.todo/server")}
@@ -78,7 +84,7 @@ def test_foreign_entries_are_found_and_given_over_and_nothing_else_is_touched(tr
 
 
 @needs_root
-def test_links_are_changed_themselves_and_never_followed(tree: Path, tmp_path: Path) -> None:
+def test_links_are_neither_changed_nor_followed(tree: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "file").write_text("x")
@@ -87,10 +93,68 @@ def test_links_are_changed_themselves_and_never_followed(tree: Path, tmp_path: P
     (tree / "to-file").symlink_to(outside / "file")
     (tree / "dangling").symlink_to("gone")
     before = _state(outside)
-    assert set(scan_content(str(tree), ACCOUNT).foreign) >= {"to-directory", "to-file", "dangling"}
-    mend_content(str(tree), ACCOUNT)
+    assert not {"to-directory", "to-file", "dangling"} & set(scan_content(str(tree), ACCOUNT).foreign)
+    _fix(tree, ACCOUNT)
     assert _state(outside) == before
-    assert {(tree / name).lstat().st_uid for name in ("to-directory", "to-file", "dangling")} == {4123}
+    assert {(tree / name).lstat().st_uid for name in ("to-directory", "to-file", "dangling")} == {0}, "still root's"
+
+
+@needs_root
+def test_a_file_with_a_second_name_is_never_given_away(tree: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    _own(tree)
+    os.link(secret, tree / "com.example.todo/stolen")
+    found = scan_content(str(tree), ACCOUNT)
+    assert (found.foreign, found.kept) == ((), ("com.example.todo/stolen",))
+    assert found.describe_kept("tester") == "1 entry that is not given to tester: com.example.todo/stolen"
+    _fix(tree, ACCOUNT)
+    assert (secret.stat().st_uid, secret.stat().st_mode & 0o7777) == (0, 0o644)
+
+
+@needs_root
+def test_a_file_of_a_third_account_is_never_given_away(tree: Path) -> None:
+    _own(tree)
+    os.chown(tree / "note", 4999, 4999)
+    assert scan_content(str(tree), ACCOUNT).kept == ("note",)
+    _fix(tree, ACCOUNT)
+    assert (tree / "note").stat().st_uid == 4999
+
+
+@needs_root
+def test_after_a_new_account_of_the_same_name_all_is_given(tree: Path) -> None:
+    _own(tree, 4999, 4999)
+    assert scan_content(str(tree), ACCOUNT).kept == ()
+    _fix(tree, ACCOUNT)
+    assert _find(tree, "!", "-uid", "4123") == ()
+
+
+@needs_root
+def test_a_secret_that_the_account_could_have_moved_here_is_never_given_away(tree: Path) -> None:
+    _own(tree)
+    for place in ("note", "com.example.todo/server/dist/plugin"):
+        os.chown(tree / place, 0, 0)
+        (tree / place).chmod(0o600)
+    os.chown(tree / "com.example.todo/server/dist", 0, 0)  # only root could put the program there
+    found = scan_content(str(tree), ACCOUNT)
+    assert found.kept == ("note",)
+    assert found.foreign == ("com.example.todo/server/dist", "com.example.todo/server/dist/plugin")
+    _fix(tree, ACCOUNT)
+    assert ((tree / "note").stat().st_uid, (tree / "note").stat().st_mode & 0o777) == (0, 0o600)
+    assert (tree / "com.example.todo/server/dist/plugin").stat().st_uid == 4123
+
+
+@needs_root
+@pytest.mark.parametrize(("inside", "given"), [("plugin.json", True), ("x_1f_bundle.js", True), ("id_rsa", False)])
+def test_a_closed_directory_of_roots_is_given_only_if_it_is_a_plugins(tree: Path, inside: str, given: bool) -> None:
+    _own(tree)
+    closed = tree / "closed"
+    closed.mkdir(0o700)
+    (closed / inside).write_text("x")
+    assert bool(scan_content(str(tree), ACCOUNT).foreign) == given
+    _fix(tree, ACCOUNT)
+    assert (closed.stat().st_uid == 4123) == ((closed / inside).stat().st_uid == 4123) == given
 
 
 @needs_root
@@ -102,7 +166,7 @@ def test_closed_to_the_owner(tree: Path) -> None:
     found = scan_content(str(tree), ACCOUNT)
     assert (found.foreign, found.closed) == ((), ("com.example.todo/server", "note"))
     assert found.describe("x") == "2 entries closed to the owner: com.example.todo/server, note"
-    mend_content(str(tree), ACCOUNT)
+    _fix(tree, ACCOUNT)
     assert (tree / "com.example.todo/server").stat().st_mode & 0o7777 == 0o755
     assert (tree / "note").stat().st_mode & 0o7777 == 0o444
     assert (tree / "com.example.todo/plugin.json").stat().st_mode & 0o7777 == 0o400
@@ -111,10 +175,11 @@ def test_closed_to_the_owner(tree: Path) -> None:
 @needs_root
 def test_foreign_and_closed_at_once(tree: Path) -> None:
     _own(tree)
-    os.chown(tree / "note", 0, 0)
-    (tree / "note").chmod(0)
-    mend_content(str(tree), ACCOUNT)
-    assert ((tree / "note").stat().st_uid, (tree / "note").stat().st_mode & 0o7777) == (4123, 0o400)
+    (tree / "com.example.todo/server").chmod(0o055)
+    os.chown(tree / "com.example.todo/server", 0, 0)
+    _fix(tree, ACCOUNT)
+    found = (tree / "com.example.todo/server").stat()
+    assert (found.st_uid, found.st_mode & 0o7777) == (4123, 0o755)
 
 
 def test_own_closed_directory_without_root(tree: Path) -> None:
@@ -122,7 +187,7 @@ def test_own_closed_directory_without_root(tree: Path) -> None:
     inner = tree / "com.example.todo/server"
     inner.chmod(0)
     assert "com.example.todo/server" in scan_content(str(tree), me).closed
-    mend_content(str(tree), me)
+    _fix(tree, me)
     assert stat.S_IMODE(inner.stat().st_mode) == 0o700
     assert not scan_content(str(tree), me)
 
@@ -138,7 +203,7 @@ def test_special_files_need_no_rights(tree: Path) -> None:
     st.dictionaries(st.integers(0, 8), st.tuples(st.sampled_from([0, 4123, 4999]), st.integers(0, 0o777)), max_size=6)
 )
 @settings(max_examples=20)
-def test_mended_is_what_find_says_is_whole(
+def test_fixed_is_what_find_says_is_whole(
     tmp_path_factory: pytest.TempPathFactory, drawn: Dict[int, Tuple[int, int]]
 ) -> None:
     top = tmp_path_factory.mktemp("content")
@@ -153,11 +218,12 @@ def test_mended_is_what_find_says_is_whole(
         os.chown(place, uid, 4124)
         place.chmod(mode)
     found = scan_content(str(top), ACCOUNT)
-    assert found.foreign == _find(top, "!", "-uid", "4123")
+    assert tuple(sorted({*found.foreign, *found.kept})) == _find(top, "!", "-uid", "4123")
     closed = ["-uid", "4123", "(", "-type", "d", "!", "-perm", "-700", "-o", "-type", "f", "!", "-perm", "-400", ")"]
     assert found.closed == _find(top, *closed)
-    mend_content(str(top), ACCOUNT)
-    assert _find(top, "!", "-uid", "4123") == _find(top, *closed) == ()
+    _fix(top, ACCOUNT)
+    assert _find(top, "!", "-uid", "4123") == found.kept
+    assert _find(top, *closed) == ()
 
 
 @needs_root
@@ -172,7 +238,7 @@ def test_entries_that_chattr_has_closed(tree: Path) -> None:
         assert found.stuck == ("com.example.todo", "note")
         assert found.describe_stuck() == "2 entries with the immutable or append-only flag: com.example.todo, note"
         with pytest.raises(PermissionError):
-            mend_content(str(tree), ACCOUNT)
+            _fix(tree, ACCOUNT)
     finally:
         subprocess.run(["chattr", "-R", "-i", "-a", str(tree)], check=False)
 

@@ -119,7 +119,7 @@ def test_broken_manifest_is_told_and_hides_no_other(plugins: Path, tmp_path: Pat
     assert set(found.plugins) == {"com.good"}
     assert list(found.unreadable) == [f"{HOST}/bad"]
     if kind == "fifo":  # nor is a device read, which might never end
-        assert "not a regular file" in found.unreadable[f"{HOST}/bad"]
+        assert "no regular file" in found.unreadable[f"{HOST}/bad"]
 
 
 def test_no_manifest(plugins: Path, tmp_path: Path) -> None:

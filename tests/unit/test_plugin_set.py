@@ -74,7 +74,10 @@ def test_the_filestore_is_where_the_servers_environment_puts_it(server: AppServe
     bundle = server.root / "srv/files/plugins" / f"{PLUGIN_ID.title()}.tar.gz"
     bundle.parent.mkdir(parents=True)
     bundle.touch()
-    node = Node(NodeOptions(root=str(server.root), server_version="5.36.1"), lambda argv: (1, "", ""))
+    node = Node(
+        NodeOptions(root=str(server.root), server_version="5.36.1", allowed_directories=("/srv/files",)),
+        lambda argv: (1, "", ""),
+    )
     assert Filestore(node, None).real_path(PLUGIN_ID) == str(bundle)
     assert Filestore(node, None).real_path("com.example.other") == ""
 

@@ -10,12 +10,13 @@ import contextlib
 import errno
 import fcntl
 import os
-import sys
+import stat
 import time
 from typing import Iterator
 
 from .._errors import OperatorError
 from .paths import at
+from .reading import read_text
 from .writing import make_directories
 
 WAIT_SECONDS = 900.0  # the longest change: an upload of a large bundle, and the server's start
@@ -35,7 +36,6 @@ def alone(path: str, seconds: float = WAIT_SECONDS) -> Iterator[None]:
     handle = _open(path)
     try:
         _wait(handle, path, seconds)
-        _sign(handle)
         yield
     finally:
         os.close(handle)
@@ -55,8 +55,9 @@ def _open(path: str) -> int:
             wanted=f"uid {os.geteuid()}",
             remedy="keep the state directory for one user alone; remove the file when nothing runs",
         )
-    os.fchown(handle, os.geteuid(), -1)
-    os.fchmod(handle, 0o600)
+    if (found.st_uid, stat.S_IMODE(found.st_mode)) != (os.geteuid(), 0o600):
+        os.fchown(handle, os.geteuid(), -1)
+        os.fchmod(handle, 0o600)
     return handle
 
 
@@ -79,14 +80,20 @@ def _wait(handle: int, path: str, seconds: float) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _sign(handle: int) -> None:
-    """Who waits is told who holds it."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} ({os.path.basename(sys.argv[0])})".encode("utf-8", "replace"), 0)
-
-
 def _holder(handle: int) -> str:
+    """Who has the lock, as the kernel says; the file itself stays empty, so that a run that changes nothing does not
+    write it."""
+    inode = os.fstat(handle).st_ino
     with contextlib.suppress(OSError):
-        return os.pread(handle, 200, 0).decode("utf-8", "replace") or "a process that left no name"
+        for line in read_text("/proc/locks").splitlines():
+            fields = line.split()  # 1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF
+            if len(fields) > 5 and fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
+                return f"process {fields[4]}{_command(fields[4])}"
     return "a process that cannot be named"
+
+
+def _command(pid: str) -> str:
+    with contextlib.suppress(OSError):
+        words = read_text(f"/proc/{pid}/cmdline").split("\0")
+        return f" ({' '.join(os.path.basename(word) for word in words[:2])})"
+    return ""

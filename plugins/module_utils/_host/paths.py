@@ -48,29 +48,44 @@ class Spot:
 
 
 @contextlib.contextmanager
-def at(path: str, follow: bool = True, top: str = "/") -> Iterator[Spot]:
+def at(path: str, follow: bool = True, top: str = "/", strict: bool = False) -> Iterator[Spot]:
     """Where ``path`` leads; valid inside the block only.
 
-    :param path: a relative one is taken from the directory that this process runs in
+    :param path: a relative one is taken from ``top``, without that from the directory that this process runs in
     :param follow: a link in the last place is followed, too
     :param top: directory that stands for ``/``, also for absolute links; no ``..`` leads out of it
+    :param strict: the path has been resolved: no link is followed, of root's neither
     :raises UntrustedLink: a link on the way was not made by root or by this user
     :raises OSError: a directory on the way is missing, is none, or cannot be searched; the error names the path
     """
-    walk = _Walk(path, follow, top)
+    walk = _Walk(path, follow and not strict, top, strict)
     try:
         yield walk.spot()
     finally:
         walk.close()
 
 
-@contextlib.contextmanager
-def held(path: str, follow: bool = True) -> Iterator[int]:
-    """A descriptor (O_PATH) of a directory, to work in it without naming the way there again.
+def resolve(path: str, top: str = "/") -> str:
+    """``path`` without links; a missing rest is kept as it is, and one behind what may not be searched.
 
-    :raises OSError: there is no such directory
+    :param top: see :func:`at`
+    :raises UntrustedLink: one of the links is not to be followed
+    :raises OSError: there are too many
     """
-    with at(path, follow) as spot:
+    walk = _Walk(path, True, top, False)
+    try:
+        return walk.resolved()
+    finally:
+        walk.close()
+
+
+@contextlib.contextmanager
+def held(path: str) -> Iterator[int]:
+    """A descriptor (O_PATH) of a directory whose path has been resolved, to ask about it.
+
+    :raises OSError: there is no such directory (ENOTDIR: a link is on the way now)
+    """
+    with at(path, strict=True) as spot:
         handle = _open_directory(spot)
     try:
         yield handle
@@ -114,10 +129,11 @@ def _open_directory(spot: Spot) -> int:
 
 
 class _Walk:
-    def __init__(self, path: str, follow: bool, top: str) -> None:
+    def __init__(self, path: str, follow: bool, top: str, strict: bool) -> None:
         self._asked = path
+        self._strict = strict
         self._follow = follow
-        self._rest = parts_of(path if path.startswith("/") else os.path.join(os.getcwd(), path))
+        self._rest = parts_of(path if path.startswith("/") or top != "/" else os.path.join(os.getcwd(), path))
         self._done: List[str] = []
         self._open: List[int] = [_open_top(top)]  # one more than names are done
         self._links = 0
@@ -136,6 +152,16 @@ class _Walk:
                 if found is None or not (self._follow and stat.S_ISLNK(found.st_mode)):
                     return Spot(self._open[-1], name, self._name(name), found)
                 self._enter(name)
+
+    def resolved(self) -> str:
+        try:
+            return self.spot().path
+        except UntrustedLink:
+            raise
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) or error.filename is None:
+                raise
+            return os.path.normpath(os.path.join(error.filename, *self._rest))
 
     def close(self) -> None:
         for handle in self._open:
@@ -184,6 +210,8 @@ class _Walk:
             os.close(handle)
 
     def _turn(self, name: str, link: os.stat_result, target: str) -> None:
+        if self._strict:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._name(name))
         if not may_follow(link):
             raise untrusted(self._name(name), link)
         self._links += 1

@@ -13,7 +13,7 @@ import os
 import stat
 from typing import BinaryIO, Iterator, List, Optional
 
-from .paths import UntrustedLink, at
+from .paths import at
 
 _CHUNK = 1024 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -74,27 +74,6 @@ def read_link(path: str) -> str:
         return os.readlink(spot.name, dir_fd=spot.parent)
 
 
-def resolve(path: str, top: str = "/") -> str:
-    """``path`` without links; a missing rest is kept as it is.
-
-    :param top: see :func:`.paths.at`
-    :raises UntrustedLink: one of them is not to be followed
-    """
-    rest: List[str] = []
-    while True:
-        try:
-            with at(path, top=top) as spot:
-                return os.path.normpath(os.path.join(spot.path, *rest))
-        except UntrustedLink:
-            raise
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) or path == "/":
-                raise
-            path, _, name = path.rstrip("/").rpartition("/")
-            path = path or "/"
-            rest.insert(0, name)
-
-
 def names_in(path: str) -> List[str]:
     """The names in a directory, sorted."""
     with open_directory(path) as handle:
@@ -102,9 +81,12 @@ def names_in(path: str) -> List[str]:
 
 
 @contextlib.contextmanager
-def open_directory(path: str, follow: bool = True) -> Iterator[int]:
-    """A descriptor of a directory, to list it and to work in it."""
-    with at(path, follow) as spot, _named(spot.path):
+def open_directory(path: str, strict: bool = False) -> Iterator[int]:
+    """A descriptor of a directory, to list it and to work in it.
+
+    :param strict: see :func:`.paths.at`
+    """
+    with at(path, strict=strict) as spot, _named(spot.path):
         handle = os.open(spot.name, _LIST, dir_fd=spot.parent)
     try:
         yield handle
@@ -220,11 +202,11 @@ def _found(path: str) -> Optional[os.stat_result]:
 
 def _refuse_special(found: os.stat_result, name: str) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        raise IsADirectoryError(errno.EISDIR, "a directory, no regular file", name)
     if stat.S_ISLNK(found.st_mode):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", name)
+        raise OSError(errno.EINVAL, "no regular file", name)
 
 
 def _size(limit: int) -> str:

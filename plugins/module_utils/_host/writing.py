@@ -116,35 +116,55 @@ def editing(path: str, limit: int) -> Iterator[Edit]:
 
 
 def make_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
-    """Make a directory with that owner and mode whatever the umask; it never has a name with another.
+    """Make a directory with that owner and mode whatever the umask; a killed run may leave it closed.
 
     :raises FileExistsError: something is there
     """
     with at(path, follow=False) as spot:
-        make_directory_at(spot, mode, uid, gid)
+        _refuse_present(spot)
+        try:
+            _make_closed(spot.parent, spot.name, mode, uid, gid)
+            _fsync_at(spot.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):  # where it is another's it is not empty, or not removed
+                os.rmdir(spot.name, dir_fd=spot.parent)
+            raise
 
 
-def make_directory_at(spot: Spot, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
-    """As :func:`make_directory`, in an open directory."""
+def make_whole_directory(path: str, mode: int, uid: int, gid: int) -> None:
+    """As :func:`make_directory`; it gets its name when it has its owner, so that a killed run leaves none that is
+    closed to whoever needs it."""
+    with at(path, follow=False) as spot:
+        _refuse_present(spot)
+        _clear_directories(spot.parent)
+        made = _NEW_DIRECTORY + secrets.token_hex(8)
+        try:
+            _make_closed(spot.parent, made, mode, uid, gid)
+            os.rename(made, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.rmdir(made, dir_fd=spot.parent)
+            raise
+        _fsync_at(spot.parent)
+
+
+def _refuse_present(spot: Spot) -> None:
     if spot.found is not None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.path)
-    _clear_directories(spot.parent)
-    made = _NEW_DIRECTORY + secrets.token_hex(8)
-    os.mkdir(made, 0o700, dir_fd=spot.parent)
+
+
+def _make_closed(parent: int, name: str, mode: int, uid: Optional[int], gid: Optional[int]) -> None:
+    """Closed to others until it is as wanted; the umask can only take away."""
+    os.mkdir(name, 0o700, dir_fd=parent)
+    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        handle = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=spot.parent)
-        try:
-            _set_owner(handle, uid, gid)
-            os.fchmod(handle, mode)
-            _fsync(handle)
-        finally:
-            os.close(handle)
-        os.rename(made, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.rmdir(made, dir_fd=spot.parent)
-        raise
-    _fsync_at(spot.parent)
+        if os.fstat(handle).st_uid != os.geteuid() or os.listdir(handle):
+            # Whoever owns the directory around it has put another one in its place.
+            raise OSError(errno.ESTALE, "another process exchanged the new directory", name)
+        _set_owner(handle, uid, gid)
+        os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
 
 
 def make_directories(path: str, mode: int = 0o755) -> None:
