@@ -35,6 +35,9 @@ options:
     description:
       - Path of C(nssm.exe) on the host. Needed only where something has to be changed.
       - The default is the one in C(PATH), then the program of the service itself, which for an NSSM service is NSSM.
+      - It is started with all rights. So it is refused where its path is not a plain one, or where the account of the
+        service may replace it or write beside it, as any account may in a directory that was just made below the root
+        of a drive.
     type: str
   must_exist:
     description:

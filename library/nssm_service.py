@@ -28,7 +28,11 @@ options:
     choices: [started, restarted]
     default: started
   nssm:
-    description: Path of C(nssm.exe) on the host. The default is the program of the service itself.
+    description:
+      - Path of C(nssm.exe) on the host. The default is the program of the service itself, as the registry has it.
+      - It is started with all rights. So it is refused where its path is not a plain one, or where the account of the
+        service may replace it or write beside it, as any account may in a directory that was just made below the root
+        of a drive.
     type: str
   timeout:
     description: Seconds after which a service that does not run is a failure.

@@ -12,8 +12,8 @@ short_description: Make the plugin directories writable for the Mattermost serve
 version_added: 0.1.0
 description:
   - Ensures that C(PluginSettings.Directory) and C(PluginSettings.ClientDirectory) exist, and that the account that the
-    service runs as has the right C(Modify) in them, in everything that is made there, and in every entry directly in
-    them.
+    service runs as has the right C(Modify) in them, in everything that is made there, and in every directory directly
+    in them.
   - The account is the one that the service has, C(LocalSystem), C(NT AUTHORITY\NetworkService), C(NT SERVICE\name),
     an account of the host or of a domain, or a group managed service account. Accounts are compared by their security
     identifier, whatever the language of the host. The rights are read as C(icacls /save) writes them.
@@ -21,6 +21,17 @@ description:
     in, is no difference. What is missing is given with C(icacls /grant), in addition to what is there; nothing is
     taken away from anybody, and no owner is changed.
   - A missing directory is created, with missing parents where these lie below O(path).
+  - Whoever may write in a directory may put a link or junction there. So a right is given only to a directory that is
+    no link and is reached through none, while the line that gives it stands in the directory, which keeps it in its
+    place; C(icacls) never walks what is in it. Where something is to be changed and a link is in the path, the module
+    refuses. Files and links in the directories get no right, a warning names them.
+  - Directories of Windows itself are refused always. With all below these are C(\Windows), C(\ProgramData\Microsoft),
+    C(\Program Files\Common Files), C(\System Volume Information), C(\$Recycle.Bin), C(\Boot), C(\EFI) and
+    C(\Recovery). Without what is below them, the root of a drive or share, C(\Program Files), C(\ProgramData),
+    C(\Users) and an account's own directory. They are recognized on every drive, and where the host's variables name
+    them.
+  - An entry that the account may not change and whose name C(cmd.exe) could misread is refused, such a name is given to
+    no command. It has a quote, a percent sign, C(& | < > ^ !), or letters that a code page turns into these.
   - What a grant cannot mend is reported before anything is changed, with what to do about it. That is a file in the
     way, an entry that denies, an account that the host does not know, a connection without administrator rights.
   - The proof is the list of rights that the host has afterwards, read by the rules of Windows. No file is written as
@@ -44,8 +55,10 @@ options:
     description: C(PluginSettings.ClientDirectory), V(./client/plugins) where it is not given or empty.
     type: str
 notes:
-  - The configuration of the server is not read. Where it names other directories than the server's own defaults, name
-    them here, too.
+  - The configuration of the server is not read, since the server itself can write it. Where it names other directories
+    than the server's own defaults, name them here, too.
+  - That Windows does not move a directory in which a process stands, nor gives an inherited right through a junction, is
+    its own promise. The tests run under wine, which shows the commands, not Windows' file systems.
   - Connections and rights as for M(plugops.mattermost.nssm_app_directory). Two short files are made in C(%TEMP%) and
     removed, also in check mode, since C(icacls) gives its answer into a file.
   - Where a restart will be owed, that is noted below C(HKLM\SOFTWARE\plugops\mattermost) with the id of the process.
@@ -153,7 +166,7 @@ directories:
           type: str
           sample: M
         writable:
-          description: Whether it may write there, in what is made there, and in every entry directly in it.
+          description: Whether it may write there, in what is made there, and in every directory directly in it.
           type: bool
     ClientDirectory:
       description: The directory of what the plugins add to the web client.

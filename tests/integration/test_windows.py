@@ -185,6 +185,24 @@ def test_an_account_without_rights(machine: Machine, tmp_path: Path) -> None:
     assert machine.app_directory(MATTERMOST) == WRONG
 
 
+def test_nssm_that_the_account_of_the_service_could_replace_is_not_started(machine: Machine, tmp_path: Path) -> None:
+    """As any account may in a directory that somebody has made below the root of a drive."""
+    machine.set_account(MATTERMOST, r"NT AUTHORITY\NetworkService")
+    machine.write_app_directory(MATTERMOST, WRONG)
+    machine.icacls(NSSM, "/grant", "*S-1-5-11:M")
+    before = machine.server()
+    try:
+        tasks = [app_directory(), {"plugops.mattermost.nssm_service": {"state": "restarted"}}]
+        run = play(machine, tmp_path, [{**task, "ignore_errors": True} for task in tasks], ["win1"])
+    finally:
+        machine.icacls(NSSM, "/grant:r", "*S-1-5-11:RX")
+        machine.set_account(MATTERMOST, "LocalSystem")
+    for task in run.tasks:
+        assert "the account of the service could replace it" in task["result"]["msg"]
+        assert '/grant:r "*S-1-5-18' in task["result"]["msg"]
+    assert (machine.app_directory(MATTERMOST), machine.server()) == (WRONG, before)
+
+
 def test_a_program_that_does_not_stay_up(machine: Machine, tmp_path: Path) -> None:
     program = machine.wine.real(rf"{INSTALL_DIR}\bin\mattermost.exe")
     machine.stop_service()
