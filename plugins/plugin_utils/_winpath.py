@@ -86,7 +86,9 @@ def check_wanted(path: str, option: str, may_have_variables: bool = True) -> str
     """
     text = tidy(path)
     starts_with_variable = may_have_variables and re.match("%[^%]+%", text) is not None
-    if _NOT_IN_A_PATH.search(text) or not (_ROOT.match(text) or starts_with_variable) or ":" in text[2:]:
+    # The one variable of cmd.exe that holds quotes: what it is replaced by would end those around the path.
+    misread = _NOT_IN_A_PATH.search(text) or "%cmdcmdline" in text.lower()
+    if misread or not (_ROOT.match(text) or starts_with_variable) or ":" in text[2:]:
         raise OperatorError(f"{option} is not the path of a directory on Windows", found=repr(path), wanted=_WANTED)
     return text
 

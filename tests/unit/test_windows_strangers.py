@@ -192,6 +192,12 @@ def test_a_name_whose_bytes_are_a_command() -> None:
     assert "evil.exe" not in cmd.everything()
 
 
+@pytest.mark.parametrize("path", [r"C:\%CMDCMDLINE%\x", r"%CmdCmdLine%\x", r"C:\%cmdcmdline:~1,2%"])
+def test_the_variable_that_holds_quotes_is_in_no_path(path: str) -> None:
+    with pytest.raises(OperatorError, match="is not the path of a directory"):
+        winpath.check_wanted(path, "AppDirectory")
+
+
 def test_names_of_plugins_and_of_people_are_plain() -> None:
     for name in ("com.example.plugin", "playbooks", "a b (2)", "Söhne-☃", "moved, old; copy", "x'y", "a=b+c@d#e$f~1"):
         assert winpath.is_plain_name(name), name
