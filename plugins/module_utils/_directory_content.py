@@ -97,7 +97,7 @@ def _judged(top: int, account: Account) -> Iterator[Tuple[Entry, str]]:
     owners = {0, os.geteuid(), account.uid, os.fstat(top).st_uid}
     closed: Dict[str, bool] = {"": False}  # directory -> whether the account could not have put anything there
     sealed: List[str] = []  # no plugin, and closed to the account
-    for entry in walk(top):
+    for entry in walk(top, closed=True):  # a closed one has been judged as such
         parent = entry.path.rpartition("/")[0]
         first = entry.path.partition("/")[0]
         if entry.is_directory:

@@ -13,7 +13,7 @@ from typing import Any, Dict
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._process import boot_of
-from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import FILE_NAME, Holder, RunLock
+from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import FILE_NAME, LOCK, Holder, RunLock
 from ansible_collections.plugops.mattermost.plugins.plugin_utils import _this_run
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._this_run import is_gone, this_run
 
@@ -85,7 +85,7 @@ def test_released_by_its_holder_or_by_force(lock: RunLock, tmp_path: Path) -> No
     assert lock.holder() is None
     lock.take(MINE, 60)
     lock.release("other", force=True)
-    assert os.listdir(tmp_path / "state") == []
+    assert os.listdir(tmp_path / "state") == [FILE_NAME + LOCK]
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"run": "x", "expires": "soon"}', '{"expires": 9e99}'])

@@ -12,14 +12,19 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, BinaryIO, Dict
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _tree
+from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account, act_as
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host import trees as host_trees
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.paths import at
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.trees import MAX_DEPTH, exchange
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import (
     DigestCache,
     FileEntry,
@@ -115,12 +120,39 @@ def test_reads_files_and_what_is_none(tmp_path: Path) -> None:
 
 
 def test_a_large_file_and_a_deep_tree(tmp_path: Path) -> None:
-    deep = "/".join("d" * 1 for _ in range(400)) + "/f"
+    deep = "/".join("d" * 1 for _ in range(MAX_DEPTH)) + "/f"
     top = write_files(tmp_path / "t", {"big": b"z" * 3_000_001})
     subprocess.run(["sh", "-c", f"mkdir -p {os.path.dirname(deep)} && echo x > {deep}"], cwd=top, check=True)
     found = read_tree(str(top)).files
     assert found["big"] == FileEntry(sha256(b"z" * 3_000_001), 3_000_001, False)
     assert found[deep].sha256 == sha256(b"x\n")
+    (top / os.path.dirname(deep) / "e").mkdir()
+    with pytest.raises(OperatorError, match=f"more than {MAX_DEPTH} deep"):
+        read_tree(str(top))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the modules have it")
+def test_a_tree_too_deep_for_any_stack_is_refused_and_removed(tmp_path: Path) -> None:
+    handle = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=handle)
+        inner = os.open("d", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    os.close(handle)
+    with pytest.raises(OperatorError, match=f"more than {MAX_DEPTH} deep"):
+        read_tree(str(tmp_path))
+    remove_tree(str(tmp_path / "d"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    top = write_files(tmp_path / "t", {"a": b"a"})
+    with open(top / "huge", "wb") as out:
+        out.truncate(1 << 42)
+    started = time.monotonic()
+    assert read_tree(str(top)).files["huge"] == FileEntry("too large", 0, False)
+    assert time.monotonic() - started < 5
 
 
 def test_no_tree(tmp_path: Path) -> None:
@@ -135,33 +167,36 @@ def test_no_tree(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to drop to a user who may not read")
-def test_unreadable_part_is_named(tmp_path: Path) -> None:
-    top = write_files(tmp_path / "t", {"plugin.json": b"{}", "secret/x": b"x"})
-    (top / "secret").chmod(0o700)
-    pid = os.fork()
-    if pid == 0:
-        os.chdir(top)
-        os.setgid(65534)
-        os.setuid(65534)
-        try:
-            read_tree(".")
-        except OperatorError as error:
-            os._exit(7 if "secret" in str(error) and "Permission denied" in str(error) and error.remedy else 8)
-        os._exit(9)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+def test_unreadable_part_is_named() -> None:
+    with tempfile.TemporaryDirectory() as place:  # below what everybody may search
+        os.chmod(place, 0o755)
+        top = write_files(Path(place) / "t", {"plugin.json": b"{}", "secret/x": b"x"})
+        (top / "secret").chmod(0o700)
+
+        def message() -> str:
+            try:
+                read_tree(str(top))
+            except OperatorError as error:
+                return str(error)
+            return ""
+
+        said = act_as(Account("nobody", 65534, 65534, "nogroup", (65534,)), message)
+    assert f"{top}/secret" in said
+    assert "Permission denied" in said
+    assert "run as root" in said
 
 
 def test_what_vanishes_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = write_files(tmp_path / "t", {"a": b"a", "b": b"b", "d/x": b"x"})
-    real_read = _tree._sha256_unfollowed
+    real_open = _tree.open_at
 
-    def read_after_removal(path: bytes) -> str:
+    def open_after_removal(directory: int, name: str) -> BinaryIO:
         remove_tree(str(top / "d"))
-        if path.endswith(b"/b"):
-            os.unlink(path)
-        return real_read(path)
+        if name == "b":
+            os.unlink(name, dir_fd=directory)
+        return real_open(directory, name)
 
-    monkeypatch.setattr(_tree, "_sha256_unfollowed", read_after_removal)
+    monkeypatch.setattr(_tree, "open_at", open_after_removal)
     assert set(read_tree(str(top)).files) == {"a"}
 
 
@@ -171,13 +206,13 @@ def test_what_vanishes_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytes
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The files whose bytes were read."""
     read: list[bytes] = []
-    real_read = _tree._sha256_unfollowed
+    real_open = _tree.open_at
 
-    def count(path: bytes) -> str:
-        read.append(os.path.basename(path))
-        return real_read(path)
+    def count(directory: int, name: str) -> BinaryIO:
+        read.append(os.fsencode(name))
+        return real_open(directory, name)
 
-    monkeypatch.setattr(_tree, "_sha256_unfollowed", count)
+    monkeypatch.setattr(_tree, "open_at", count)
     return read
 
 
@@ -259,15 +294,28 @@ def test_a_cache_of_another_format_is_an_empty_one(tmp_path: Path, monkeypatch: 
     assert read == [b"a"]
 
 
-def test_a_file_swapped_while_it_is_read_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("swapped", ["link", "fifo", "directory"])
+def test_a_file_swapped_while_it_is_read_is_neither_followed_nor_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
     write_files(tmp_path, {"secret": b"s"})
-    (tmp_path / "link").symlink_to("secret")
-    with pytest.raises(OSError, match="symbolic links"):
-        _tree._sha256_unfollowed(bytes(tmp_path / "link"))
-    os.mkfifo(tmp_path / "fifo")
+    top = write_files(tmp_path / "t", {"a": b"a"})
+    real_open = _tree.open_at
+
+    def open_after_swap(directory: int, name: str) -> BinaryIO:
+        os.unlink(name, dir_fd=directory)
+        if swapped == "link":
+            os.symlink("../secret", name, dir_fd=directory)
+        elif swapped == "fifo":
+            os.mkfifo(name, dir_fd=directory)
+        else:
+            os.mkdir(name, dir_fd=directory)
+        return real_open(directory, name)
+
+    monkeypatch.setattr(_tree, "open_at", open_after_swap)
     signal.alarm(20)  # ends the test where it would hang
     try:
-        assert _tree._sha256_unfollowed(bytes(tmp_path / "fifo")) == sha256(b"")
+        assert read_tree(str(top)).files["a"].sha256 == "changing"
     finally:
         signal.alarm(0)
 
@@ -362,7 +410,13 @@ def test_words_exactly_where_the_digest_differs(found: Dict[str, FileEntry], wan
 
 
 def cannot_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tree, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(_tree, "exchange", lambda *places: False)
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Whether this host can, and has."""
+    with at(str(one)) as here, at(str(other)) as there:
+        return exchange(here.parent, here.name, there.parent, there.name)
 
 
 @pytest.fixture(params=["exchange", "two renames"])
@@ -372,7 +426,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pat
         return str(request.param)
     for name in ("x", "y"):
         (tmp_path / name).mkdir()
-    if not _tree._exchange(str(tmp_path / "x"), str(tmp_path / "y")):
+    if not exchanged(tmp_path / "x", tmp_path / "y"):
         pytest.skip("this kernel or file system cannot exchange two names")
     for name in ("x", "y"):
         (tmp_path / name).rmdir()
@@ -381,7 +435,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_exchange_really_exchanges(tmp_path: Path) -> None:
     write_files(tmp_path, {"one/a": b"1", "other/b": b"2"})
-    if not _tree._exchange(str(tmp_path / "one"), str(tmp_path / "other")):
+    if not exchanged(tmp_path / "one", tmp_path / "other"):
         pytest.skip("this kernel or file system cannot exchange two names")
     assert contents(tmp_path) == {"one/b": b"2", "other/a": b"1"}
 
@@ -393,15 +447,15 @@ def test_no_exchange_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code:
             ctypes.set_errno(code)
             return -1
 
-    monkeypatch.setattr(_tree.ctypes, "CDLL", lambda *_, **__: Library())
+    monkeypatch.setattr(host_trees.ctypes, "CDLL", lambda *_, **__: Library())
     write_files(tmp_path, {"staged/a": b"new", "plugins/p/a": b"old"})
     swap_in(str(tmp_path / "staged"), str(tmp_path / "plugins/p"), str(tmp_path / "trash"))
     assert contents(tmp_path) == {"plugins/p/a": b"new"}
 
 
 def test_an_old_c_library_has_no_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tree.ctypes, "CDLL", lambda *_, **__: object())
-    assert _tree._exchange(str(tmp_path / "a"), str(tmp_path / "b")) is False
+    monkeypatch.setattr(host_trees.ctypes, "CDLL", lambda *_, **__: object())
+    assert exchanged(tmp_path / "a", tmp_path / "b") is False
 
 
 def test_swap_leaves_the_new_tree_alone(way: str, tmp_path: Path) -> None:
@@ -475,7 +529,7 @@ print(missing)
 def test_an_exchanged_target_is_never_missing(tmp_path: Path) -> None:
     """Seen by another process, over many swaps."""
     write_files(tmp_path, {"p/a": b"0", "probe/a": b"0"})
-    if not _tree._exchange(str(tmp_path / "p"), str(tmp_path / "probe")):
+    if not exchanged(tmp_path / "p", tmp_path / "probe"):
         pytest.skip("this kernel or file system cannot exchange two names")
     reader = subprocess.Popen([sys.executable, "-c", READER, str(tmp_path / "p")], stdout=subprocess.PIPE, text=True)
     try:

@@ -17,6 +17,7 @@ from typing import Iterator, List, NamedTuple
 from .paths import at
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _DEEPEST = 64  # descriptors that are open at once while a tree is removed
 _ROUNDS = 10_000
 _RENAME_EXCHANGE = 2
@@ -49,19 +50,21 @@ class TreeLimit(OSError):
     """A tree is deeper or larger than any plugin's."""
 
 
-def walk(top: int, path: str = "") -> Iterator[Entry]:
+def walk(top: int, path: str = "", closed: bool = False) -> Iterator[Entry]:
     """Every entry below an open directory, a directory before what lies in it; no link is followed.
 
-    What vanishes meanwhile is left out, and what lies in a directory that this process may not read.
+    What vanishes meanwhile is left out.
 
     :param path: how messages name the top
+    :param closed: leave out what lies in directories that this process may not read
+    :raises PermissionError: there is such a directory; the error names it
     :raises TreeLimit: see :data:`MAX_DEPTH` and :data:`MAX_ENTRIES`
     """
     left = [MAX_ENTRIES]
-    yield from _walk(top, "", 0, path, left)
+    yield from _walk(top, "", 0, path, left, closed)
 
 
-def _walk(directory: int, prefix: str, depth: int, top: str, left: List[int]) -> Iterator[Entry]:
+def _walk(directory: int, prefix: str, depth: int, top: str, left: List[int], closed: bool) -> Iterator[Entry]:
     if depth > MAX_DEPTH:
         raise TreeLimit(errno.ENAMETOOLONG, f"directories lie in it more than {MAX_DEPTH} deep", top)
     inside = []
@@ -79,11 +82,12 @@ def _walk(directory: int, prefix: str, depth: int, top: str, left: List[int]) ->
         try:
             child = os.open(name, _OPEN, dir_fd=directory)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+            if error.errno in _GONE or (closed and error.errno == errno.EACCES):
                 continue
+            error.filename = os.path.join(top, prefix + name)
             raise
         try:
-            yield from _walk(child, f"{prefix}{name}/", depth + 1, top, left)
+            yield from _walk(child, f"{prefix}{name}/", depth + 1, top, left, closed)
         finally:
             os.close(child)
 
