@@ -37,7 +37,7 @@ from ._json_text import (
 Path = Tuple[str, ...]
 
 _DEFAULT_INDENT = "    "
-LARGEST = 64 * 1024 * 1024  # bytes; a server with every setting has some 60 KB
+LARGEST = 2 * 1024 * 1024  # bytes; a server with every setting has some 60 KB
 _ATTEMPTS = 50
 _BEING_WRITTEN = 0.5  # seconds since the last write after which a file is taken for what it is
 _PAUSE = 0.02

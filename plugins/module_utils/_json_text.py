@@ -15,9 +15,12 @@ from ._errors import OperatorError
 from ._json_reader import DEEPEST, parse_json
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+_PLAIN = r'[^"\\\x00-\x1f]*'
+_STRING = re.compile(rf'"{_PLAIN}(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{{4}}){_PLAIN})*"')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE+-])")
-_WORD = re.compile(r"true|false|null")
+_WORDS = {"true": True, "false": False, "null": None}
+_WORD = re.compile("|".join(_WORDS))
+_SHORT = 18  # characters of a number that needs no look at its length
 # Go's encoding/json, and so the server, writes these in strings as escapes; lone surrogates are no valid UTF-8.
 _ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 # Sections and their fields are Go structs, whose keys the server reads in any case. Deeper down, keys are a plugin's.
@@ -94,12 +97,11 @@ class JsonParser:
             return self._object(depth)
         if sign == "[":
             return self._array(depth)
-        for token in (_STRING, _NUMBER, _WORD):
-            match = token.match(self._source, start)
-            if match:
-                value = self._loads(match.group())
-                self._at = match.end()
-                return Leaf(match.group(), value)
+        match = (_STRING if sign == '"' else _WORD if sign in ("t", "f", "n") else _NUMBER).match(self._source, start)
+        if match:
+            value = self._loads(match.group())
+            self._at = match.end()
+            return Leaf(match.group(), value)
         if sign == '"':
             raise self._wrong(
                 "has a string that does not end or holds a wrong character", truncated=self._open_string()
@@ -122,7 +124,7 @@ class JsonParser:
             if not match:
                 raise self._wrong("has no valid key here", truncated=self._open_string())
             self._at = match.end()
-            key = parse_json(match.group())
+            key = self._loads(match.group())
             self._refuse_twin(keys, key, start, depth)
             colon_start = self._at
             self._space()
@@ -188,6 +190,12 @@ class JsonParser:
         return any(word.startswith(rest) for word in ("true", "false", "null")) or not rest.strip("-+.eE0123456789")
 
     def _loads(self, raw: str) -> Any:
+        if raw[0] == '"' and "\\" not in raw:
+            return raw[1:-1]
+        if raw in _WORDS:
+            return _WORDS[raw]
+        if len(raw) <= _SHORT and raw.isdigit():
+            return int(raw)
         try:
             return parse_json(raw)
         except ValueError as error:

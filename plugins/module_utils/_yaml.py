@@ -11,6 +11,7 @@ A stock host has no PyYAML. Both readers give every scalar as the text that was 
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any, Dict, Iterator
 
 from ._plain_yaml import MAX_DEPTH, YamlError, read_plain_yaml, without_halves
@@ -38,7 +39,7 @@ def read_yaml(text: str) -> Any:
 def read_with_pyyaml(text: str) -> Any:
     """As :func:`read_yaml`, the whole of YAML 1.1 except merge keys."""
     with _told():
-        loader = yaml.SafeLoader(text)
+        loader = _loader()(text)
         try:
             node = loader.get_node() if loader.check_node() else None
         finally:
@@ -52,8 +53,26 @@ def read_strict_yaml(text: str) -> Any:
     :raises YamlError: it cannot be read, or :class:`KeyTwice`
     """
     with _told():
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_loader())
         return None if node is None else _NodeReader(unique=True).value(node)
+
+
+@functools.lru_cache(maxsize=None)
+def _loader() -> Any:
+    class Loader(yaml.SafeLoader):
+        """Ends at once what is nested too deeply: with each level, PyYAML takes longer for every token."""
+
+        def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+            if self.flow_level > MAX_DEPTH:
+                raise YamlError("nested too deeply")
+            super().fetch_flow_collection_start(TokenClass)
+
+        def add_indent(self, column: int) -> bool:
+            if len(self.indents) > MAX_DEPTH + 1:
+                raise YamlError("nested too deeply")
+            return bool(super().add_indent(column))
+
+    return Loader
 
 
 @contextlib.contextmanager
