@@ -17,19 +17,29 @@ from dataclasses import dataclass
 from typing import Any, Dict, Optional
 
 from ._json_reader import parse_json
+from ._text import one_line
 
-_TEXT = re.compile(r"\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) (\w+)\] \[(\w{4})\] (.*)", re.DOTALL)
+# No pattern has a gap without a bound, and none sees more of a line than LONGEST_TEXT: a plugin writes what it likes.
+_TEXT = re.compile(r"\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) (\w{1,8})\] \[(\w{4})\] ", re.ASCII)
 _TEXT_LEVELS = {"DEBG": "debug", "INFO": "info", "WARN": "warn", "EROR": "error", "CRIT": "critical"}
 _TABS = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)\s+(debug|info|warn|error|fatal|panic)\s+\S+:\d+\s+(.*)", re.DOTALL
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S{0,20})\s{1,20}(debug|info|warn|error|fatal|panic)\s{1,20}\S{1,200}:\d{1,9}\s{1,20}",
+    re.ASCII,
 )
-_PAIRS = re.compile(r"(debug|info|warn|error|critical|panic|fatal)\s+\[([^\]]{19,40})\] (.*)", re.DOTALL)
-_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d+)?\s*(Z|[+-]\d\d:?\d\d)?")
-_PLUGIN_ID = re.compile(r'plugin_id"?[=:]\s?"?([\w.-]+)')
+_PAIRS = re.compile(r"(debug|info|warn|error|critical|panic|fatal)\s{1,20}\[([^\]]{19,40})\] ")
+_STAMP = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_PLUGIN_ID = re.compile(r'plugin_id"?[=:]\s?"?([\w.-]{1,200})')
 # Of the fields only these are read: errorVerbose and stacks repeat the error with the names of functions.
 _TOLD = ("error", "err", "path", "bundle", "directory", "details")
-_JOURNAL = re.compile(r"(\d{9,11}\.\d+) \S+ ([^\s:]+): (.*)", re.DOTALL)
+_JOURNAL = re.compile(r"(\d{9,11}\.\d{1,9}) \S{1,255} ([^\s:]{1,255}): ", re.ASCII)
+LONGEST_LINE = 64 * 1024  # of JSON, with a stack in it; what is longer is cut and so no JSON any more
+LONGEST_TEXT = 4 * 1024
+_LONGEST_ID = 190  # Mattermost's own limit
 _LONGEST_SHOWN = 400
+_LAST_MOMENT = 253_402_300_800.0  # the year 10000, of which no calendar here knows
 
 
 @dataclass(frozen=True)
@@ -52,9 +62,10 @@ class LogLine:
         return f"{place}, {when}: {self.told()}"
 
     def told(self) -> str:
-        """The text in one line, not too long."""
-        text = " ".join(self.text.split())
-        return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+        """The text in one line, not too long, without its secrets and what a terminal would obey."""
+        from ._secrets import masked  # takes time to load, and most logs tell nothing
+
+        return one_line(masked(" ".join(self.text.split())), _LONGEST_SHOWN)
 
 
 def parse_journal_line(line: str) -> LogLine:
@@ -62,21 +73,26 @@ def parse_journal_line(line: str) -> LogLine:
     match = _JOURNAL.match(line)
     if match is None:
         return parse_log_line(line)
-    found = parse_log_line(match.group(3))
+    found = parse_log_line(line[match.end() :])
     return LogLine(float(match.group(1)), found.level, found.text, found.plugin_id)
 
 
 def parse_log_line(line: str) -> LogLine:
-    """A line of the server's own log; of an unknown format the text is the line."""
+    """A line of the server's own log; of an unknown format the text is the line.
+
+    Whatever is wrong with a line costs no more than what it would have told: a time that is none is no time.
+    """
+    line = line[:LONGEST_LINE]
     start = line.find("{") if not line.startswith("{") else 0
     if start == 0 or (start > 0 and line[start : start + 2] == '{"' and ("level" in line or "msg" in line)):
         found = _parse_json(line[start:])
         if found is not None:
             return found
+    line = line[:LONGEST_TEXT]
     for pattern, read in ((_TEXT, _of_text), (_TABS, _of_tabs), (_PAIRS, _of_pairs)):
         match = pattern.search(line)
         if match:
-            return read(match)
+            return read(match, line[match.end() :])
     return LogLine(None, "", line.strip(), _plugin_id_in(line))
 
 
@@ -90,22 +106,27 @@ def _parse_json(text: str) -> Optional[LogLine]:
     plugin_id = record.get("plugin_id", "")
     return LogLine(
         _json_time(record),
-        str(record.get("level", "")),
+        str(record.get("level", ""))[:_LONGEST_ID],
         _joined(str(record["msg"]), record),
-        plugin_id if isinstance(plugin_id, str) else "",
+        plugin_id[:_LONGEST_ID] if isinstance(plugin_id, str) else "",
     )
 
 
 def _joined(message: str, fields: Dict[str, Any]) -> str:
     told = [str(fields[name]) for name in _TOLD if fields.get(name) not in (None, "")]
-    return ": ".join([message, *told])
+    return ": ".join([message, *told])[:LONGEST_TEXT]
 
 
 def _json_time(record: Dict[str, Any]) -> Optional[float]:
     stamp = record.get("ts")
     if isinstance(stamp, (int, float)) and not isinstance(stamp, bool):
-        return float(stamp)
-    return parse_stamp(str(record.get("timestamp") or stamp or ""))
+        return _moment(float(stamp))  # a number of JSON is never too large for it
+    return parse_stamp(str(record.get("timestamp") or stamp or "")[:_LONGEST_ID])
+
+
+def _moment(seconds: float) -> Optional[float]:
+    """None for what no log can mean."""
+    return seconds if 0 <= seconds < _LAST_MOMENT else None
 
 
 def parse_stamp(text: str) -> Optional[float]:
@@ -113,38 +134,49 @@ def parse_stamp(text: str) -> Optional[float]:
     match = _STAMP.search(text)
     if match is None:
         return None
-    seconds = calendar.timegm((*(int(match.group(number)) for number in range(1, 7)), 0, 0, 0))
+    try:
+        seconds = calendar.timegm((*(int(match.group(number)) for number in range(1, 7)), 0, 0, 0))
+    except ValueError:  # a month 99
+        return None
     zone = match.group(8) or "Z"
     offset = 0
     if zone != "Z":
         digits = zone[1:].replace(":", "")
         offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60 * (-1 if zone[0] == "-" else 1)
-    return seconds - offset + float(match.group(7) or 0)
+    return _moment(seconds - offset + float(match.group(7) or 0))
 
 
-def _of_text(match: re.Match[str]) -> LogLine:
-    parts = time.strptime(match.group(1), "%Y/%m/%d %H:%M:%S")
-    # Other zones than UTC are this host's own: the server writes local time.
-    seconds = calendar.timegm(parts) if match.group(2) in ("UTC", "GMT") else int(time.mktime(parts))
-    text = match.group(4)
-    return LogLine(float(seconds), _TEXT_LEVELS.get(match.group(3), ""), text, _plugin_id_in(text))
+def _of_text(match: re.Match[str], text: str) -> LogLine:
+    return LogLine(
+        _local_time(match.group(1), match.group(2)), _TEXT_LEVELS.get(match.group(3), ""), text, _plugin_id_in(text)
+    )
 
 
-def _of_tabs(match: re.Match[str]) -> LogLine:
-    message, brace, rest = match.group(3).partition("{")
+def _local_time(text: str, zone: str) -> Optional[float]:
+    """Other zones than UTC are this host's own: the server writes local time."""
+    try:
+        parts = time.strptime(text, "%Y/%m/%d %H:%M:%S")
+        return _moment(float(calendar.timegm(parts) if zone in ("UTC", "GMT") else int(time.mktime(parts))))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _of_tabs(match: re.Match[str], text: str) -> LogLine:
+    message, brace, rest = text.partition("{")
     try:
         fields = parse_json(brace + rest) if brace else {}
     except ValueError:
         fields = {}
+    moment, level = parse_stamp(match.group(1)), match.group(2)
     if not isinstance(fields, dict) or not fields:
-        text = match.group(3)
-        return LogLine(parse_stamp(match.group(1)), match.group(2), text, _plugin_id_in(text))
-    plugin_id = str(fields.get("plugin_id", ""))
-    return LogLine(parse_stamp(match.group(1)), match.group(2), _joined(message.strip(), fields), plugin_id)
+        return LogLine(moment, level, text, _plugin_id_in(text))
+    plugin_id = fields.get("plugin_id", "")
+    plugin_id = plugin_id[:_LONGEST_ID] if isinstance(plugin_id, str) else ""
+    return LogLine(moment, level, _joined(message.strip(), fields), plugin_id)
 
 
-def _of_pairs(match: re.Match[str]) -> LogLine:
-    text = re.sub(r"\s{2,}|\s(?=caller=)", " ", match.group(3)).replace('\\"', '"')
+def _of_pairs(match: re.Match[str], text: str) -> LogLine:
+    text = re.sub(r"\s{2,}|\s(?=caller=)", " ", text).replace('\\"', '"')
     text = re.sub(r'\bcaller="?[^"\s]*"? ?', "", text)
     return LogLine(parse_stamp(match.group(2)), match.group(1), text, _plugin_id_in(text))
 

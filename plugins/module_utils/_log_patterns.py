@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, Match, Optional, Tuple
 
-from ._log_line import LogLine
+from ._log_line import LONGEST_TEXT, LogLine
 
 # What a refusal of the kernel may come from, by its words.
 _ELSEWHERE = ("working-directory-wrong", "process-elsewhere", "restart-owed")
@@ -49,13 +49,30 @@ class Meaning:
 
 @dataclass(frozen=True)
 class _Known:
-    pattern: str  # compiled when it is first looked for
+    """A known line.
+
+    :param pattern: compiled when it is first looked for; nothing in it runs over white space, so that the time to
+        search a text grows with its length alone
+    :param after: what stands somewhere before it in the text; a gap within a pattern would be searched again and again
+    """
+
+    pattern: str
     code: str
     causes: Tuple[str, ...] = ()
+    after: str = ""
+
+    def found_in(self, text: str) -> Optional[Match[str]]:
+        start = 0
+        if self.after:
+            before = re.search(self.after, text)
+            if before is None:
+                return None
+            start = before.end()
+        return re.compile(self.pattern).search(text, start)
 
 
-def _known(pattern: str, code: str, *causes: str) -> _Known:
-    return _Known(pattern, code, causes)
+def _known(pattern: str, code: str, *causes: str, after: str = "") -> _Known:
+    return _Known(pattern, code, causes, after)
 
 
 # The first that fits counts: what names its cause stands before what does not.
@@ -67,7 +84,7 @@ _KNOWN: Tuple[_Known, ...] = (
     _known(r"failed to parse MinServerVersion", "min-server-version", "manifest-unreadable"),
     _known(rf"multiple plugins found: {_ID}", "duplicate-plugin", "misnamed-directory"),
     _known(r"backend executable not found for environment", "executable-for-platform-missing"),
-    _known(rf"checksum.*?{_CALL} {_PATH}: is a directory", "executable-for-platform-missing"),
+    _known(rf"{_CALL} {_PATH}: is a directory", "executable-for-platform-missing", after="checksum"),
     _known(  # the path ends at the plugin's directory
         rf"start plugin: {_ID}: fork/exec (?P<path>(?:\S*/)?(?P=id)/?): permission denied",
         "executable-for-platform-missing",
@@ -75,7 +92,7 @@ _KNOWN: Tuple[_Known, ...] = (
     _known(rf"fork/exec {_PATH}: permission denied", "executable-not-executable", *_EXEC_DENIED),
     _known(rf"fork/exec {_PATH}: exec format error", "wrong-architecture"),
     _known(rf"fork/exec {_PATH}: no such file or directory", "executable-missing", "loader-missing"),
-    _known(r"generate (?:a |plugin )?checksum.*no such file", "executable-missing"),
+    _known(r"no such file", "executable-missing", after=r"generate (?:a |plugin )?checksum"),
     _known(r"generate (?:a |plugin )?checksum", "executable-for-platform-missing", "executable-missing"),
     _known(r"timed out waiting for plugin|timeout while waiting for plugin", "plugin-start-timeout"),
     _known(
@@ -89,11 +106,12 @@ _KNOWN: Tuple[_Known, ...] = (
     ),
     _known(r"must at least have a web app or server component|invalid webapp bundle path", "manifest-unreadable"),
     _known(r"unable to read webapp bundle: " + _ID, "webapp-missing", "misnamed-directory"),
-    _known(r"webapp bundle.*?: \w+ " + _PATH + r": no such file", "webapp-missing", "misnamed-directory", *_NO_SUCH),
+    _known(rf": \w+ {_PATH}: no such file", "webapp-missing", "misnamed-directory", *_NO_SUCH, after="webapp bundle"),
     _known(
-        rf"plugin bundle from file store.*?open {_PATH}: permission denied",
+        rf"open {_PATH}: permission denied",
         "filestore-sync-failed",
         *_DENIED,
+        after="plugin bundle from file store",
     ),
     # what the kernel says
     _known(rf"(?:{_CALL} {_PATH}: )?no space left on device|disk quota exceeded", "disk-full", *_FULL),
@@ -114,10 +132,11 @@ _KNOWN: Tuple[_Known, ...] = (
     _known(rf"{_CALL} {_PATH}: not a directory", "not-a-directory"),
     _known(r"unable to write webapp bundle: " + _ID, "directory-not-writable", *_DENIED, *_READ_ONLY, *_FULL),
     _known(
-        r"(?:ailed to start up plugins|ailed to activate plugins|get available plugins|list available plugins"
-        rf"|reading local plugins folder).*?{_CALL} {_PATH}: no such file or directory",
+        rf"{_CALL} {_PATH}: no such file or directory",
         "working-directory-wrong",
         *_NO_SUCH,
+        after=r"ailed to start up plugins|ailed to activate plugins|get available plugins|list available plugins"
+        r"|reading local plugins folder",
     ),
     _known(r"Unable to find i18n directory", "working-directory-wrong", *_NO_SUCH),
     # the file store
@@ -191,7 +210,7 @@ _ID_IN_TEXT = re.compile(
 )
 _DELETED = "Removing local installation of managed plugin before sync"
 _VERSION = re.compile(r"Current version is v?(\d+\.\d+\.\d+)")
-_START = re.compile(r"Server is initializing|systemd\[1\]: Starting |^Starting \S.*\.\.\.$")
+_START = re.compile(r"Server is initializing|systemd\[1\]: Starting |\AStarting \S.{0,300}\.\.\.\Z")
 
 # Words of which one is in every line that could matter, looked for before a line is parsed. A server that writes
 # every request into its log names plugins in most lines: the word alone would not do.
@@ -208,20 +227,23 @@ INTERESTING = re.compile(
     rb"|using ReadOnlyConfig"
 )
 _SAID_SOFTLY = re.compile(r"Deactivating plugin|due to security")  # what servers say at level debug, and matters
+# Of a line whose end is cut: what says its level stands near its beginning.
 DULL = re.compile(
-    rb'(?!.*(?:Deactivating plugin|due to security)).*(?:"level": ?"(?:debug|trace)"|\[DEBG\]|\tdebug\t)|debug \s*\['
+    rb'(?!.{0,4096}(?:Deactivating plugin|due to security)).{0,4096}(?:"level": ?"(?:debug|trace)"|\[DEBG\]|\tdebug\t)'
+    rb"|debug {1,20}\["
 )
 
 
 def meaning_of(line: LogLine) -> Optional[Meaning]:
     """What the line means; None if it is not known to mean anything wrong."""
-    if line.level in ("debug", "trace") and not _SAID_SOFTLY.search(line.text):
+    text = line.text[:LONGEST_TEXT]
+    if line.level in ("debug", "trace") and not _SAID_SOFTLY.search(text):
         return None
     # The patterns are spared most lines of a journal, and what every start says.
-    if not INTERESTING.search(line.text.encode("utf-8", "replace")) or _says_start(line):
+    if not INTERESTING.search(text.encode("utf-8", "replace")) or _says_start(line):
         return None
     for known in _KNOWN:
-        match = re.search(known.pattern, line.text, re.DOTALL)
+        match = known.found_in(text)
         if match:
             named = match.groupdict()
             return Meaning(known.code, known.causes, named.get("path") or "", _plugin(line, named.get("id") or ""))

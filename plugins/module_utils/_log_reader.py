@@ -5,25 +5,31 @@
 """The lines of a server's log files since a moment, in bounded time and memory however large the files are.
 
 A log is sorted by time: where it is too long to be read whole, the moment is found by bisection, and what is read is
-its beginning from there (a start-up says what went wrong) and its end (what goes wrong now).
+its beginning from there (a start-up says what went wrong) and its end (what goes wrong now). Of lines that could
+matter, too, the first and the last are read. A packed log has to be unpacked from its beginning, to a limit.
 """
 
 from __future__ import annotations
 
+import collections
 import os
 import stat
+import time
 import zlib
 from dataclasses import dataclass, field
-from typing import BinaryIO, List, Optional, Pattern, Tuple
+from typing import BinaryIO, Deque, Iterator, List, Optional, Pattern, Tuple
 
 from ._host.reading import lstat, names_in
-from ._log_line import LogLine, parse_log_line
+from ._log_line import LONGEST_LINE, LogLine, parse_log_line
 
 HEAD = 2 * 1024 * 1024
 TAIL = 4 * 1024 * 1024
 _PROBE = 64 * 1024
-_LONGEST_LINE = 1024 * 1024
-_MAX_LINES = 20_000
+_LONGEST_SKIPPED = 1024 * 1024
+_MOST_LINES = 10_000  # of the beginning, and of the end
+MOST_PACKED = 64 * 1024 * 1024
+MOST_UNPACKED = 256 * 1024 * 1024  # servers begin a new log at 100 MB
+_MOST_SECONDS = 10.0
 _MAX_ROTATED = 3
 
 
@@ -33,11 +39,13 @@ class LogPart:
 
     :param path: host path
     :param skipped: bytes in the middle that were not read
+    :param unread: why not all of a packed file was read; empty where all was
     """
 
     path: str
     lines: List[LogLine] = field(default_factory=list)
     skipped: int = 0
+    unread: str = ""
 
 
 def read_log(
@@ -59,7 +67,8 @@ def read_log(
     part = LogPart(path)
     with _opened(real) as source:
         if real.endswith(".gz"):
-            chunks = [_unpacked(source, head + tail)]
+            chunk, part.unread = _unpacked(source, head + tail)
+            chunks = [chunk]
         else:
             chunks, part.skipped = _chunks(source, since, head, tail)
     for chunk in chunks:
@@ -95,16 +104,40 @@ def _opened(real: str) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def _unpacked(source: BinaryIO, limit: int) -> bytes:
-    """The end of a packed file; it has to be unpacked from its beginning."""
-    kept = b""
+def _unpacked(source: BinaryIO, limit: int) -> Tuple[bytes, str]:
+    """The end of a packed file, which has to be unpacked from its beginning, and why it is not its very end."""
+    kept: Deque[bytes] = collections.deque()
+    kept_bytes = unpacked = 0
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    deadline = time.monotonic() + _MOST_SECONDS
+    why = ""
     try:
-        for packed in iter(lambda: source.read(_PROBE), b""):
-            kept = (kept + unpacker.decompress(packed))[-limit:]
+        while not unpacker.eof:
+            packed = unpacker.unconsumed_tail or source.read(_PROBE)
+            if not packed:
+                break
+            piece = unpacker.decompress(packed, _PROBE)
+            unpacked += len(piece)
+            kept.append(piece)
+            kept_bytes += len(piece)
+            while kept_bytes - len(kept[0]) >= limit:
+                kept_bytes -= len(kept.popleft())
+            why = _why_no_more(source.tell(), unpacked, deadline)
+            if why:
+                break
     except zlib.error:  # damaged: what was read counts
         pass
-    return kept
+    return b"".join(kept)[-limit:], why
+
+
+def _why_no_more(packed: int, unpacked: int, deadline: float) -> str:
+    if packed > MOST_PACKED:
+        return f"what is packed behind its first {MOST_PACKED} bytes was not read"
+    if unpacked > MOST_UNPACKED:
+        return f"it was read to {MOST_UNPACKED} bytes of what it unpacks to"
+    if time.monotonic() > deadline:
+        return f"it was read to {unpacked} bytes of what it unpacks to, which took {_MOST_SECONDS:.0f} s"
+    return ""
 
 
 def _chunks(source: BinaryIO, since: Optional[float], head: int, tail: int) -> Tuple[List[bytes], int]:
@@ -148,23 +181,36 @@ def _read(source: BinaryIO, start: int, end: int) -> bytes:
     """From the first line that begins behind ``start``."""
     source.seek(max(0, start - 1))
     if start > 0:
-        source.readline(_LONGEST_LINE)
+        source.readline(_LONGEST_SKIPPED)
     return source.read(max(0, end - source.tell()))
 
 
 def _lines(chunk: bytes, since: Optional[float], interesting: Pattern[bytes], dull: Pattern[bytes]) -> List[LogLine]:
-    found: List[LogLine] = []
+    left = collections.deque(_raw_lines(chunk, interesting))
+    first: List[LogLine] = []
+    while left and len(first) < _MOST_LINES:
+        first += _line(left.popleft(), since, dull)
+    last: List[LogLine] = []
+    while left and len(last) < _MOST_LINES:
+        last += _line(left.pop(), since, dull)
+    return first + last[::-1]
+
+
+def _raw_lines(chunk: bytes, interesting: Pattern[bytes]) -> Iterator[bytes]:
+    """The lines with something of interest, as far as a line is read."""
     seen_until = -1
     for match in interesting.finditer(chunk):
         if match.start() < seen_until:
             continue
-        begin = chunk.rfind(b"\n", max(0, match.start() - _LONGEST_LINE), match.start()) + 1
+        begin = chunk.rfind(b"\n", max(0, match.start() - LONGEST_LINE), match.start())
+        begin = begin + 1 if begin >= 0 else max(0, match.start() - LONGEST_LINE)
         end = chunk.find(b"\n", match.start())
         seen_until = end if end >= 0 else len(chunk)
-        raw = chunk[begin:seen_until]
-        if dull.match(raw):
-            continue
-        line = parse_log_line(raw.decode("utf-8", "replace"))
-        if since is None or line.time is None or line.time >= since:
-            found.append(line)
-    return found[: _MAX_LINES // 2] + found[-_MAX_LINES // 2 :] if len(found) > _MAX_LINES else found
+        yield chunk[begin : min(seen_until, begin + LONGEST_LINE)]
+
+
+def _line(raw: bytes, since: Optional[float], dull: Pattern[bytes]) -> List[LogLine]:
+    if dull.match(raw):
+        return []
+    line = parse_log_line(raw.decode("utf-8", "replace"))
+    return [line] if since is None or line.time is None or line.time >= since else []

@@ -15,7 +15,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
 from ._config_source import is_true
 from ._errors import OperatorError
 from ._host.reading import exists, status
-from ._log_line import LogLine, parse_journal_line
+from ._log_line import LONGEST_TEXT, LogLine, parse_journal_line
 from ._log_patterns import DULL, INTERESTING, meaning_of, since_last_start, version_in
 from ._log_reader import read_log, rotated_files
 from ._node import Node
@@ -24,6 +24,7 @@ from ._unit import systemd_is_running
 
 FILE_NAME = "mattermost.log"
 _JOURNAL_LINES = 5000
+_MOST_SAID = 1024 * 1024  # in characters, at the beginning, and at the end; as patterns see them
 _START_SECONDS = 120.0  # in which a server has said what is wrong at its start
 
 
@@ -55,8 +56,24 @@ def read_server_log(node: Node, settings: Mapping[str, Any]) -> ServerLog:
     for place, lines in sources:
         lines = since_last_start(lines)
         log.version = version_in(lines) or log.version
-        log.lines += [(place, line) for line in lines]
+        log.lines += [(place, line) for line in _first_and_last(lines)]
     return log
+
+
+def _first_and_last(lines: List[LogLine]) -> List[LogLine]:
+    """The lines that are looked at: up to a limit of what the first and the last of them say."""
+    first: List[LogLine] = []
+    said = 0
+    while len(first) < len(lines) and said < _MOST_SAID:
+        said += len(lines[len(first)].text)
+        first.append(lines[len(first)])
+    last: List[LogLine] = []
+    said = 0
+    while len(first) + len(last) < len(lines) and said < _MOST_SAID:
+        line = lines[-1 - len(last)]
+        said += len(line.text)
+        last.append(line)
+    return first + last[::-1]
 
 
 def last_words(node: Node, plugin_ids: Collection[str]) -> Dict[str, str]:
@@ -68,7 +85,8 @@ def last_words(node: Node, plugin_ids: Collection[str]) -> Dict[str, str]:
 
 
 def _errors_in_statuses(server: Server) -> Dict[str, str]:
-    return {str(item.get("plugin_id")).lower(): str(item.get("error") or "") for item in server.statuses()}
+    said = ((str(item.get("plugin_id")).lower(), str(item.get("error") or "")) for item in server.statuses())
+    return {plugin_id: LogLine(None, "error", text[:LONGEST_TEXT]).told() for plugin_id, text in said}
 
 
 def _errors_in_log(node: Node) -> Dict[str, str]:
@@ -108,7 +126,9 @@ def _files(node: Node, settings: Mapping[str, Any], log: ServerLog) -> List[Tupl
                 continue  # nothing was written there since
             earlier = rotated_files(real, log.started_at) if log.started_at is not None else []
             for part in [*earlier, real]:
-                lines += read_log(part, path, log.started_at, INTERESTING, DULL).lines
+                read = read_log(part, path, log.started_at, INTERESTING, DULL)
+                lines += read.lines
+                log.unread += [f"{part}: {read.unread}"] if read.unread else []
         except OSError as error:
             log.unread.append(f"{path}: {error.strerror or error}")
             continue
@@ -150,4 +170,4 @@ def _journal_lines(node: Node, command: List[str], log: ServerLog) -> List[LogLi
     if code != 0:
         log.unread.append(f"journal: {(err or out).strip()[:200] or f'journalctl ended with {code}'}")
         return []
-    return [parse_journal_line(line) for line in out.splitlines() if line]
+    return [parse_journal_line(line) for line in out.split("\n") if line]

@@ -50,8 +50,8 @@ def word(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    quoted = re.sub(r'(\\*)"', r'\1\1\\"', text)
-    quoted = re.sub(r"(\\+)\Z", r"\1\1", quoted)
+    quoted = re.sub(r'(?<!\\)(\\*)"', r'\1\1\\"', text)
+    quoted = re.sub(r"(?<!\\)(\\+)\Z", r"\1\1", quoted)
     return re.sub(f"([{re.escape(_MEANING)}])", r"^\1", f'"{quoted}"')
 
 
