@@ -119,6 +119,16 @@ def other_install_dir(place: Place) -> None:
     place.replace(UNIT, "/opt/mattermost/bin/mattermost", "/usr/local/bin/start-chat")  # which does not say where it is
 
 
+def directories_outside(place: Place) -> None:
+    """The server's settings name directories outside of the install directory; one is missing."""
+    for name in ("plugins", "data"):
+        place.make(f"/srv/chat/{name}")
+    place.configure(
+        PluginSettings={"Directory": "/srv/chat/plugins", "ClientDirectory": "/srv/chat/client"},
+        FileSettings={"Directory": "/srv/chat/data"},
+    )
+
+
 def other_working_directory(place: Place) -> None:
     place.make("/srv/chat/client")
     place.make("/srv/chat")
@@ -199,6 +209,7 @@ NODE_CASES: Dict[str, Case] = {
     "api_proxy": Case(by_proxy, server=VERSION, shows=lambda seen: bool(PROXIED[-1])),
     "api_only": Case(lambda place: {**place.api(), "api_only": True}, server=VERSION, instead=Place.api),
     "state_dir": Case({"state_dir": "/srv/plugops"}),
+    "allowed_directories": Case({"allowed_directories": ["/srv/chat"]}, directories_outside),
 }
 API = {name for name in NODE_CASES if name.startswith("api_")} - {"api_only"}
 # What these ensure lies in files of the app server: they refuse to work through an API alone.
@@ -207,12 +218,18 @@ NEED_FILES = (DIRECTORIES, SERVICE, CHECKPOINT, RELEASE)
 INDIFFERENT = {
     PLUGIN: set(),
     DIRECTORIES: {"server_version", "socket", "state_dir", *API},
-    SETTINGS: {"service_user", "service_group", "state_dir"},
-    SERVICE: {"service_user", "service_group", "config_path", "server_version", "socket", "state_dir", *API},
+    SETTINGS: {"service_user", "service_group", "state_dir", "allowed_directories"},
+    SERVICE: {
+        *("service_user", "service_group", "config_path", "server_version", "socket", "state_dir"),
+        *("allowed_directories", *API),
+    },
     INFO: set(),
     LOCK: {*NODE_CASES} - {"root", "state_dir"},
     CHECKPOINT: set(),
-    RELEASE: {"working_directory", "service", "config_path", "server_version", "socket", "state_dir", *API},
+    RELEASE: {
+        *("working_directory", "service", "config_path", "server_version", "socket", "state_dir"),
+        *("allowed_directories", *API),
+    },
 }
 
 
