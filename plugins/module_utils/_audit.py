@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import posixpath
+import traceback
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ._audit_directories import look_at_directories, look_at_filestore, look_at_space, temporary_directory
@@ -32,8 +34,9 @@ from ._audit_settings import (
     look_at_switches,
 )
 from ._audit_store import look_at_keys, look_at_overtaking, look_at_prepackaged, look_at_store
-from ._errors import OperatorError, text_of
+from ._errors import INPUT_ERRORS, OperatorError, text_of
 from ._finding_codes import CODES, DIRECTORIES, ERROR, SERVICE
+from ._findings import MOST_OF_A_CODE, evidence_of
 from ._log_line import LogLine
 from ._log_patterns import Meaning, deleted_plugin, meaning_of
 from ._node import Node
@@ -82,17 +85,17 @@ class Audit:
         :param report: what the report of the node says so far
         """
         log = ServerLog()
-        self._guarded(lambda: self._read_log(log))
+        self._guarded("log", lambda: self._read_log(log))
         for detector in _DETECTORS:
-            self._guarded(functools.partial(detector, self._scene))
+            self._guarded(_part(detector), functools.partial(detector, self._scene))
         plugins: List[Unpacked] = []
-        self._guarded(lambda: plugins.extend(unpacked_plugins(self._scene)))
-        self._guarded(lambda: look_at_plugins(self._scene, plugins))
-        self._guarded(lambda: look_at_store(self._scene, plugins))
-        self._guarded(lambda: look_at_overtaking(self._scene, plugins))
-        self._explain(log, {plugin.id for plugin in plugins})
+        self._guarded("plugins", lambda: plugins.extend(unpacked_plugins(self._scene)))
+        self._guarded("plugins", lambda: look_at_plugins(self._scene, plugins))
+        self._guarded("store", lambda: look_at_store(self._scene, plugins))
+        self._guarded("overtaking", lambda: look_at_overtaking(self._scene, plugins))
+        self._guarded("log", lambda: self._explain(log, {plugin.id for plugin in plugins}))
         self._plugin_system(report)
-        self._guarded(lambda: look_at_states(self._scene, plugins))
+        self._guarded("states", lambda: look_at_states(self._scene, plugins))
         self._add_errors(report)
         return self._scene.findings.as_list()
 
@@ -103,12 +106,21 @@ class Audit:
         for text in log.unread:
             self._scene.findings.add("not-audited", "log", text)
 
-    def _guarded(self, look: Callable[[], None]) -> None:
-        """What one detector cannot look at does not keep the others from it, and is said once."""
+    def _guarded(self, part: str, look: Callable[[], None]) -> None:
+        """What one detector cannot look at does not keep the others from it, and is said once.
+
+        :param part: of the app server that is looked at, as it is called where it could not be
+        """
         try:
             look()
         except (OperatorError, OSError) as error:
             self._said.add(text_of(error))
+        except INPUT_ERRORS as error:
+            text = f"{part}: something there has a form that nothing reads: {text_of(error)}"
+            self._scene.findings.add("not-audited", part, text)
+        except Exception as error:
+            text = f"{part}: a fault of plugops.mattermost, please report it: {text_of(error)} at {_place_of(error)}"
+            self._scene.findings.add("not-audited", part, text)
 
     def _explain(self, log: ServerLog, installed: Set[str]) -> None:
         groups: Dict[Meaning, List[Tuple[str, LogLine]]] = {}
@@ -120,8 +132,13 @@ class Audit:
                 meaning = None if deleted else meaning_of(line)
             if meaning is not None:
                 groups.setdefault(meaning, []).append((place, line))
+        explained: Dict[str, int] = {}
         for meaning, lines in sorted(groups.items(), key=lambda item: CODES[item[0].code].severity != ERROR):
             place, line = lines[-1]
+            explained[meaning.code] = explained.get(meaning.code, 0) + 1
+            if explained[meaning.code] > 2 * MOST_OF_A_CODE:
+                self._scene.findings.leave_out(meaning.code, meaning.causes, meaning.plugin_id or meaning.path)
+                continue
             count = len({line.text + str(line.time) for _, line in lines})
             text = line.shown(place) + (f" ({count} times since the last start)" if count > 1 else "")
             self._scene.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
@@ -165,11 +182,22 @@ class Audit:
             self._said.discard(error["msg"])
             area = _AREAS.get(error["concern"], error["concern"])
             known = areas & {area, *_EXPLAINED_BY.get(area, ())}
-            if not known and not any(error["msg"] in text for text in self._evidence()):
+            if not known and not self._is_said(error["msg"]):
                 self._scene.findings.add("not-ensurable", error["concern"], error["msg"])
         for text in sorted(self._said):
-            if not any(text in evidence for evidence in self._evidence()):
+            if not self._is_said(text):
                 self._scene.findings.add("not-audited", "", text)
 
-    def _evidence(self) -> List[str]:
-        return [text for finding in self._scene.findings.errors() for text in finding.evidence]
+    def _is_said(self, text: str) -> bool:
+        text = evidence_of(text)
+        return any(text in known for finding in self._scene.findings.errors() for known in finding.evidence)
+
+
+def _part(detector: Callable[[Scene], None]) -> str:
+    return detector.__name__.replace("look_at_", "").replace("_", " ")
+
+
+def _place_of(error: Exception) -> str:
+    """Where a fault is, as its report needs it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{posixpath.basename(frame.filename)}:{frame.lineno}"

@@ -43,7 +43,7 @@ def text_of(error: Exception) -> str:
     """An error for the operator; that of a system call with the path that it is about."""
     if isinstance(error, OSError):
         return f"{error.strerror or error} ({error.filename or 'no path'})"
-    return str(error)
+    return str(error) if isinstance(error, OperatorError) else kind_and_text(error)
 
 
 def kind_and_text(error: BaseException) -> str:

@@ -6,15 +6,24 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ._finding_codes import CODES, ERROR, NOTE, WARNING, FindingCode
+from ._text import in_lines, one_line
 
 _ORDER = {ERROR: 0, WARNING: 1, NOTE: 2}
 _SHOWN_EVIDENCE = 8
+# A stranger who writes a log, or names files, makes as many findings as he likes.
+MOST_OF_A_CODE = 100
+_MOST_EVIDENCE = 64  # kept of a finding; what is more is counted
+_NAMED_OF_THE_REST = 5
+_LONGEST_EVIDENCE = 1000
+_LONGEST_SUBJECT = 300
+_LONGEST_MASKED = 8 * 1024
 _UNSAFE = re.compile(r"[^\w@%+=:,./~-]", re.ASCII)
 
 DISK, LOG = "disk", "log"
@@ -30,6 +39,7 @@ class Finding:
     :param source: ``disk``, or ``log`` where only a line of a log tells it
     :param values: for the placeholders of the code's remedy and command
     :param mends: whether site.yml mends it; None: as the code says
+    :param more: evidence that was counted and not kept
     """
 
     code: str
@@ -39,6 +49,16 @@ class Finding:
     values: Dict[str, str] = field(default_factory=dict)
     mends: Optional[bool] = None
     remedy: str = ""
+    more: int = 0
+
+    def see(self, text: str) -> None:
+        """Add evidence, each once."""
+        if text in self.evidence:
+            return
+        if len(self.evidence) < _MOST_EVIDENCE:
+            self.evidence.append(text)
+        else:
+            self.more += 1
 
     @property
     def kind(self) -> FindingCode:
@@ -47,12 +67,12 @@ class Finding:
     def as_dict(self) -> Dict[str, Any]:
         kind = self.kind
         values = {"subject": self.subject, **self.values}
-        hidden = len(self.evidence) - _SHOWN_EVIDENCE
-        return {
+        hidden = max(0, len(self.evidence) - _SHOWN_EVIDENCE) + self.more
+        found = {
             "code": self.code,
             "severity": kind.severity,
             "title": kind.title,
-            "subject": self.subject,
+            "subject": one_line(self.subject, _LONGEST_SUBJECT),
             "evidence": self.evidence[:_SHOWN_EVIDENCE] + ([f"and {hidden} more"] if hidden > 0 else []),
             "source": self.source,
             "cause": kind.cause,
@@ -61,6 +81,15 @@ class Finding:
             "command": filled(kind.command, {name: quoted(value) for name, value in values.items()}),
             "mended_by_site": kind.mends if self.mends is None else self.mends,
         }
+        shown: Dict[str, Any] = in_lines(found)
+        return shown
+
+
+def evidence_of(text: str) -> str:
+    """A text as evidence: one line, not too long, without its secrets and what a terminal would obey."""
+    from ._secrets import masked  # takes time to load, and most app servers have no findings
+
+    return one_line(masked(text[:_LONGEST_MASKED]), _LONGEST_EVIDENCE)
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -74,10 +103,14 @@ def quoted(text: str) -> str:
 
 
 class Findings:
-    """Collects the findings of a node. The same cause twice is one finding with the evidence of both."""
+    """Collects the findings of a node. The same cause twice is one finding with the evidence of both.
+
+    Of each code a limited number is kept; the others are counted, and one finding says how many they are.
+    """
 
     def __init__(self) -> None:
-        self._found: Dict[Tuple[str, str], Finding] = {}
+        self._found: Dict[str, Dict[str, Finding]] = {}  # code -> subject -> finding
+        self._left_out: Dict[str, Dict[str, None]] = {}  # code -> subjects in their order
 
     def add(
         self,
@@ -90,7 +123,8 @@ class Findings:
         values: Optional[Mapping[str, str]] = None,
     ) -> None:
         """What was seen on the node itself."""
-        self._merge(Finding(code, subject, [evidence] if evidence else [], DISK, dict(values or {}), mends, remedy))
+        seen = [evidence_of(evidence)] if evidence else []
+        self._merge(Finding(code, subject, seen, DISK, dict(values or {}), mends, remedy))
 
     def explain(self, code: str, causes: Sequence[str], subjects: Sequence[str], line: str) -> None:
         """What a line of a log tells: evidence of its cause where that was found, else a finding of its own.
@@ -100,37 +134,63 @@ class Findings:
         :param subjects: what the line is about: paths, a plugin's id; the first one is the finding's own subject.
             None: any of the causes explains it
         """
-        known = [finding for finding in self._found.values() if finding.code in (code, *causes)]
+        line = evidence_of(line)
+        known = self._of([code, *causes])
         fitting = [finding for finding in known if any(_same(finding.subject, subject) for subject in subjects)]
         fitting = fitting if subjects else known
         general = [finding for finding in known if not finding.subject]
         for finding in fitting or general:
-            if line not in finding.evidence:
-                finding.evidence.append(line)
+            finding.see(line)
         if not fitting and not general and CODES[code].severity != NOTE:  # what is no fault is seen on the node itself
             self._merge(Finding(code, subjects[0] if subjects else "", [line], LOG))
 
+    def leave_out(self, code: str, causes: Sequence[str], subject: str) -> None:
+        """Count a line of a log that is one too many to be explained: to its code, or to a cause that was found."""
+        known = next((finding.code for finding in self._of([code, *causes])), code)
+        if CODES[known].severity != NOTE:
+            self._left_out.setdefault(known, {})[subject] = None
+
     def has(self, codes: Iterable[str]) -> bool:
-        wanted = set(codes)
-        return any(finding.code in wanted for finding in self._found.values())
+        return any(self._found.get(code) for code in codes)
 
     def about(self, subject: str, severity: str = ERROR) -> bool:
         """Whether something of this severity is known of a subject."""
-        return any(finding.subject == subject and finding.kind.severity == severity for finding in self._found.values())
+        return any(
+            subject in found and CODES[code].severity == severity
+            for kept in (self._found, self._left_out)
+            for code, found in kept.items()
+        )
 
     def errors(self) -> List[Finding]:
-        return [finding for finding in self._found.values() if finding.kind.severity == ERROR]
+        return [finding for finding in self._of(self._found) if finding.kind.severity == ERROR]
 
     def as_list(self) -> List[Dict[str, Any]]:
-        """The worst first, then by code and subject."""
-        found = sorted(self._found.values(), key=lambda f: (_ORDER[f.kind.severity], f.code, f.subject))
-        return [finding.as_dict() for finding in found]
+        """The worst first, then by code and subject; behind those of a code what was left out."""
+        found = [(finding, False) for finding in self._of(self._found)]
+        found += [(self._rest(code, list(subjects)), True) for code, subjects in self._left_out.items()]
+        found.sort(key=lambda item: (_ORDER[item[0].kind.severity], item[0].code, item[1], item[0].subject))
+        return [finding.as_dict() for finding, _ in found]
+
+    def _of(self, codes: Iterable[str]) -> List[Finding]:
+        return [finding for code in codes for finding in self._found.get(code, {}).values()]
+
+    @staticmethod
+    def _rest(code: str, subjects: List[str]) -> Finding:
+        named = ", ".join(one_line(subject, _LONGEST_SUBJECT) for subject in subjects[:_NAMED_OF_THE_REST] if subject)
+        more = ", ..." if named and len(subjects) > _NAMED_OF_THE_REST else ""
+        text = f"and {len(subjects)} more of this kind" + (f": {named}{more}" if named else "")
+        return Finding(code, "", [evidence_of(text)])
 
     def _merge(self, new: Finding) -> None:
-        known = self._found.setdefault((new.code, new.subject), new)
+        of_code = self._found.setdefault(new.code, {})
+        if new.subject not in of_code and len(of_code) >= MOST_OF_A_CODE:
+            self._left_out.setdefault(new.code, {})[new.subject] = None
+            return
+        known = of_code.setdefault(new.subject, new)
         if known is new:
             return
-        known.evidence.extend(text for text in new.evidence if text not in known.evidence)
+        for text in new.evidence:
+            known.see(text)
         known.values.update({name: value for name, value in new.values.items() if name not in known.values})
         if new.mends is not None:
             known.mends = new.mends if known.mends is None else known.mends and new.mends
@@ -144,5 +204,8 @@ def _same(one: str, other: str) -> bool:
         return bool(one)
     if not (one.startswith("/") and other.startswith("/")):
         return False
-    one, other = posixpath.normpath(one), posixpath.normpath(other)
+    one, other = _normal(one), _normal(other)
     return one == "/" or one.startswith(other + "/") or other.startswith(one.rstrip("/") + "/")
+
+
+_normal = functools.lru_cache(maxsize=4096)(posixpath.normpath)

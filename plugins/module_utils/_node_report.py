@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, Callable, Dict, List, Sequence, TypeVar
 
 from ._ensure import Concern, inspect
-from ._errors import OperatorError, text_of
+from ._errors import INPUT_ERRORS, OperatorError, text_of
 from ._node import Node
 from ._running_plugins import Evidence, look
 from ._settings import read_plugin_settings
@@ -41,7 +41,7 @@ class NodeReport:
         """Inspect one concern; what makes it impossible becomes an error of the report."""
         try:
             outcome = inspect(build())
-        except (OperatorError, OSError) as error:
+        except (OperatorError, OSError, *INPUT_ERRORS) as error:
             self._add_error(name, error)
             return
         self._facts[name] = outcome.facts
@@ -82,7 +82,7 @@ class NodeReport:
     def _ask(self, concern: str, question: Callable[[], T], unknown: T) -> T:
         try:
             return question()
-        except (OperatorError, OSError) as error:
+        except (OperatorError, OSError, *INPUT_ERRORS) as error:
             self._add_error(concern, error)
             return unknown
 

@@ -9,16 +9,18 @@ import json
 import os
 import shutil
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _directories, _obstacle
+from ansible_collections.plugops.mattermost.plugins.module_utils import _audit, _directories, _obstacle
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit import Audit
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit_directories import look_at_directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit_scene import Scene
 from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
+from ansible_collections.plugops.mattermost.plugins.module_utils._findings import MOST_OF_A_CODE
 from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._obstacle import HIDDEN, NEEDS_ROOT, Obstacle
@@ -237,3 +239,43 @@ def test_every_obstacle_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatc
     assert found["code"] == ("not-audited" if kind in (HIDDEN, NEEDS_ROOT) else kind)
     assert found["code"] in CODES
     assert any("seen: it lies on /opt" in text for text in found["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("embedded null byte"), "a form that nothing reads: ValueError: embedded null byte"),
+        (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum"),
+        (OverflowError("too large"), "OverflowError: too large"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates"), "UnicodeEncodeError"),
+        (MemoryError(), "MemoryError"),
+        (KeyError("bug"), "a fault of plugops.mattermost, please report it: KeyError: 'bug' at test_audit.py:"),
+    ],
+)
+def test_what_one_part_cannot_read_is_said_and_the_rest_is_looked_at(
+    image: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def look_at_odd_things(_: Scene) -> None:
+        raise error
+
+    monkeypatch.setattr(_audit, "_DETECTORS", (look_at_odd_things, *_audit._DETECTORS))
+    configure(image, Enable=False)
+    found = findings(image, "9.10.0", {})
+    assert set(found) == {"not-audited", "plugins-disabled"}
+    assert found["not-audited"]["subject"] == "odd things"
+    assert found["not-audited"]["evidence"][0].startswith("odd things: ")
+    assert told in found["not-audited"]["evidence"][0]
+
+
+def test_a_log_of_very_many_plugins_is_a_bounded_number_of_findings(image: Path) -> None:
+    lines = [
+        {"level": "error", "ts": 1515075635.25, "msg": f"unable to start plugin: com.x{number}: boom"}
+        for number in range(20_000)
+    ]
+    write(image / "opt/mattermost/logs/mattermost.log", "".join(json.dumps(line) + "\n" for line in lines))
+    started = time.process_time()
+    listed = Audit(node(image, "9.10.0"), []).findings({})
+    assert time.process_time() - started < 10
+    assert {item["code"] for item in listed} == {"plugin-start-failed"}
+    assert len(listed) == MOST_OF_A_CODE + 1
+    assert listed[-1]["evidence"][0].startswith("and 19900 more of this kind")

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _finding_codes
 from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES, TABLE, FindingCode
-from ansible_collections.plugops.mattermost.plugins.module_utils._findings import Findings, filled, quoted
+from ansible_collections.plugops.mattermost.plugins.module_utils._findings import (
+    MOST_OF_A_CODE,
+    Findings,
+    filled,
+    quoted,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,6 +105,56 @@ def test_the_worst_comes_first() -> None:
     for code in ("unmanaged-plugin", "backup-copy", "acl"):
         found.add(code)
     assert [item["severity"] for item in found.as_list()] == ["error", "warning", "note"]
+
+
+def test_of_a_code_so_many_are_kept_and_the_others_are_counted() -> None:
+    found = Findings()
+    for number in range(350):
+        found.add("foreign-owner", f"/a/{number:03}", "seen")
+        found.add("foreign-owner", f"/a/{number:03}", "seen again")
+    listed = found.as_list()
+    assert len(listed) == MOST_OF_A_CODE + 1
+    assert listed[-1]["evidence"] == ["and 250 more of this kind: /a/100, /a/101, /a/102, /a/103, /a/104, ..."]
+    assert listed[-1]["severity"] == listed[0]["severity"] == "error"
+    assert found.about("/a/349")
+    assert len(found.errors()) == MOST_OF_A_CODE
+
+
+def test_very_many_lines_take_linear_time() -> None:
+    found = Findings()
+    found.add("disk-full", "", "full")
+    started = time.process_time()
+    for number in range(20_000):
+        found.explain("plugin-start-failed", ["manifest-unreadable"], [f"com.x{number}", f"/p/{number}"], f"l {number}")
+        found.explain("disk-full", [], [f"/p/{number}"], f"line {number}")
+    assert time.process_time() - started < 10
+    full, *failed = found.as_list()
+    assert full["evidence"][-1] == "and 19993 more"
+    assert failed[-1]["evidence"][0].startswith("and 19900 more of this kind: com.x100,")
+
+
+def test_what_is_left_out_counts_to_the_cause_that_was_found() -> None:
+    found = Findings()
+    found.add("mount-noexec", "/srv", "noexec")
+    found.leave_out("executable-not-executable", ["mount-noexec"], "com.example.a")
+    found.leave_out("unmanaged-plugin", [], "com.example.a")
+    assert [(item["code"], item["evidence"]) for item in found.as_list()] == [
+        ("mount-noexec", ["noexec"]),
+        ("mount-noexec", ["and 1 more of this kind: com.example.a"]),
+    ]
+
+
+def test_nothing_of_a_finding_obeys_a_terminal_or_shows_a_secret_or_has_no_end() -> None:
+    found = Findings()
+    name = "/plugins/\x1b]0;pwned\x07\u202e\n" + "x" * 5000
+    found.add("foreign-owner", name, f"{name} is of postgres://mm:SEKRET99@db", values={"user": "mm\x1b"})
+    found.explain("plugin-start-failed", [], ["a" * 5000], "y" * 5000 + " token=SEKRET98")
+    for item in found.as_list():
+        text = repr(item)
+        assert "SEKRET" not in text
+        assert all(char.isprintable() for value in item.values() for char in str(value))
+        assert len(item["subject"]) <= 320
+        assert all(len(seen) <= 1100 for seen in item["evidence"])
 
 
 def test_the_table_is_read_by_its_path() -> None:
