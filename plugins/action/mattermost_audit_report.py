@@ -40,7 +40,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        reports = json.loads(json.dumps(args["reports"]))  # plain values, without Ansible's own kinds of text
+        # Plain values, without Ansible's own kinds of text; a key that is none in JSON is left out.
+        reports = json.loads(json.dumps(args["reports"], skipkeys=True))
         audit = audit_of(reports, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
         files: Dict[str, str] = {}
         directory = args["directory"]
@@ -77,4 +78,4 @@ def _write(audit: Dict[str, Any], files: Dict[str, str]) -> None:
     }
     for name, path in files.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomic(path, contents[name](), mode=0o644)
+        write_atomic(path, contents[name](), mode=0o600)

@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._errors import OperatorError
 from ..module_utils._host.writing import write_atomic
 from ..module_utils._parity import NodeDifference, compare_nodes, compare_with_pins
+from ..module_utils._text import one_line
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},
@@ -43,7 +44,7 @@ class ActionModule(ActionBase):
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}
         if differences and args["fail"]:
-            lines = "; ".join(str(difference) for difference in differences)
+            lines = one_line("; ".join(str(difference) for difference in differences))
             what = "are not what the lock file pins" if args["lock"] else "differ"
             result.update(failed=True, msg=f"The app servers {what}: {lines}. What to do: run site.yml on all of them.")
         return result
@@ -79,7 +80,7 @@ class ActionModule(ActionBase):
                     if source.read() == text:
                         return False
             if not self._task.check_mode:
-                write_atomic(dest, text.encode("utf-8"))
+                write_atomic(dest, text.encode("utf-8"), mode=0o600)
         except OSError as error:
             raise OperatorError(
                 "the report cannot be written",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping
 
+from ._text import one_line
+
 _WIDTH = 68
 
 
@@ -19,7 +21,7 @@ def plan_lines(reports: Mapping[str, Mapping[str, Any]]) -> List[str]:
     lines: List[str] = []
     for node, report in sorted(reports.items()):
         lines.extend(_node_lines(node, report))
-    return lines
+    return [one_line(line) for line in lines]
 
 
 def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
@@ -57,7 +59,7 @@ def rollback_lines(plans: Mapping[str, Mapping[str, Any]]) -> List[str]:
         lines.extend(differences)
         others = [item["name"] for item in plan["checkpoints"] if item["name"] != target["name"]]
         lines.append(f"  other checkpoints: {', '.join(reversed(others)) or 'none'}")
-    return lines
+    return [one_line(line) for line in lines]
 
 
 def _restart(report: Mapping[str, Any]) -> str:

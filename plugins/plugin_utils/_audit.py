@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
-from ..module_utils._finding_codes import ERROR, NOTE, WARNING
-from ..module_utils._findings import Finding
+from ..module_utils._errors import kind_and_text
+from ..module_utils._finding_codes import CODES, ERROR, NOTE, WARNING
+from ..module_utils._findings import Finding, evidence_of
 from ..module_utils._parity import compare_nodes
+from ..module_utils._text import one_line, printable
 
 CLEAN, DRIFT, BROKEN = "clean", "drift", "broken"
 STATUSES = (CLEAN, DRIFT, BROKEN)  # the worse the later
@@ -21,6 +23,7 @@ STATUSES = (CLEAN, DRIFT, BROKEN)  # the worse the later
 EXIT_CODES = {CLEAN: 0, DRIFT: 10, BROKEN: 20}
 _SEVERITIES = (ERROR, WARNING, NOTE)
 _NAMED_NODES_DIFFERENCES = 12
+_FIELDS = ("title", "subject", "cause", "leads_to", "remedy", "command")
 
 
 def audit_of(reports: Mapping[str, Mapping[str, Any]], generated: str) -> Dict[str, Any]:
@@ -28,7 +31,9 @@ def audit_of(reports: Mapping[str, Mapping[str, Any]], generated: str) -> Dict[s
     :param reports: node -> what mattermost_plugin_info returned there, or what went wrong instead
     :param generated: the time, as it shall be shown
     """
-    nodes = {name: _node(name, report) for name, report in sorted(reports.items())}
+    # Once more than on the node: who has taken one over answers what he likes.
+    reports = {one_line(str(name)): printable(report) for name, report in reports.items()}
+    nodes = {name: _guarded(name, report) for name, report in sorted(reports.items())}
     # Of a Windows app server without an address of its API no plugins are known.
     readable = {name: report for name, report in reports.items() if nodes[name]["reported"] and "plugins" in report}
     findings = _grouped(nodes) + _differing(readable)
@@ -44,6 +49,34 @@ def audit_of(reports: Mapping[str, Mapping[str, Any]], generated: str) -> Dict[s
         "plugins": _plugins(readable),
         "findings": findings,
     }
+
+
+def _guarded(name: str, report: Any) -> Dict[str, Any]:
+    """What one app server answered; an answer that is no report costs that app server's and no other's."""
+    try:
+        node = _node(name, report)
+        if node["reported"]:
+            _check(name, node, report)
+    except Exception as error:
+        return _node(name, {"msg": f"what it answered is no report: {kind_and_text(error)}"})
+    return node
+
+
+def _check(name: str, node: Mapping[str, Any], report: Mapping[str, Any]) -> None:
+    """Do alone with one report what is done with all of them.
+
+    :raises Exception: something is missing, or of another kind
+    """
+    for finding in node["findings"]:
+        known = CODES[finding["code"]], _SEVERITIES.index(finding["severity"]), *map(finding.__getitem__, _FIELDS)
+        if not isinstance(finding["evidence"], list) or not all(isinstance(text, str) for text in known[2:]):
+            raise TypeError("a finding that is none")
+    for difference in node["differences"]:
+        _ = difference["name"], difference["found"], difference["wanted"], difference["action"]
+    _grouped({name: node})
+    if "plugins" in report:
+        compare_nodes({name: report})
+        _plugins({name: report})
 
 
 def _node(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
@@ -76,7 +109,7 @@ def _node(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
 
 def _no_report(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
     why = str(report.get("msg") or "the task did not run to its end there").strip()
-    return Finding("no-report", name, [why]).as_dict()
+    return Finding("no-report", name, [evidence_of(why)]).as_dict()
 
 
 def _grouped(nodes: Mapping[str, Mapping[str, Any]]) -> List[Dict[str, Any]]:

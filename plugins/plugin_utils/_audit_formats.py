@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 import textwrap
+import urllib.parse
 import xml.etree.ElementTree as ET
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ..module_utils._finding_codes import ERROR, NOTE, TABLE, WARNING
+from ..module_utils._text import one_line, safe
 
 WIDTH = 100
 _PAGES = "docs/findings/{}.md"
@@ -33,7 +35,8 @@ def terminal_lines(audit: Mapping[str, Any]) -> List[str]:
     if notes:
         told = [f"{code} ({', '.join(sorted(set(nodes)))})" for code, nodes in notes.items()]
         lines += ["", *_wrapped("notes: ", "; ".join(told))]
-    return [*lines, "", *_wrapped("", f"The app servers are {_WORDS[audit['status']]}." + _advice(audit))]
+    lines += ["", *_wrapped("", f"The app servers are {_WORDS[audit['status']]}." + _advice(audit))]
+    return [one_line(line) for line in lines]
 
 
 def _rows(audit: Mapping[str, Any]) -> List[List[str]]:
@@ -112,14 +115,14 @@ def junit(audit: Mapping[str, Any]) -> bytes:
         for kind in kinds:
             case = ET.SubElement(suite, "testcase", classname=_xml(f"{name}.{kind.area}"), name=kind.code, time="0")
             for finding in by_code.get(kind.code, [])[:1]:
-                found = [text for item in by_code[kind.code] for text in item["evidence"]]
+                found = [one_line(text) for item in by_code[kind.code] for text in item["evidence"]]
                 failure = ET.SubElement(case, "failure", type=kind.severity, message=_xml(kind.title))
                 failure.text = _xml("\n".join([*found, "", f"What to do: {finding['remedy']}", finding["command"]]))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="utf-8")
 
 
 def _xml(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+    return _NOT_XML.sub("\ufffd", safe(text))
 
 
 def sarif(audit: Mapping[str, Any], version: str) -> Dict[str, Any]:
@@ -141,7 +144,9 @@ def sarif(audit: Mapping[str, Any], version: str) -> Dict[str, Any]:
             "ruleId": finding["code"],
             "ruleIndex": numbers[finding["code"]],
             "level": _LEVELS[finding["severity"]],
-            "message": {"text": "\n".join([finding["title"], *evidence, f"What to do: {finding['remedy']}"])},
+            "message": {
+                "text": "\n".join([finding["title"], *map(one_line, evidence), f"What to do: {finding['remedy']}"])
+            },
             "locations": [_location(name, finding["subject"])],
             "partialFingerprints": {"finding/v1": f"{name}/{finding['code']}/{finding['subject']}"},
         }
@@ -159,5 +164,5 @@ def sarif(audit: Mapping[str, Any], version: str) -> Dict[str, Any]:
 def _location(node: str, subject: str) -> Dict[str, Any]:
     location: Dict[str, Any] = {"logicalLocations": [{"name": node, "fullyQualifiedName": f"{node}:{subject}"}]}
     if subject.startswith("/"):
-        location["physicalLocation"] = {"artifactLocation": {"uri": f"{node}{subject}".replace(" ", "%20")}}
+        location["physicalLocation"] = {"artifactLocation": {"uri": urllib.parse.quote(f"{node}{subject}")}}
     return location

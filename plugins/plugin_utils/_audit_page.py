@@ -11,20 +11,27 @@ from typing import Any, Mapping
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..module_utils._text import safe
+
 _TEMPLATE = "audit.html.j2"
 
 
 def page(audit: Mapping[str, Any]) -> str:
-    """The page, UTF-8. Bytes of file names that are no UTF-8 have become escapes on the node already."""
+    """The page, UTF-8. What shows text in another order than it has is an escape, as in every output."""
     environment = Environment(
         loader=FileSystemLoader(os.path.dirname(__file__)),
         autoescape=True,
+        finalize=_safe,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["shown"] = _shown
     return environment.get_template(_TEMPLATE).render(audit=audit)
+
+
+def _safe(value: Any) -> Any:
+    return safe(value) if type(value) is str else value  # a text that is markup already came from a filter
 
 
 def _shown(value: Any) -> str:

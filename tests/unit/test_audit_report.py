@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.action.mattermost_audit_report import FORMATS, _write
 from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import TABLE
 from ansible_collections.plugops.mattermost.plugins.module_utils._findings import Findings
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._audit import audit_of
@@ -204,3 +208,91 @@ def test_an_app_server_behind_its_api_is_told_as_far_as_that_tells() -> None:
     assert audit(api1=silent)["findings"][0]["code"] == "service-not-running"
     off = {**node, "plugin_system": "off", "running_plugins": {}}
     assert audit(api1=off)["findings"][0]["code"] == "plugin-system-off"
+
+
+STRANGE = "p\x1b]0;pwned\x07\x9b31m\u202e\u2028x\x00"
+
+
+def _strange() -> Dict[str, Any]:
+    """A report as a node that somebody else has taken over may make it, past what the modules do."""
+    node = reports.broken()
+    found = Findings()
+    found.add("foreign-owner", "/a")
+    (finding,) = found.as_list()
+    finding.update(subject=f"/a b/{STRANGE}#?%", evidence=[STRANGE + "\nok: [app1]"], remedy=STRANGE, command=STRANGE)
+    node["findings"] = [finding]
+    node["differences"] = [{"name": STRANGE, "found": STRANGE, "wanted": STRANGE, "action": STRANGE}]
+    return {**node, "server_version": STRANGE, "expected_restart": [STRANGE]}
+
+
+def test_no_output_obeys_what_a_node_says() -> None:
+    found = audit_of({"app1": _strange(), STRANGE: reports.healthy()}, TIME)
+    outputs = {
+        "terminal": "\n".join(terminal_lines(found)),
+        "page": page(found),
+        "junit": junit(found).decode(),
+        "sarif": json.dumps(sarif(found, "1"), ensure_ascii=False),
+        "json": json.dumps(found, ensure_ascii=False),
+    }
+    for name, text in outputs.items():
+        assert re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", text) is None, name
+        assert "\\x1b]0;pwned" in text, name
+    assert not any(line.startswith("ok: [app1]") for line in outputs["terminal"].splitlines())
+    assert not re.search("^ok: ", outputs["junit"], re.MULTILINE)
+
+
+def test_an_address_in_sarif_is_escaped_whole() -> None:
+    found = sarif(audit_of({"app:1": _strange()}, TIME), "1")
+    uris = [
+        place["physicalLocation"]["artifactLocation"]["uri"]
+        for result in found["runs"][0]["results"]
+        for place in result["locations"]
+        if "physicalLocation" in place
+    ]
+    assert uris
+    assert all(re.fullmatch("(?:[A-Za-z0-9._~/-]|%[0-9A-F]{2})+", uri) for uri in uris)
+    assert all(uri.startswith("app%3A1/a%20b/p") for uri in uris)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"findings": 5},
+        {"findings": [5]},
+        {"findings": [{"code": "no-such-code"}]},
+        {"findings": [{**reports.broken()["findings"][0], "severity": "worst"}]},
+        {"findings": [{**reports.broken()["findings"][0], "title": 5}]},
+        {"differences": [{}]},
+        {"differences": 7},
+        {"plugins": {"installed": {"com.example.a": None}}},
+        {"plugins": {"installed": {"com.example.a": {"version": []}}}},
+        {"plugins": [1]},
+        {"pending": 5},
+        {"settings": {"settings": 5}},
+    ],
+)
+def test_an_answer_that_is_no_report_costs_that_app_servers_alone(bad: Dict[str, Any]) -> None:
+    found = audit(app1={**reports.healthy(), **bad}, app2=reports.healthy())
+    terminal_lines(found), junit(found), sarif(found, "1"), page(found)
+    assert found["nodes"]["app2"]["status"] == "clean"
+    if found["nodes"]["app1"]["reported"]:
+        pytest.fail("taken for a report")
+    (finding,) = found["nodes"]["app1"]["findings"]
+    assert finding["code"] == "no-report"
+    assert finding["evidence"][0].startswith("what it answered is no report: ")
+
+
+def test_what_is_no_answer_at_all_is_no_report() -> None:
+    found = audit_of({"app1": "boom", "app2": reports.healthy()}, TIME)
+    assert found["nodes"]["app1"]["findings"][0]["code"] == "no-report"
+
+
+def test_the_files_are_their_owners_alone_also_where_an_earlier_report_was_not(tmp_path: Path) -> None:
+    """They name paths, accounts and settings of servers."""
+    files = {name: str(tmp_path / "reports" / f"audit.{name}") for name in FORMATS}
+    (tmp_path / "reports").mkdir()
+    Path(files["json"]).write_text("{}")
+    Path(files["json"]).chmod(0o644)
+    _write(audit_of(reports.cluster(), TIME), files)
+    assert {name: stat.S_IMODE(os.stat(path).st_mode) for name, path in files.items()} == dict.fromkeys(FORMATS, 0o600)
+    assert sorted(os.listdir(tmp_path / "reports")) == sorted(os.path.basename(path) for path in files.values())

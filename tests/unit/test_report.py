@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._report import plan_lines
+from ansible_collections.plugops.mattermost.plugins.module_utils._report import plan_lines, rollback_lines
 
 DIFFERENCE = {"name": "settings.EnableUploads", "found": False, "wanted": True, "action": "set in /c/config.json"}
 
@@ -60,3 +60,16 @@ def test_nor_is_one_that_does_not_say_why(report: Dict[str, Any]) -> None:
 def test_errors_alone_are_not_nothing_to_do() -> None:
     lines = plan_lines({"app1": {"differences": [], "errors": [{"concern": "settings", "msg": "broken"}]}})
     assert lines == ["app1: 0 to change", "  NOT POSSIBLE (settings): broken"]
+
+
+def test_a_plan_is_lines_of_its_own_alone() -> None:
+    odd = "x\x1b[2K\n  ok: nothing to do\u202e"
+    difference = {"name": odd, "found": odd, "wanted": odd, "action": odd}
+    report = {"differences": [difference], "errors": [{"concern": odd, "msg": odd}], "expected_restart": [odd]}
+    lines = plan_lines({odd: report, "down": {"msg": odd}})
+    assert all(line.isprintable() for line in lines)
+    checkpoint = {"name": odd, "taken": odd}
+    lines = rollback_lines(
+        {odd: {**report, "checkpoint": checkpoint, "checkpoints": [checkpoint]}, "down": {"msg": odd}}
+    )
+    assert all(line.isprintable() for line in lines)
