@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._delivery import delivery_name
 from ..module_utils._errors import OperatorError
+from ..plugin_utils._misplaced import refuse_misplaced
 from ..plugin_utils._this_run import this_run
 from ..plugin_utils._wanted_bundles import take_plugins
 
@@ -34,6 +35,7 @@ class ActionModule(ActionBase):
             options = ", ".join(("plugins", *_MAY_STAND_ALONE))
             return {**result, "failed": True, "msg": f"one of the following is required: {options}"}
         try:
+            refuse_misplaced(args)
             sources = take_plugins(args, self._find)
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}

@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
 from ..plugin_utils._coming_plugins import take_coming
+from ..plugin_utils._misplaced import refuse_misplaced
 
 
 class ActionModule(ActionBase):
@@ -22,6 +23,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
         try:
+            refuse_misplaced(args)
             take_coming(args, lambda src: self._find_needle("files", src))
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}

@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._run_lock import Holder
+from ..plugin_utils._misplaced import refuse_misplaced
 from ..plugin_utils._this_run import this_run
 from ..plugin_utils._wanted_bundles import take_plugins
 
@@ -24,6 +25,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
         try:
+            refuse_misplaced(args)
             take_plugins(args, lambda src: self._find_needle("files", src))
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}

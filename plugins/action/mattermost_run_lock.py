@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._run_lock import Holder
+from ..plugin_utils._misplaced import refuse_misplaced
 from ..plugin_utils._this_run import is_gone, this_run
 
 # Seconds that the node waits in one call. In between the holder's process is looked at.
@@ -26,6 +27,10 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
+        try:
+            refuse_misplaced(self._task.args)
+        except OperatorError as error:
+            return {**result, "failed": True, "msg": str(error)}
         args = {**self._task.args, "run": this_run().to_dict()}
         deadline = time.monotonic() + _seconds(args.get("timeout"))
         waited = False

@@ -133,7 +133,7 @@ def _parse(option: str, text: str) -> _Address:
     if parts.scheme not in schemes or not parts.hostname or beside:
         raise OperatorError(
             f"{option} is no address",
-            found="not shown, it may hold a password" if "@" in text else repr(text[:100]),
+            found="not shown, it may hold a secret" if set("@?#") & set(text) else repr(text[:100]),
             wanted="http://, a name, and if need be a port"
             if proxy
             else "http:// or https://, a name, and if need be a port and a path",

@@ -19,6 +19,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._coming_plugins import take_coming
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._misplaced import refuse_misplaced
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
 
 COLLECTION = "ansible_collections.plugops.mattermost.plugins"
@@ -33,6 +34,10 @@ def call(module: str, arguments: Mapping[str, Any], check_mode: bool, cache: Pat
     :param cache: directory where the controller half keeps what it read in bundles
     """
     arguments = dict(arguments)
+    try:
+        refuse_misplaced(arguments)
+    except OperatorError as error:
+        return {"failed": True, "msg": str(error)}
     if module not in WITH_CONTROLLER_HALF:
         return _run(module, arguments, check_mode)
     try:
