@@ -12,6 +12,7 @@ import grp
 import json
 import os
 import pwd
+import shlex
 import traceback
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
@@ -70,7 +71,8 @@ def find_account(user: str, group: Optional[str], root: Root) -> Account:
             raise OperatorError(
                 f"the service user {user} does not exist",
                 where=names.source,
-                remedy=f"create it (useradd --system --user-group {user}), or name the right one in service_user",
+                remedy=f"create it (useradd --system --user-group {shlex.quote(user)}), "
+                "or name the right one in service_user",
             )
         found = _User(user, int(user), -1)  # systemd runs a bare number too
     gid = found.gid
@@ -80,7 +82,7 @@ def find_account(user: str, group: Optional[str], root: Root) -> Account:
             raise OperatorError(
                 f"the group {group} does not exist",
                 where=names.source,
-                remedy=f"create it (groupadd --system {group}), or name the right one in service_group",
+                remedy=f"create it (groupadd --system {shlex.quote(group)}), or name the right one in service_group",
             )
         gid = known.gid if known else int(group)
     return Account(found.name, found.uid, gid, names.group_name(gid), names.groups_of(found.name, gid))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import shlex
 from typing import Dict, List, Sequence, Set
 
 from ._access import mode_grants
@@ -137,7 +138,8 @@ def _look_at_reading(scene: Scene, bundles: Sequence[str]) -> None:
             if not mode_grants(step, account, os.R_OK):
                 owner = owner_name(step.uid, step.gid, scene.node.root)
                 text = f"{path}: {account.name} may not read it (owner {owner}, mode {octal(step.mode)})"
-                remedy = f"Give it to {account.name} (chown {account.owner} {path}), then restart the service."
+                command = f"chown {shlex.quote(account.owner)} {shlex.quote(path)}"
+                remedy = f"Give it to {account.name} ({command}), then restart the service."
                 scene.findings.add("filestore-sync-failed", path, text, remedy=remedy)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shlex
 from typing import List, Sequence
 
 from ._access import SEARCH, mode_grants
@@ -58,7 +59,7 @@ def find_obstacles(
     obstacles += mount_obstacles(root, there, executes)
     obstacles += _flags(root, way, there, changes)
     if content.stuck:
-        remedy = f"chattr -R -i -a {way.end}"
+        remedy = f"chattr -R -i -a {shlex.quote(way.end)}"
         obstacles.append(Obstacle(IMMUTABLE, way.end, f"it holds {content.describe_stuck()}", remedy))
     if content.kept:
         obstacles.append(_kept(way.end, content, aim.account))
@@ -82,7 +83,7 @@ def _kept(path: str, content: Content, account: Account) -> Obstacle:
         path,
         f"it holds {content.describe_kept(account.name)}: files with a second name or of another owner, or closed to "
         "the server where it could have put them itself",
-        f"look at whose they are; remove them, or give them to the server: chown -h {account.owner} PATH",
+        f"look at whose they are; remove them, or give them to the server: chown -h {shlex.quote(account.owner)} PATH",
         fatal=False,
     )
 
@@ -90,7 +91,7 @@ def _kept(path: str, content: Content, account: Account) -> Obstacle:
 def unlisted(path: str, aim: Aim) -> Obstacle:
     """What lies in the directory cannot be seen, so nothing can be said or promised about it."""
     evidence = f"user id {aim.euid} may not list it"
-    return Obstacle(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {path} as its owner")
+    return Obstacle(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {shlex.quote(path)} as its owner")
 
 
 def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
@@ -109,7 +110,7 @@ def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
                 PARENT_MISSING,
                 way.missing[-2],
                 f"it does not exist, and it lies outside the install directory {node.install_dir}",
-                f"mkdir -p {way.missing[-2]}, or mount what belongs there, or correct the setting",
+                f"mkdir -p {shlex.quote(way.missing[-2])}, or mount what belongs there, or correct the setting",
             )
         ]
     return []
@@ -122,7 +123,10 @@ def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) 
         if is_open:
             continue
         if has_acl(root.real(step.path)):
-            evidence, remedy = f"its ACL keeps {user} from searching it", f"setfacl -m u:{user}:x {step.path}"
+            evidence, remedy = (
+                f"its ACL keeps {user} from searching it",
+                f"setfacl -m {shlex.quote(f'u:{user}:x')} {shlex.quote(step.path)}",
+            )
             obstacles.append(Obstacle(ACL, step.path, evidence, remedy))
         elif mode_grants(step, aim.account, SEARCH):
             obstacles.append(
@@ -132,7 +136,9 @@ def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) 
             owner = owner_name(step.uid, step.gid, root)
             who = "u" if step.uid == aim.account.uid else "g" if step.gid in aim.account.groups else "o"
             evidence = f"{user} may not search it (owner {owner}, mode {octal(step.mode)})"
-            obstacles.append(Obstacle(PARENT_NOT_SEARCHABLE, step.path, evidence, f"chmod {who}+x {step.path}"))
+            obstacles.append(
+                Obstacle(PARENT_NOT_SEARCHABLE, step.path, evidence, f"chmod {who}+x {shlex.quote(step.path)}")
+            )
     return obstacles
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from dataclasses import dataclass
 from typing import Any, List, Optional, Sequence, Tuple
 
@@ -143,7 +144,17 @@ def _directory(way: Way, last: Step, owner: str, content: Content, aim: Aim) -> 
             found = f"{last.uid}:{last.gid}"
             wanted = f"{aim.account.uid}:{aim.account.gid}"
         changes.append(
-            Change(OWNER, f"{name}.owner", way.end, found, wanted, f"chown {wanted} {way.end}", 0, last.uid, serves)
+            Change(
+                OWNER,
+                f"{name}.owner",
+                way.end,
+                found,
+                wanted,
+                f"chown {shlex.quote(wanted)} {shlex.quote(way.end)}",
+                0,
+                last.uid,
+                serves,
+            )
         )
     if last.mode != aim.mode:
         serves = last.uid == aim.account.uid and last.mode & 0o700 != 0o700
@@ -160,7 +171,7 @@ def _mode(step: Step, shown: str, mode: int, why: str, serves: bool) -> Change:
         step.path,
         octal(step.mode),
         octal(mode),
-        f"chmod {octal(mode)} {step.path}{why}",
+        f"chmod {octal(mode)} {shlex.quote(step.path)}{why}",
         mode,
         step.uid,
         serves,
@@ -176,6 +187,6 @@ def _content(way: Way, content: Content, aim: Aim) -> Change:
         way.end,
         content.describe(aim.account.name),
         ", ".join(wanted),
-        f"chown or chmod these entries of {way.end}, no others",
+        f"chown or chmod these entries of {shlex.quote(way.end)}, no others",
         uid=None if content.foreign else aim.account.uid,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from typing import List, Optional
 
@@ -72,7 +73,7 @@ def _obstacle(kind: str, real: str, path: str, what: str, option: str) -> Obstac
         kind,
         path,
         f"it lies on {point}{seen}, which is mounted {what}",
-        f"mount -o remount,{option} {point}, and correct its line in /etc/fstab or its mount unit",
+        f"mount -o remount,{option} {shlex.quote(point)}, and correct its line in /etc/fstab or its mount unit",
     )
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from dataclasses import dataclass
 from typing import Callable, List, Mapping, Optional, Tuple
 
@@ -212,4 +213,4 @@ def _hidden(path: str, rule: _Rule, unit: str) -> Obstacle:
 def _remedy(path: str, rule: _Rule, unit: str, line: str) -> str:
     if rule.path == path:  # a line that allows the same path would lose
         return f"take {rule.setting} out of {unit}"
-    return f"add the line {line} to [Service] of a drop-in (systemctl edit {unit})"
+    return f"add the line {line} to [Service] of a drop-in (systemctl edit {shlex.quote(unit)})"

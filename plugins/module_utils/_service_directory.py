@@ -15,6 +15,7 @@ import os
 import posixpath
 import pwd
 import re
+import shlex
 from typing import Any, Dict, List
 
 from ._difference import Tracker
@@ -179,7 +180,7 @@ class ServiceDirectory(Concern[Service]):
             raise OperatorError(
                 f"the service {service.name} is masked, systemd ignores its files and never starts it",
                 where=service.fragment,
-                remedy=f"systemctl unmask {service.name}{reread}",
+                remedy=f"systemctl unmask {shlex.quote(service.name)}{reread}",
             )
         refused = declared_working_directory(service.files).refused
         if refused is not None:
@@ -195,7 +196,7 @@ class ServiceDirectory(Concern[Service]):
                 f"systemd cannot load the service {service.name}",
                 where=service.fragment,
                 found=service.load_state,
-                remedy=f"see what systemd-analyze verify {service.name} says{reread}",
+                remedy=f"see what systemd-analyze verify {shlex.quote(service.name)} says{reread}",
             )
 
     def refuse_missing_directory(self, service: Service) -> None:

@@ -13,7 +13,6 @@ of its own, so that nobody writes lines of somebody else (:func:`one_line`).
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any, Match
 
 # Beside the ranges: ALM, LRM and RLM, LS and PS with the embeddings and overrides, the isolates.
@@ -55,11 +54,6 @@ def in_lines(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [in_lines(item) for item in value]
     return one_line(value) if isinstance(value, str) else value
-
-
-def shell_word(text: str) -> str:
-    """As one word of a shell command that an operator is told; plain paths stay as they are."""
-    return shlex.quote(text)
 
 
 def _escape(match: Match[str]) -> str:

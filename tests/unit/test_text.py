@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import time
 import unicodedata
 from typing import Callable
@@ -17,7 +16,6 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._text import (
     one_line,
     printable,
     safe,
-    shell_word,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,15 +76,6 @@ def test_an_operators_own_lines_stay_lines_and_a_strangers_do_not() -> None:
 def test_a_line_is_cut() -> None:
     assert one_line("a" * 50, 10) == "aaaaaaa..."
     assert one_line("a" * 10, 10) == "a" * 10
-
-
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
-def test_a_path_is_one_word_of_the_shell(path: str) -> None:
-    assert shlex.split(f"mv {shell_word(path)} x") == ["mv", path, "x"]
-
-
-def test_a_plain_path_stays_as_it_is() -> None:
-    assert shell_word("/opt/mattermost/plugins/com.example-1_2") == "/opt/mattermost/plugins/com.example-1_2"
 
 
 @pytest.mark.parametrize(
