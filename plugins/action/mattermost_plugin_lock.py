@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._source_options import SOURCE_ARGUMENTS
+from ..module_utils._text import one_line
 from ..plugin_utils._adoption import adopt
 from ..plugin_utils._bundle_facts import BundleFacts, facts_path
 from ..plugin_utils._bundle_sources import SourceOptions
@@ -71,5 +72,7 @@ class ActionModule(ActionBase):
         adoption = adopt(args["reports"], args["adopt"], before, wanted.offered())
         said: Dict[str, Any] = {"unknown": adoption.unknown, "left_out": adoption.left_out}
         if adoption.unknown:
-            said["warnings"] = [f"{plugin_id} is not pinned: {why}." for plugin_id, why in adoption.unknown.items()]
+            said["warnings"] = [
+                one_line(f"{plugin_id} is not pinned: {why}.") for plugin_id, why in adoption.unknown.items()
+            ]
         return updated(before, adoption.pins, args["purge"]), said

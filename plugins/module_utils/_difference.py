@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Tuple
 
+from ._text import one_line
+
 MASK = "********"
 
 
@@ -36,11 +38,12 @@ class Difference:
         return MASK if self.secret and value is not None else value
 
     def as_dict(self) -> Dict[str, Any]:
+        """As a result has it. Name and action may hold a name that a stranger gave; values keep an operator's lines."""
         return {
-            "name": self.name,
+            "name": one_line(self.name),
             "found": self.shown(self.found),
             "wanted": self.shown(self.wanted),
-            "action": self.action,
+            "action": one_line(self.action),
         }
 
 

@@ -14,6 +14,7 @@ from ._errors import INPUT_ERRORS, OperatorError, text_of
 from ._node import Node
 from ._running_plugins import Evidence, look
 from ._settings import read_plugin_settings
+from ._text import in_lines
 from ._wanted_plugin import WantedPlugin
 
 T = TypeVar("T")
@@ -64,14 +65,14 @@ class NodeReport:
             "errors": self._errors,
             "restart_required": bool(self._restart),
             "reload_required": bool(self._reload),
-            "pending": {"restart": self._restart, "reload": self._reload},
-            "expected_restart": self._expected_restart,
+            "pending": in_lines({"restart": self._restart, "reload": self._reload}),
+            "expected_restart": in_lines(self._expected_restart),
             "systemd": self._node.systemd,
             "running": running,
             "plugin_system": plugin_system,
             "running_plugins": {plugin_id: asdict(evidence) for plugin_id, evidence in self._running.items()},
             "healthy": not unhealthy,
-            "unhealthy": unhealthy,
+            "unhealthy": in_lines(unhealthy),  # what a play fails with
         }
 
     def _add_error(self, concern: str, error: Exception) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,13 +76,13 @@ def test_read_only(point: Path, inner: str) -> None:
     (found,) = look_at_mount(point, "ro", f"{point}{inner}")
     assert (found["kind"], found["path"], found["fatal"]) == ("mount-read-only", f"{point}{inner}", True)
     assert f"it lies on {point} (plugops-test, tmpfs, ro," in found["evidence"]
-    assert f"mount -o remount,rw {point}" in found["remedy"]
+    assert f"mount -o remount,rw {shlex.quote(str(point))}," in found["remedy"]
 
 
 def test_noexec_counts_where_programs_start(point: Path) -> None:
     (found,) = look_at_mount(point, "noexec", str(point))
     assert found["kind"] == "mount-noexec"
-    assert f"remount,exec {point}" in found["remedy"]
+    assert f"remount,exec {shlex.quote(str(point))}," in found["remedy"]
     assert look_at_mount(point, "noexec", str(point), must_execute=False) == []
 
 

@@ -114,6 +114,8 @@ def test_everything_is_collected_once_and_in_order(report: Make) -> None:
     [
         (OperatorError("the file is broken", where="/c"), "the file is broken (/c)."),
         (PermissionError(13, "Permission denied", "/opt/x"), "Permission denied (/opt/x)"),
+        (ValueError("embedded null byte"), "ValueError: embedded null byte"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
     ],
 )
 def test_one_impossible_concern_hides_no_other(report: Make, error: Exception, text: str) -> None:
@@ -170,3 +172,12 @@ def test_service(report: Make, node: Dict[str, Any], reason: str) -> None:
     assert result["healthy"] == (not reason)
     assert len(result["unhealthy"]) == (1 if reason else 0)
     assert reason in "".join(result["unhealthy"])
+
+
+def test_names_of_strangers_make_no_lines_of_their_own(report: Make) -> None:
+    odd = "plugins/x\nok: [app1]\x1b[2K"
+    result = report(Fixed("a", differences=[odd], restart=[odd])).result()
+    shown = r"plugins/x\nok: [app1]\x1b[2K"
+    assert result["differences"][0]["name"] == shown
+    assert result["pending"]["restart"] == [shown]
+    assert result["unhealthy"] == [f"{shown} is not as wanted", f"a restart is owed: {shown}"]
