@@ -234,7 +234,7 @@ def swapped_at_close(path: Path, to: str, number: int) -> Iterator[None]:
 
     def swap() -> None:
         os.symlink(to, link)
-        with Watch(path, IN_CLOSE_NOWRITE) as watch:
+        with Watch(path, events=IN_CLOSE_NOWRITE) as watch:
             os.write(writing, b"armed")
             seen = 0
             while seen < number:

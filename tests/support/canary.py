@@ -48,8 +48,9 @@ class Canary:
         self._before = self.now()
 
     def watched(self) -> Watch:
-        """Who reads in it, while the block runs; looked at before it is compared, which reads it, too."""
-        return Watch(self.place)
+        """Who reads in it what only root may, while the block runs; looked at before it is compared, which reads, too."""
+        below = [path for path in self.place.rglob("*") if not path.lstat().st_mode & 0o007]
+        return Watch(*below)
 
     def _write(self, name: str, mode: int) -> None:
         (self.place / name).write_text(SECRET, encoding="utf-8")
@@ -79,16 +80,16 @@ class Canary:
 
 
 class Watch:
-    """Who opens or reads something below a directory, by inotify; use as a context manager.
+    """Who opens or reads something, by inotify; use as a context manager.
 
     :ivar seen: paths that were opened or read
     """
 
-    def __init__(self, directory: Path, events: int = IN_ACCESS | IN_OPEN) -> None:
+    def __init__(self, *paths: Path, events: int = IN_ACCESS | IN_OPEN) -> None:
         """
-        :param directory: or one file
+        :param paths: files, and directories with what is right in them
         """
-        self._directory = directory
+        self._paths = paths
         self._wanted = events
         self._names: Dict[int, str] = {}
         self.seen: List[str] = []
@@ -96,8 +97,7 @@ class Watch:
     def __enter__(self) -> Watch:
         self._handle = _libc.inotify_init1(_IN_NONBLOCK)
         assert self._handle >= 0, os.strerror(ctypes.get_errno())
-        below = [path for path in self._directory.rglob("*") if not path.is_symlink()]
-        for path in [self._directory, *below]:
+        for path in self._paths:
             number = _libc.inotify_add_watch(self._handle, os.fsencode(path), self._wanted)
             assert number >= 0, f"{path}: {os.strerror(ctypes.get_errno())}"
             self._names[number] = str(path)
