@@ -72,8 +72,8 @@ def _traced(module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict
     root = str(arguments.get("root") or "/nowhere")
     give(os.path.join(root, "opt/mattermost"), account.pw_uid, account.pw_gid)
     before = territory(root, account.pw_uid)
-    label = f"{os.environ.get('PYTEST_CURRENT_TEST', '').split(' ')[0]}:{len(_labels)}"
-    label = label.rpartition("::")[2].replace("/", "_")
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0].partition("::")[2]
+    label = f"{test} {len(_labels)}".replace("/", "_")
     _labels.append(label)
     os.path.exists(f"{strace.MARK}/{label}")
     try:
@@ -95,4 +95,4 @@ def _given_first(place: module_place.Place) -> module_harness.Snapshot:
 _labels: List[str] = []
 if os.environ.get(NOTES):
     module_harness._run = _traced
-    module_place.Place.snapshot = _given_first  # type: ignore[method-assign]
+    module_place.Place.snapshot = _given_first  # type: ignore[method-assign, assignment]
