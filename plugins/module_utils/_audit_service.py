@@ -16,7 +16,9 @@ from ._audit_directories import temporary_directory
 from ._audit_scene import Scene
 from ._config_source import is_true
 from ._errors import OperatorError
-from ._host.reading import is_directory, is_link, status
+from ._host.reading import is_directory, is_link, open_directory, status
+from ._host.trees import TreeLimit
+from ._host.trees import walk as walk_tree
 from ._node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
 from ._obstacle import Obstacle
 from ._sandbox import has_own_tmp, sandbox_obstacles
@@ -124,9 +126,17 @@ def look_at_leftovers(scene: Scene) -> None:
         path = scene.join(scene.node.install_dir, "bin", name)
         real = scene.real(path)
         if is_directory(real) and not is_link(real):
-            count = sum(len(files) for _, _, files in os.walk(real))
+            count = _count_files(real)
             what = "files that users uploaded may be among them" if name == "data" else "made by a start in bin/"
             scene.findings.add("leftovers-in-bin", path, f"{path} holds {count} files, {what}")
+
+
+def _count_files(real: str) -> str:
+    with open_directory(real) as top:
+        try:
+            return str(sum(not entry.is_directory for entry in walk_tree(top, real, closed=True)))
+        except TreeLimit:
+            return "countless"
 
 
 def look_at_socket(scene: Scene) -> None:

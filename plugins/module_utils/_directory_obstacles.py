@@ -17,7 +17,7 @@ from ._account import Account, owner_name
 from ._attributes import flag_obstacles, has_acl, label_obstacles
 from ._directory_content import Content
 from ._directory_plan import CREATE, MODE, Aim, Change, needs_root, octal
-from ._host.reading import is_directory
+from ._host.reading import is_directory, may
 from ._mounts import mount_obstacles
 from ._node import Node
 from ._obstacle import (
@@ -154,7 +154,7 @@ def _flags(root: Root, way: Way, there: str, changes: Sequence[Change]) -> List[
 def _beyond_us(root: Root, there: str, changes: Sequence[Change], aim: Aim) -> List[Obstacle]:
     may_chown = aim.euid == aim.account.uid and aim.account.gid in {os.getegid(), *os.getgroups()}
     opened_up = any(change.kind == MODE and change.path == there for change in changes)
-    may_create = opened_up or os.access(root.real(there), os.W_OK | os.X_OK)
+    may_create = opened_up or may(root.real(there), os.W_OK | os.X_OK)
     refused = needs_root(changes, may_chown, may_create, aim)
     if not refused:
         return []

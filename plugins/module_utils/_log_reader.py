@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import BinaryIO, Deque, Iterator, List, Optional, Pattern, Tuple
 
-from ._host.reading import lstat, names_in
+from ._host.reading import lstat, names_in, open_file
 from ._log_line import LONGEST_LINE, LogLine, parse_log_line
 
 HEAD = 2 * 1024 * 1024
@@ -65,7 +65,7 @@ def read_log(
     :raises OSError: it cannot be read
     """
     part = LogPart(path)
-    with _opened(real) as source:
+    with open_file(real) as source:
         if real.endswith(".gz"):
             chunk, part.unread = _unpacked(source, head + tail)
             chunks = [chunk]
@@ -94,14 +94,6 @@ def rotated_files(real: str, since: float) -> List[str]:
     except OSError:
         return []
     return [path for _, path in sorted(found)[-_MAX_ROTATED:]]
-
-
-def _opened(real: str) -> BinaryIO:
-    handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):  # a fifo is not waited for
-        os.close(handle)
-        raise OSError(22, "not a regular file", real)
-    return os.fdopen(handle, "rb")
 
 
 def _unpacked(source: BinaryIO, limit: int) -> Tuple[bytes, str]:

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional
 
+from ._host.reading import SYSTEM_FILE_LIMIT, read_file, read_text
+
 _START_TIME = 19  # place of field 22 of /proc/<pid>/stat behind the command name
 # What systemd calls its child until that executes the service's command: itself, then the command in parentheses.
 _BEFORE_EXEC = (b"((", b"(systemd)", b"(systemd-executo)")
@@ -62,8 +64,7 @@ def fields_behind_name(stat_line: bytes) -> List[bytes]:
 def _stat_after_exec(pid: int) -> bytes:
     deadline = time.monotonic() + _EXEC_SECONDS
     while True:
-        with open(f"/proc/{pid}/stat", "rb") as source:
-            line = source.read()
+        line = read_file(f"/proc/{pid}/stat", SYSTEM_FILE_LIMIT)
         if not line.partition(b" ")[2].startswith(_BEFORE_EXEC) or time.monotonic() > deadline:
             return line
         time.sleep(0.01)
@@ -77,8 +78,7 @@ def _cwd(pid: int) -> str:
 
 
 def _boot() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as source:
-        return source.read().strip()
+    return read_text("/proc/sys/kernel/random/boot_id").strip()
 
 
 def _epoch(ticks_after_boot: int) -> float:

@@ -27,7 +27,7 @@ class Root:
     """
 
     def __init__(self, prefix: Optional[str] = None) -> None:
-        self.prefix = os.path.realpath(prefix) if prefix else "/"
+        self.prefix = resolve(prefix) if prefix else "/"
 
     @property
     def is_live(self) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Dict, List
 from ._difference import Tracker
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
-from ._host.reading import exists, is_directory, is_file, is_link, read_link, read_text
+from ._host.reading import exists, is_directory, is_file, is_link, may, read_link, read_text
 from ._host.writing import make_directories, write_atomic
 from ._node import Node
 from ._root import Root
@@ -270,7 +270,7 @@ class ServiceDirectory(Concern[Service]):
         parent = os.path.dirname(real)
         while not exists(parent):
             parent = os.path.dirname(parent)
-        if not is_directory(parent) or not os.access(parent, os.W_OK | os.X_OK):
+        if not is_directory(parent) or not may(parent, os.W_OK | os.X_OK):
             raise OperatorError(
                 "our drop-in cannot be written there",
                 where=self._node.root.host(parent),

@@ -154,6 +154,7 @@ def test_proof_is_an_attempt_also_where_nothing_differs(top: Path) -> None:
 
 
 def test_what_is_no_mode(top: Path) -> None:
+    run_module({**host_options(top, live=False), "mode": 493})  # the lock file, which every run makes
     before = state(top)
     result = run_module({**host_options(top, live=False), "mode": 493})
     assert result["failed"] is True

@@ -74,9 +74,17 @@ def resolve(path: str, top: str = "/") -> str:
     """
     walk = _Walk(path, True, top, False)
     try:
-        return walk.resolved()
+        return walk.spot().path
+    except UntrustedLink:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) or error.filename is None:
+            raise
+        rest = walk.rest
+        kept = os.path.normpath(os.path.join(error.filename, *rest))
     finally:
         walk.close()
+    return resolve(kept, top) if ".." in rest else kept
 
 
 @contextlib.contextmanager
@@ -133,35 +141,25 @@ class _Walk:
         self._asked = path
         self._strict = strict
         self._follow = follow
-        self._rest = parts_of(path if path.startswith("/") or top != "/" else os.path.join(os.getcwd(), path))
+        self.rest = parts_of(path if path.startswith("/") or top != "/" else os.path.join(os.getcwd(), path))
         self._done: List[str] = []
         self._open: List[int] = [_open_top(top)]  # one more than names are done
         self._links = 0
 
     def spot(self) -> Spot:
         while True:
-            if not self._rest:
+            if not self.rest:
                 return self._end()
-            name = self._rest.pop(0)
+            name = self.rest.pop(0)
             if name == "..":
                 self._up()
-            elif self._rest:
+            elif self.rest:
                 self._enter(name)
             else:
                 found = self._look(name)
                 if found is None or not (self._follow and stat.S_ISLNK(found.st_mode)):
                     return Spot(self._open[-1], name, self._name(name), found)
                 self._enter(name)
-
-    def resolved(self) -> str:
-        try:
-            return self.spot().path
-        except UntrustedLink:
-            raise
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) or error.filename is None:
-                raise
-            return os.path.normpath(os.path.join(error.filename, *self._rest))
 
     def close(self) -> None:
         for handle in self._open:
@@ -220,7 +218,7 @@ class _Walk:
         if target.startswith("/"):
             while self._done:
                 self._up()
-        self._rest = parts_of(target) + self._rest
+        self.rest = parts_of(target) + self.rest
 
     def _name(self, name: str) -> str:
         return "/" + "/".join([*self._done, name])

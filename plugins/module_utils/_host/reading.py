@@ -68,6 +68,13 @@ def is_link(path: str) -> bool:
     return False
 
 
+def may(path: str, right: int) -> bool:
+    """Whether this process may do that (os.R_OK, …) with what is at ``path``."""
+    with contextlib.suppress(OSError), at(path) as spot:
+        return os.access(spot.name, right, dir_fd=spot.parent)
+    return False
+
+
 def read_link(path: str) -> str:
     """What the link at ``path`` says."""
     with at(path, follow=False) as spot:
