@@ -48,7 +48,7 @@ class Canary:
         self._before = self.now()
 
     def watched(self) -> Watch:
-        """Who reads in it what only root may, while the block runs; looked at before it is compared, which reads, too."""
+        """Who reads what only root may, while the block runs; it ends before anything is compared, which reads, too."""
         below = [path for path in self.place.rglob("*") if not path.lstat().st_mode & 0o007]
         return Watch(*below)
 
