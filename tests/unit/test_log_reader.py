@@ -86,7 +86,7 @@ def test_a_damaged_packed_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None
 
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mattermost.log")
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OSError, match="no regular file"):
         messages(tmp_path / "mattermost.log", START)
 
 

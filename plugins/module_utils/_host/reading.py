@@ -16,6 +16,7 @@ from typing import BinaryIO, Iterator, List, Optional
 from .paths import at
 
 _CHUNK = 1024 * 1024
+_PART = 256 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -135,9 +136,14 @@ def read_file(path: str, limit: int, follow: bool = True) -> bytes:
 
 def read_open(source: BinaryIO, limit: int, path: str) -> bytes:
     """What is left of an open file, as :func:`read_file`."""
-    data = source.read(limit + 1) if os.fstat(source.fileno()).st_size <= limit else None
-    if data is None or len(data) > limit:
+    if os.fstat(source.fileno()).st_size > limit:
         raise too_large(path, limit)
+    data = b""
+    # By parts: a file of /proc has no size beforehand, and its kernel makes room for all that is asked for.
+    for chunk in iter(lambda: source.read(_PART), b""):
+        data += chunk
+        if len(data) > limit:
+            raise too_large(path, limit)
     return data
 
 
