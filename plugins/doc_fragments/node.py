@@ -55,6 +55,8 @@ options:
         local-mode socket does not answer.
       - In a cluster it must lead to this very app server, past the load balancer.
       - The certificate is verified. No redirect is followed.
+      - An address only; one with an account, a query or a fragment is refused on the controller, since it would show a
+        secret.
     type: str
   api_token:
     description: Personal access token of a system admin.
