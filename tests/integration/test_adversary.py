@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
@@ -97,7 +98,17 @@ def calls_for(seconds: float, found: Target) -> int:
     return changed
 
 
-def put_right(found: Target, deployment: Deployment, healthy: Any) -> None:
+def first_that_is_no_directory(install: Path, path: Path) -> Path:
+    """What an operator looks at: no name behind a link, and nothing below what is missing."""
+    at = install
+    for part in path.relative_to(install).parts:
+        at = at / part
+        if at.is_symlink() or not at.is_dir():
+            return at
+    return path
+
+
+def put_right(found: Target, deployment: Deployment, healthy: Path) -> None:
     """Until site.yml succeeds: where it does not, it names what lies in the way, and an operator moves just that away.
 
     What a server needs and no module makes, its configuration among it, an operator brings back.
@@ -110,7 +121,7 @@ def put_right(found: Target, deployment: Deployment, healthy: Any) -> None:
         named = [name.rstrip(".,:;") for name in IN_THE_WAY.findall(said)]
         assert named, f"site.yml does not say what an operator has to look at:\n{said}\n{run.output}"
         for name in sorted(set(named)):
-            real = found.place.real(name)
+            real = first_that_is_no_directory(found.install, found.place.real(name))
             subprocess.run(["rm", "-rf", "--", str(real)], check=True)
             kept = healthy / os.path.relpath(real, found.install)
             if kept.exists() and not name.startswith("/opt/mattermost/plugins/"):
