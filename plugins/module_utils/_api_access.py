@@ -17,6 +17,7 @@ import urllib.parse
 from dataclasses import dataclass
 from typing import Dict
 
+from ._connection import Connection, Deadline
 from ._errors import OperatorError
 from ._host.reading import is_directory
 from ._server import API_ACCESS, Server
@@ -104,12 +105,10 @@ class ApiAccess:
             self._session = self.server.login(*self._login)
         return {"Authorization": f"Bearer {self._token or self._session}"}
 
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+    def _connect(self, deadline: Deadline) -> http.client.HTTPConnection:
         near = self._proxy or self._address
-        if self._context is None:
-            return http.client.HTTPConnection(near.host, near.port, timeout=timeout)
-        connection = http.client.HTTPSConnection(near.host, near.port, timeout=timeout, context=self._context)
-        if self._proxy:
+        connection = Connection(near.host, near.port, deadline, context=self._context)
+        if self._proxy and self._context is not None:
             connection.set_tunnel(self._address.host, self._address.port, self._proxy_headers())
         return connection
 

@@ -18,6 +18,8 @@ from ._command import Run
 from ._config_document import ConfigDocument, section_in
 from ._config_source import REMOTE, ConfigSource, find_config_source, is_true, server_environment
 from ._errors import OperatorError
+from ._host.reading import status
+from ._host.sockets import ForeignSocket
 from ._node_options import NodeOptions
 from ._pending import FILE_NAME, RestartNote
 from ._root import Root
@@ -348,23 +350,24 @@ class Node:
         real = self.root.real(path)
         if not _is_socket(real):
             return None
-        if self.is_foreign_socket(real):
-            self._refuse_foreign_socket(real, path)
-        server = server_at_socket(real)
+        account = self.account
+        server = server_at_socket(real, [account.uid], f"uid {account.uid} ({account.name})", path)
         return server if _answers(server) else None
 
     def is_foreign_socket(self, real: str) -> bool:
-        """Whether a socket is another user's: it lies in a directory where everybody may make one."""
-        return _is_socket(real) and os.stat(real).st_uid not in (0, os.geteuid(), self.account.uid)
+        """Whether a socket is another user's, or another user answers there: it may lie where everybody makes one.
 
-    def _refuse_foreign_socket(self, real: str, path: str) -> None:
-        raise OperatorError(
-            "the local-mode socket belongs to another user, it is not trusted",
-            where=path,
-            found=f"uid {os.stat(real).st_uid}",
-            wanted=f"uid {self.account.uid} ({self.account.name})",
-            remedy="remove it and restart the service",
-        )
+        For messages: whom a request goes to is looked at on its own connection.
+        """
+        if not _is_socket(real):
+            return False
+        if status(real).st_uid not in (0, os.geteuid(), self.account.uid):
+            return True
+        try:
+            self.socket_server  # noqa: B018 - its refusal
+        except ForeignSocket:
+            return True
+        return False
 
     def public_server(self) -> Optional[Server]:
         """The server on its own listen address, for what can be asked without a session; None if nothing runs here."""
@@ -410,6 +413,6 @@ def _answers(server: Server) -> bool:
 
 def _is_socket(path: str) -> bool:
     try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
+        return stat.S_ISSOCK(status(path).st_mode)
     except OSError:
         return False

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import ssl
 from typing import Any, Dict, Optional, Tuple
 
 from ._errors import OperatorError
+from ._json_reader import parse_json
 
 
 class ServerError(OperatorError):
@@ -29,6 +29,21 @@ class ServerError(OperatorError):
             where=where,
             found=" ".join(part for part in (f"HTTP {status}", error_id, message) if part),
             remedy=remedy,
+        )
+
+
+class WrongAnswer(ServerError):
+    """The server answered with success, and with something that no server answers; its status counts as 200."""
+
+    def __init__(self, request: str, where: str, found: str, wanted: str) -> None:
+        super().__init__(where, 200, "", "")
+        OperatorError.__init__(
+            self,
+            "the server's answer is not what servers answer",
+            where=f"{request} at {where}",
+            found=found,
+            wanted=wanted,
+            remedy="check that no proxy answers in its place, then look in the server's log",
         )
 
 
@@ -122,7 +137,7 @@ def object_of(body: bytes) -> Optional[Dict[str, Any]]:
 def json_of(body: bytes) -> Any:
     """The JSON value in an answer, None if there is none."""
     try:
-        return json.loads(body.decode("utf-8"))
+        return parse_json(body)
     except ValueError:
         return None
 

@@ -72,7 +72,7 @@ def test_over_tcp_with_a_session(deployment: Deployment, version: Tuple[int, ...
 @pytest.mark.since(5, 24)
 def test_over_the_socket(deployment: Deployment, version: Tuple[int, ...]) -> None:
     with deployment.running() as server:
-        client = Asked(server_at_socket(str(deployment.socket)))
+        client = Asked(server_at_socket(str(deployment.socket), [deployment.socket.stat().st_uid]))
         _the_life_of_a_plugin(client, deployment, server)
         _removal(client, deployment)
         if version >= (6, 0):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._connection import Deadline
 from ansible_collections.plugops.mattermost.plugins.module_utils._server import (
     Server,
     ServerError,
@@ -28,6 +28,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server import 
     server_at_address,
     server_at_socket,
 )
+from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import WrongAnswer
 from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
 
 VERSION_ID = "9.10.0.9.10.0.abcdef.false"
@@ -170,7 +171,7 @@ def test_requests(
 
 def test_plugins(client: Server, partner: Partner) -> None:
     partner.says(200, {"active": [{"id": "a"}], "inactive": None})
-    assert client.plugins() == {"active": [{"id": "a"}], "inactive": []}
+    assert client.plugins() == {"active": [{"id": "a", "version": ""}], "inactive": []}
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -253,8 +254,9 @@ def test_answer_that_is_not_what_the_api_gives(
     client: Server, partner: Partner, body: bytes, ask: Callable[[Server], Any]
 ) -> None:
     partner.says(200, body)
-    with pytest.raises(OperatorError, match="is no JSON object"):
+    with pytest.raises(WrongAnswer, match="not what servers answer") as raised:
         ask(client)
+    assert client.where in raised.value.where
 
 
 def test_empty_success(client: Server, partner: Partner) -> None:
@@ -420,10 +422,10 @@ def test_a_silent_partner_is_left_after_the_timeout(tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        asked: List[float] = []
+        asked: List[Deadline] = []
 
-        def connect(timeout: float) -> http.client.HTTPConnection:
-            asked.append(timeout)
+        def connect(deadline: Deadline) -> http.client.HTTPConnection:
+            asked.append(deadline)
             return http.client.HTTPConnection("127.0.0.1", port, timeout=0.1)
 
         server = Server(connect, "the silent one")
@@ -433,14 +435,21 @@ def test_a_silent_partner_is_left_after_the_timeout(tmp_path: Path) -> None:
             server.version()
         with pytest.raises(ServerUnreachable, match="timed out"):
             server.upload(str(bundle), force=True)
-    assert asked[0] <= 15, "a look at a server that hangs must not hold a whole run up"
-    assert asked[1] >= 120, "an upload takes as long as unpacking and starting the plugin takes"
+    assert asked[0].seconds <= 15, "a look at a server that hangs must not hold a whole run up"
+    assert asked[1].seconds >= 120, "an upload takes as long as unpacking and starting the plugin takes"
 
 
-def test_timeout_reaches_the_connection(kind: str, client: Server) -> None:
-    connection = client._connect(1.25)
-    connection.connect()
-    assert connection.sock.gettimeout() == 1.25
+def test_no_step_takes_longer_than_the_deadline_leaves(client: Server) -> None:
+    now = 100.0
+    connection = client._connect(Deadline(5, clock=lambda: now))
+    connection.request("GET", "/")
+    assert connection.sock.gettimeout() == 5
+    now = 103.0
+    connection.getresponse()
+    assert connection.sock.gettimeout() == 2
+    now = 105.0
+    with pytest.raises(socket.timeout, match="not done within 5 s"):
+        connection.request("GET", "/")
     connection.close()
 
 

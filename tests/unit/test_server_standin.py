@@ -42,7 +42,7 @@ def deployment(release: Release) -> Iterator[Deployment]:
 
 @pytest.fixture
 def server(deployment: Deployment) -> Server:
-    return server_at_socket(str(deployment.socket))
+    return server_at_socket(str(deployment.socket), [deployment.socket.stat().st_uid])
 
 
 @pytest.fixture
@@ -161,8 +161,8 @@ def test_plugin_system_is_asked_over_tcp(server: Server, deployment: Deployment)
 def test_plugin_system_that_is_off_and_a_server_that_is_gone(release: Release) -> None:
     with release.deploy() as deployment:
         deployment.write_config({"PluginSettings": {"Enable": False}})
-        local = server_at_socket(str(deployment.socket))
         with deployment.running():
+            local = server_at_socket(str(deployment.socket), [deployment.socket.stat().st_uid])
             assert _over_tcp(deployment).plugin_system() == "off"
             with pytest.raises(ServerError, match="the plugin system is off") as raised:
                 local.plugins()

@@ -33,7 +33,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def server(deployment: Deployment) -> Iterator[Server]:
     """With the configuration of before given back at the end."""
-    client = server_at_socket(str(deployment.socket))
+    client = server_at_socket(str(deployment.socket), [deployment.socket.stat().st_uid])
     before = client.get_config()
     yield client
     settings = {key: before["PluginSettings"][key] for key in ("Enable", "EnableUploads", "RequirePluginSignature")}
