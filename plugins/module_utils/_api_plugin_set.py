@@ -141,7 +141,7 @@ class ApiPluginSet(PluginSet):
         )
 
     def _installed(self, manifest: Mapping[str, Any]) -> Installed:
-        plugin_id, version = str(manifest.get("id", "")).lower(), str(manifest.get("version", ""))
+        plugin_id, version = manifest["id"].lower(), manifest["version"]
         uploaded = self._uploads.get(plugin_id, {})
         digest = uploaded["tree"] if uploaded.get("version") == version else ""
         path = posixpath.join(self._place(""), plugin_id)

@@ -85,7 +85,7 @@ def last_words(node: Node, plugin_ids: Collection[str]) -> Dict[str, str]:
 
 
 def _errors_in_statuses(server: Server) -> Dict[str, str]:
-    said = ((str(item.get("plugin_id")).lower(), str(item.get("error") or "")) for item in server.statuses())
+    said = ((item["plugin_id"].lower(), str(item.get("error") or "")) for item in server.statuses())
     return {plugin_id: LogLine(None, "error", text[:LONGEST_TEXT]).told() for plugin_id, text in said}
 
 

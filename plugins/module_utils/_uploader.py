@@ -10,10 +10,12 @@ import contextlib
 import time
 from typing import Any, Callable, List, Mapping, Optional
 
+from ._config_document import FoldedMap, section_in
 from ._errors import OperatorError
-from ._plugin_settings import TAKES_UPLOADS, enabled_ids, takes_uploads
+from ._json_text import kind_of
+from ._plugin_settings import SECTION, STATES, TAKES_UPLOADS, enabled_ids, takes_uploads
 from ._server import Server
-from ._server_errors import ServerError, ServerUnreachable
+from ._server_errors import ServerError, ServerUnreachable, WrongAnswer
 from ._version import ServerVersion
 from ._wanted_plugin import WantedPlugin
 
@@ -57,7 +59,7 @@ class Uploader:
         :param expected: PluginSettings that the server will have by then; None: those that it has
         :raises OperatorError: plugins or uploads off, signatures required
         """
-        settings = expected or self._server.get_config().get("PluginSettings") or {}
+        settings = expected or self._settings()
         found = {key: bool(settings.get(key)) for key in TAKES_UPLOADS}
         if not takes_uploads(settings):
             raise OperatorError(
@@ -74,7 +76,9 @@ class Uploader:
         :raises OperatorError: a bundle is too large, or its binaries are not executable
         """
         limited = bool(plugins) and self._server.version() >= _SIZE_LIMITED_SINCE
-        limit = (self._server.get_config().get("FileSettings") or {}).get("MaxFileSize") if limited else None
+        limit = self._section("FileSettings").get("MaxFileSize") if limited else None
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+            raise WrongAnswer("GET /config", self._server.where, f"{kind_of(limit)} as MaxFileSize", "a whole number")
         for plugin in plugins:
             self._check_bundle(plugin, limit)
 
@@ -201,19 +205,27 @@ class Uploader:
             return False
 
     def _is_enabled(self, plugin_id: str) -> bool:
-        settings = self._server.get_config().get("PluginSettings") or {}
-        return enabled_ids(settings.get("PluginStates") or {}).get(plugin_id, False)
+        return enabled_ids(self._settings().get(STATES) or {}).get(plugin_id, False)
+
+    def _settings(self) -> FoldedMap:
+        return self._section(SECTION)
+
+    def _section(self, name: str) -> FoldedMap:
+        """
+        :raises OperatorError: it holds what no server answers
+        """
+        return section_in(self._server.get_config(), name, f"the configuration that {self._server.where} answers")
 
     def _save_disabled(self, plugin_id: str) -> None:
         """In the configuration: the server's own way refuses an id that is not installed."""
-        states = (self._server.get_config().get("PluginSettings") or {}).get("PluginStates") or {}
+        states = self._settings().get(STATES) or {}
         changed = {
             key: {**state, "Enable": False}
             for key, state in states.items()
             if key.lower() == plugin_id and (state or {}).get("Enable")
         }
         if changed:  # the whole map: it replaces the server's
-            self._server.patch_config({"PluginSettings": {"PluginStates": {**states, **changed}}})
+            self._server.patch_config({SECTION: {STATES: {**states, **changed}}})
 
     def remove(self, plugin_id: str) -> None:
         """Remove the plugin with its stored bundle; a plugin that is gone already is no error."""
