@@ -41,7 +41,7 @@ class Deadline:
         self.seconds = seconds
         self.silence = silence
         self.sending = sending
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._began = clock()
         self._progress = 0
@@ -69,16 +69,16 @@ class Deadline:
         """What a step that took too long ends with."""
         if not self.is_over:
             return socket.timeout(f"timed out: nothing came for {self.silence:g} s")
-        if self._rate is None:
+        if self.rate is None:
             return socket.timeout(f"timed out: it was not done within {self.seconds:g} s")
         took = self._clock() - self._began
         return socket.timeout(
-            f"timed out: {self._progress} bytes in {took:.0f} s, less than {self._rate:g} in a second"
+            f"timed out: {self._progress} bytes in {took:.0f} s, less than {self.rate:g} in a second"
             + (f" after the first {self.seconds:g} s" if self.seconds else "")
         )
 
     def _left(self) -> float:
-        earned = self._progress / self._rate if self._rate else 0.0
+        earned = self._progress / self.rate if self.rate else 0.0
         return self._began + self.seconds + earned - self._clock()
 
 
@@ -170,6 +170,8 @@ def read_body(answer: http.client.HTTPResponse, limit: int) -> Tuple[bytes, bool
     while len(data) <= limit:
         count = read_part(answer, part)
         if not count:
+            if answer.length:  # told, and not come
+                raise http.client.IncompleteRead(b"", answer.length)
             return bytes(data), True
         data += part[:count]
     return bytes(data[:limit]), False
@@ -179,10 +181,5 @@ def read_part(answer: http.client.HTTPResponse, part: memoryview) -> int:
     """Read on into ``part``; 0 at the end.
 
     Not ``read(size)``: a chunk of a negative length makes that read without end in some versions of Python.
-
-    :raises http.client.HTTPException: the connection ended before the answer did
     """
-    count = answer.readinto(part)
-    if not count and len(part) and answer.length:
-        raise http.client.IncompleteRead(b"", answer.length)
-    return count
+    return answer.readinto(part)

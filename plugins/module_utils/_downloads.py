@@ -8,17 +8,20 @@ number of runs at once. The cache is that of the controller's user, or of a node
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import re
+import stat
 from typing import BinaryIO, Callable, Iterator, Optional
 from urllib.parse import unquote, urlsplit
 
 from ._errors import OperatorError
-from ._host.reading import sha256_of
-from ._host.writing import fsync_directory
-from ._transfer import Transfer, shown_url
+from ._host.paths import at
+from ._host.reading import exists, lstat, sha256_of_open
+from ._host.writing import fsync_directory, make_directories, rename
+from ._transfer import Transfer, is_sound, shown_url
 
 SIGNATURE_LIMIT = 64 * 1024
 
@@ -62,11 +65,11 @@ class Downloads:
 
     def _complete(self, url: str, sha256: str, out: BinaryIO) -> None:
         resumed = self._transfer.fetch(url, out, self._limit)
-        found = sha256_of(out.name)
+        found = self._sha256_of(out)
         if found != sha256 and resumed:  # its beginning may have been of another file
             out.truncate(0)
             self._transfer.fetch(url, out, self._limit)
-            found = sha256_of(out.name)
+            found = self._sha256_of(out)
         if found != sha256:
             out.truncate(0)
             raise OperatorError(
@@ -77,6 +80,10 @@ class Downloads:
                 remedy="see whether the publisher did replace it; only then write the new sha256",
             )
 
+    def _sha256_of(self, out: BinaryIO) -> str:
+        out.seek(0)
+        return sha256_of_open(out, self._limit, str(out.name))
+
     def _anew(self, url: str, out: BinaryIO) -> None:
         out.truncate(0)
         self._transfer.fetch(url, out, SIGNATURE_LIMIT)
@@ -84,13 +91,13 @@ class Downloads:
     def _once(self, target: str, fill: Callable[[BinaryIO], None]) -> str:
         try:
             for directory in (self._directory, os.path.dirname(target)):
-                os.makedirs(directory, mode=0o700, exist_ok=True)
-            while not os.path.exists(target):
+                make_directories(directory, mode=0o700)
+            while not exists(target):
                 with _alone(f"{target}.part") as part:
                     if part is not None:
                         fill(part)
                         os.fsync(part.fileno())
-                        os.rename(part.name, target)
+                        rename(f"{target}.part", target)
                         fsync_directory(os.path.dirname(target))
         except OSError as error:
             raise OperatorError(
@@ -104,22 +111,24 @@ class Downloads:
 
 @contextlib.contextmanager
 def _alone(path: str) -> Iterator[Optional[BinaryIO]]:
-    """The file, open for appending by this process alone; None where another one has finished and taken it away.
+    """The file, open for reading and appending by this process alone; None where another one has finished and taken it
+    away.
 
     The kernel forgets the lock of a process that is killed, and the file says how far it came.
     """
-    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_file(path, lock.fileno()):
-            yield None
-            return
-        with open(path, "ab") as out:
-            yield out
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with at(path, follow=False) as spot:
+        handle = os.open(spot.name, flags, 0o600, dir_fd=spot.parent)
+    with os.fdopen(handle, "a+b") as out:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", path)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # of this user alone, and whoever holds it has a deadline
+        yield out if _is_file(path, handle) else None
 
 
 def _is_file(path: str, handle: int) -> bool:
     with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(handle), os.stat(path))
+        return os.path.samestat(os.fstat(handle), lstat(path))
     return False
 
 
@@ -128,13 +137,7 @@ def _scheme(url: str) -> str:
 
 
 def _check(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https", "file") and (parts.scheme == "file" or bool(parts.hostname))
-        parts.port  # noqa: B018 - raises where it is no number
-    except ValueError:
-        sound = False
-    if not sound or any(ord(character) <= 32 for character in url):
+    if not (is_sound(url, ("file",)) or is_sound(url, ("http", "https"))):
         raise OperatorError("this is no URL of a file", found=shown_url(url), wanted="https://, http:// or file:///")
 
 
