@@ -12,8 +12,9 @@ import os
 import secrets
 from typing import Any, List, Optional, Sequence, Tuple
 
-from ._account import Account, act_as
+from ._account import Account
 from ._errors import OperatorError
+from ._host.worker import act_as
 from ._root import Root
 from ._way import Step, opened
 
@@ -48,7 +49,9 @@ def ask(account: Account, root: Root, questions: Sequence[Tuple[Step, int]]) -> 
     with contextlib.ExitStack() as stack:
         # Opened before the switch, and each by itself, so that one closed directory does not hide the next.
         asked = [(stack.enter_context(opened(root, step.path)), wanted) for step, wanted in questions]
-        return act_as(account, lambda: [_allowed(handle, wanted) for handle, wanted in asked])
+        return act_as(
+            account, lambda: [_allowed(handle, wanted) for handle, wanted in asked], [handle for handle, _ in asked]
+        )
 
 
 def attempt_write(account: Account, root: Root, path: str) -> None:
@@ -60,7 +63,7 @@ def attempt_write(account: Account, root: Root, path: str) -> None:
     with contextlib.ExitStack() as stack:
         base, way = _start(stack, root, path)
         try:
-            act_as(account, lambda: _write_and_remove(base, way))
+            act_as(account, lambda: _write_and_remove(base, way), [] if base is None else [base])
         except OSError as error:
             raise OperatorError(
                 f"user {account.name} cannot write in a directory that the server must write",

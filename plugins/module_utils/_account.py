@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import grp
-import json
 import os
 import pwd
 import shlex
-import traceback
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple, Union
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 from ._errors import OperatorError
 from ._host.reading import is_file, read_text
-from ._json_reader import parse_json
 from ._root import Root
 
 
@@ -95,84 +92,8 @@ def owner_name(uid: int, gid: int, root: Root) -> str:
 
 
 def can_switch(account: Account) -> bool:
-    """Whether :func:`act_as` really acts as that account."""
+    """Whether :func:`._host.worker.act_as` really acts as that account."""
     return os.geteuid() in (0, account.uid)
-
-
-def act_as(account: Account, task: Callable[[], Any]) -> Any:
-    """Run ``task`` in a child process with the account's user and groups; what it returns must be JSON.
-
-    The child acts as this process does where this process may not switch: see :func:`can_switch`.
-
-    :raises OSError: as ``task`` raised it, with errno and file name
-    :raises OperatorError: the switch failed
-    """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        _run_child(account, task, writer)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as source:
-        data = source.read()
-    _, status = os.waitpid(child, 0)
-    if not data:
-        raise OperatorError(
-            f"a check as user {account.name} ended without an answer",
-            found=f"wait status {status}",
-            remedy="look for a killed process in the kernel log",
-        )
-    return _unpack(parse_json(data), account)
-
-
-def _run_child(account: Account, task: Callable[[], Any], writer: int) -> NoReturn:
-    # os._exit: what the parent has buffered or registered for its end must not happen twice.
-    answer: Dict[str, Any]
-    try:
-        answer = _switch(account)
-        if not answer:
-            answer = {"value": task()}
-        data = json.dumps(answer)
-    except OSError as error:
-        data = json.dumps({"errno": error.errno, "strerror": error.strerror, "filename": _text(error.filename)})
-    except BaseException:
-        data = json.dumps({"trace": traceback.format_exc()})
-    try:
-        with os.fdopen(writer, "wb") as out:
-            out.write(data.encode("utf-8"))
-    finally:
-        os._exit(0)
-
-
-def _switch(account: Account) -> Dict[str, Any]:
-    if os.geteuid() != 0:
-        return {}
-    try:
-        os.setgroups(account.groups)
-        os.setgid(account.gid)
-        os.setuid(account.uid)  # last: it gives up the right to the others
-    except OSError as error:
-        return {"switch": error.strerror}
-    return {}
-
-
-def _unpack(answer: Dict[str, Any], account: Account) -> Any:
-    if "value" in answer:
-        return answer["value"]
-    if "switch" in answer:
-        raise OperatorError(
-            f"cannot act as user {account.name}",
-            found=answer["switch"],
-            wanted=f"uid {account.uid}, gid {account.gid}",
-            remedy="run as a root that may change users (in a container: with CAP_SETUID and CAP_SETGID)",
-        )
-    if "trace" in answer:
-        raise RuntimeError(f"as user {account.name}:\n{answer['trace']}")
-    raise OSError(answer["errno"], answer["strerror"], answer["filename"])
-
-
-def _text(name: Any) -> Optional[str]:
-    return None if name is None else os.fsdecode(name) if isinstance(name, (str, bytes)) else str(name)
 
 
 class _LiveNames:

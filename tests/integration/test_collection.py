@@ -25,7 +25,7 @@ CONTENT = {
     "FILES.json",
     "LICENSE",
     "MANIFEST.json",
-    "README.md",
+    "README.md", "SECURITY.md",
     "docs",
     "examples",
     "inventories",

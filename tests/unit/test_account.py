@@ -12,12 +12,12 @@ from typing import Any, Set, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._account import (
     Account,
-    act_as,
     can_switch,
     find_account,
     owner_name,
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
 from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
 
 LIVE = Root()

@@ -13,10 +13,11 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _directories
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import act_as, find_account
+from ansible_collections.plugops.mattermost.plugins.module_utils._account import find_account
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories, parse_mode
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
 from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._process import Process

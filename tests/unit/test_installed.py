@@ -12,9 +12,10 @@ from typing import Any, Callable, Dict
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _installed
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account, act_as
+from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
 from ansible_collections.plugops.mattermost.plugins.module_utils._installed import (
     PluginDirectory,
     find_plugins,

@@ -20,11 +20,12 @@ from typing import Any, BinaryIO, Dict
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _tree
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account, act_as
+from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._host import trees as host_trees
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.paths import at
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.trees import MAX_DEPTH, exchange
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import (
     DigestCache,
     FileEntry,
