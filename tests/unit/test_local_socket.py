@@ -133,6 +133,18 @@ def test_where_the_system_does_not_tell_who_listens_the_path_counts(
         assert server_at_socket(str(path), [STRANGER]).version() == ServerVersion(9, 10)
 
 
+@needs_root
+def test_a_socket_of_another_user_where_nobody_listens_is_in_the_way(place: Path) -> None:
+    path = place / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    with pytest.raises(ServerUnreachable, match="refused"):
+        server_at_socket(str(path), [SERVICE]).version()
+    os.chown(path, STRANGER, STRANGER)
+    with pytest.raises(ForeignSocket, match="uid 12345"):
+        server_at_socket(str(path), [SERVICE]).version()
+
+
 def test_what_is_no_socket(place: Path) -> None:
     found: List[str] = []
     (place / "file").touch()

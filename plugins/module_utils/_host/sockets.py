@@ -68,9 +68,14 @@ class LocalSocket:
             spot.present()
             handle = os.open(spot.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=spot.parent)
         try:
-            if not stat.S_ISSOCK(os.fstat(handle).st_mode):
+            there = os.fstat(handle)
+            if not stat.S_ISSOCK(there.st_mode):
                 raise ConnectionRefusedError(f"{self.path} is no socket")
             found.connect(f"{_DESCRIPTORS}/{handle}")
+        except ConnectionRefusedError:
+            if stat.S_ISSOCK(there.st_mode) and not self.trusts(there.st_uid):
+                raise self._foreign(there.st_uid) from None  # nobody listens: it keeps the service from listening
+            raise
         finally:
             os.close(handle)
 
