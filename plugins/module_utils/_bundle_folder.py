@@ -15,7 +15,7 @@ import time
 from typing import List, Optional, Tuple
 
 from ._errors import OperatorError
-from ._host.reading import is_directory, lstat, names_in, open_file, read_file, sha256_of
+from ._host.reading import is_directory, lstat, names_in, open_file, read_for, sha256_of
 from ._host.writing import copy_into, create_in_place_of, fsync_directory, make_whole_directory, unlink
 from ._node import Node
 from ._tree import DigestCache
@@ -23,6 +23,7 @@ from ._tree import DigestCache
 SUFFIX = ".tar.gz"
 SIGNATURE = ".sig"
 LARGEST_SIGNATURE = 1024 * 1024  # bytes
+LARGEST_BUNDLE = 1024 * 1024 * 1024  # bytes; what is larger is no bundle that anybody wants
 
 
 class BundleFolder:
@@ -104,10 +105,10 @@ class BundleFolder:
         return os.path.join(directory, name) if name else directory
 
     def digest(self, name: str) -> str:
-        """SHA-256 of a file; empty where it is none."""
+        """SHA-256 of a file; empty where it is none, or larger than any bundle."""
         real, directory = self.real(name), self.real()
         found = lstat(real)
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_BUNDLE:
             return ""
         known = self._cache.get(directory, name, found) if self._cache else None
         if known is not None:
@@ -121,7 +122,7 @@ class BundleFolder:
     def signature(self, name: str) -> Optional[bytes]:
         """What the ``.sig`` beside a bundle holds; None where there is none."""
         with contextlib.suppress(OSError):
-            return read_file(self.real(name + SIGNATURE), LARGEST_SIGNATURE, follow=False)
+            return read_for(self._node.account, self.real(name + SIGNATURE), LARGEST_SIGNATURE)
         return None
 
     def _make_directory(self) -> None:

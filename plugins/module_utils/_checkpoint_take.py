@@ -15,7 +15,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ._account import Account
 from ._bundle import Bundle, read_bundle
+from ._bundle_folder import LARGEST_BUNDLE
 from ._checkpoint import (
     DIRECTORY,
     FILESTORE,
@@ -36,10 +38,10 @@ from ._difference import Tracker
 from ._ensure import Concern
 from ._errors import OperatorError
 from ._filestore import Filestore
-from ._host.reading import read_file, read_text, sha256_of
+from ._host.reading import read_for, read_text, sha256_of
 from ._installed import Installed, read_manifest
 from ._node import Node
-from ._pack import cannot_pack, pack_tree
+from ._pack import cannot_pack, pack_tree, unreadable
 from ._plugin_set import STORE, PluginSet
 from ._plugin_settings import SECTION
 from ._plugins_found import PluginsFound
@@ -239,7 +241,8 @@ class Taken(Concern[TakenFound]):
 
     def _cannot_pack(self, plugin: Installed) -> str:
         real = self._node.root.real(plugin.path)
-        return cannot_pack(plugin.tree.files, read_manifest(real, plugin.path).executables)
+        executables = read_manifest(real, plugin.path).executables
+        return cannot_pack(plugin.tree.files, executables) or unreadable(real, self._node.account)
 
     def _outdated(self, found: TakenFound) -> List[Checkpoint]:
         if not self._prune:
@@ -306,8 +309,8 @@ class Taken(Concern[TakenFound]):
                 if bundle.tree == plugin.tree.digest:
                     self._store.add(bundle.sha256, copy)
                     return bundle.sha256
-        real = self._node.root.real(plugin.path)
-        return self._store.pack(plugin.id, plugin.tree.digest, lambda out: pack_tree(real, plugin.id, out))
+        real, account = self._node.root.real(plugin.path), self._node.account
+        return self._store.pack(plugin.id, plugin.tree.digest, lambda out: pack_tree(real, plugin.id, out, account))
 
     def _signature_of(self, plugin_id: str, sha256: str, found: TakenFound) -> str:
         """The signature of a bundle, base64: that beside the server's copy, else that which it was delivered with."""
@@ -315,9 +318,9 @@ class Taken(Concern[TakenFound]):
             return ""
         signature = self._store.signature(sha256)
         for copy in self._copies(plugin_id, found):
-            beside = _beside(copy)
+            beside = _beside(copy, self._node.account)
             # A bundle is read for it only where there is a signature at all.
-            if (beside or signature) and sha256_of(copy) == sha256:
+            if (beside or signature) and sha256_of(copy, LARGEST_BUNDLE) == sha256:
                 signature = beside
                 break
         return base64.b64encode(signature).decode("ascii")
@@ -370,10 +373,10 @@ class Dropped(Concern[List[Checkpoint]]):
                 self._checkpoints.remove(checkpoint)
 
 
-def _beside(bundle: str) -> bytes:
+def _beside(bundle: str, account: Account) -> bytes:
     """The signature beside a bundle at a real path; empty if there is none."""
     try:
-        return read_file(bundle + ".sig", _LARGEST_SIGNATURE, follow=False)
+        return read_for(account, bundle + ".sig", _LARGEST_SIGNATURE)
     except FileNotFoundError:
         return b""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import itertools
 import json
 import time
 from typing import Any, Dict, Iterator, Mapping, Tuple
@@ -38,7 +37,7 @@ Path = Tuple[str, ...]
 
 _DEFAULT_INDENT = "    "
 LARGEST = 2 * 1024 * 1024  # bytes; a server with every setting has some 60 KB
-_ATTEMPTS = 50
+_SECONDS = 1.0  # that a file which is written all the time is tried for
 _BEING_WRITTEN = 0.5  # seconds since the last write after which a file is taken for what it is
 _PAUSE = 0.02
 
@@ -145,12 +144,13 @@ class ConfigDocument:
         :raises OSError: it cannot be read
         :raises OperatorError: as :meth:`parse` says
         """
-        for attempt in itertools.count(1):
+        end = time.monotonic() + _SECONDS
+        while True:
             with editing(path, LARGEST) as edit:
                 try:
                     document = cls.parse(edit.data, where)
                 except OperatorError:
-                    if attempt >= _ATTEMPTS or not 0 <= time.time() - edit.modified < _BEING_WRITTEN:
+                    if time.monotonic() >= end or not 0 <= time.time() - edit.modified < _BEING_WRITTEN:
                         raise
                 else:
                     yield document, edit

@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, Set, Tuple
 from ._account import Account
 from ._attributes import flags_at
 from ._host.reading import open_directory
+from ._host.rights import grants
 from ._host.trees import Entry, walk
 from ._manifest import MANIFEST_NAMES
 
@@ -101,8 +102,8 @@ def _judged(top: int, account: Account) -> Iterator[Tuple[Entry, str]]:
         parent = entry.path.rpartition("/")[0]
         first = entry.path.partition("/")[0]
         if entry.is_directory:
-            closed[entry.path] = not _may(entry.found, account, os.W_OK)
-            if "/" not in entry.path and not _may(entry.found, account, os.R_OK) and not _is_plugin_or_empty(entry):
+            closed[entry.path] = not grants(entry.found, account, os.W_OK)
+            if "/" not in entry.path and not grants(entry.found, account, os.R_OK) and not _is_plugin_or_empty(entry):
                 sealed.append(first)
         yield entry, _verdict(entry, account, owners, closed.get(parent, False), first in sealed)
 
@@ -115,7 +116,7 @@ def _verdict(entry: Entry, account: Account, owners: Set[int], from_root: bool, 
         return ""  # nobody needs to own a link, and one that is root's is one that root follows
     if sealed or not (entry.is_directory or (found.st_uid in owners and _one_name(found))):
         return "kept"
-    if stat.S_ISREG(found.st_mode) and not from_root and not _may(found, account, os.R_OK):
+    if stat.S_ISREG(found.st_mode) and not from_root and not grants(found, account, os.R_OK):
         return "kept"  # moved here, it would give away a secret of root's
     return "foreign"
 
@@ -163,15 +164,6 @@ def _is_plugin_or_empty(entry: Entry) -> bool:
         return not names or any(name in MANIFEST_NAMES or name.endswith("_bundle.js") for name in names)
     finally:
         os.close(handle)
-
-
-def _may(found: os.stat_result, account: Account, right: int) -> bool:
-    """Whether mode and owner give the account a right (os.R_OK, …)."""
-    if found.st_uid == account.uid:
-        return bool(found.st_mode & right << 6)
-    if found.st_gid in (account.gid, *account.groups):
-        return bool(found.st_mode & right << 3)
-    return bool(found.st_mode & right)
 
 
 def _lacking(found: os.stat_result) -> int:

@@ -11,7 +11,7 @@ import posixpath
 import stat
 import urllib.parse
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union
 
 from ._account import Account, find_account
 from ._command import Run
@@ -189,7 +189,10 @@ class Node:
 
         :raises OperatorError: the server reads no file, or the file cannot be read or parsed
         """
-        return self.once("config", self._read_config)
+        found = self.once("config", self._config_or_error)
+        if isinstance(found, OperatorError):
+            raise found
+        return found
 
     @property
     def server(self) -> Optional[Server]:
@@ -274,6 +277,13 @@ class Node:
                 remedy="correct config_path, or the unit's -c option or MM_CONFIG",
             )
         return source
+
+    def _config_or_error(self) -> Union[ConfigDocument, OperatorError]:
+        """A file that cannot be read is not tried again by everybody who asks."""
+        try:
+            return self._read_config()
+        except OperatorError as error:
+            return error
 
     def _read_config(self) -> ConfigDocument:
         source = self.config_source

@@ -12,7 +12,9 @@ import stat
 import tarfile
 from typing import BinaryIO, Collection, List, Mapping, Tuple
 
-from ._host.reading import open_directory, open_file
+from ._account import Account
+from ._host.reading import open_directory, open_for
+from ._host.rights import is_readable
 from ._host.trees import walk
 from ._tree import MARKER, FileEntry, shown_path
 
@@ -35,10 +37,24 @@ def cannot_pack(files: Mapping[str, FileEntry], executables: Collection[str]) ->
     return ""
 
 
-def pack_tree(real_path: str, plugin_id: str, out: BinaryIO) -> None:
+def unreadable(real_path: str, account: Account) -> str:
+    """Why a tree is not packed for an account, in words; empty if it may be.
+
+    The service account could put a file of root's into its plugin, by another name: a bundle would bring it a copy.
+    """
+    with open_directory(real_path, strict=True) as top:
+        for entry in walk(top, real_path):
+            if not entry.is_directory and not is_readable(entry.found, account):
+                return f"{shown_path(entry.path)} cannot be read by the user {account.name}"
+    return ""
+
+
+def pack_tree(real_path: str, plugin_id: str, out: BinaryIO, account: Account) -> None:
     """Write a bundle of the files below a directory: the same files give the same bytes.
 
     :param plugin_id: name of the bundle's only top-level directory
+    :param account: that of the server, which may get the bundle back
+    :raises OSError: a file is not what the account can read, see :func:`unreadable`
     """
     with gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0) as packed, tarfile.open(
         fileobj=packed, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
@@ -48,7 +64,7 @@ def pack_tree(real_path: str, plugin_id: str, out: BinaryIO) -> None:
             if is_directory:
                 _add_directory(archive, f"{plugin_id}/{name}")
             else:
-                _add_file(archive, f"{plugin_id}/{name}", os.path.join(real_path, name))
+                _add_file(archive, f"{plugin_id}/{name}", os.path.join(real_path, name), account)
 
 
 def _add_directory(archive: tarfile.TarFile, name: str) -> None:
@@ -57,9 +73,9 @@ def _add_directory(archive: tarfile.TarFile, name: str) -> None:
     archive.addfile(member)
 
 
-def _add_file(archive: tarfile.TarFile, name: str, real: str) -> None:
+def _add_file(archive: tarfile.TarFile, name: str, real: str, account: Account) -> None:
     # Neither a link nor a fifo that was put there meanwhile is followed or waited for.
-    with open_file(real, follow=False) as source:
+    with open_for(account, real) as source:
         found = os.fstat(source.fileno())
         member = tarfile.TarInfo(name)
         member.mode = 0o755 if found.st_mode & stat.S_IXUSR else 0o644

@@ -8,13 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Dict, Tuple
 
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import unpack_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._pack import cannot_pack, pack_tree
+from ansible_collections.plugops.mattermost.plugins.module_utils._pack import cannot_pack, pack_tree, unreadable
 from ansible_collections.plugops.mattermost.plugins.module_utils._tree import MARKER, FileEntry, read_tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PLUGIN_ID = "com.example.packed"
+ME = Account("me", os.geteuid(), os.getegid(), "", ())
 MANIFEST = b'{"id": "com.example.packed", "version": "1.0.0"}'
 # Any bytes that a name may hold, and that a bundle may.
 PART = st.binary(min_size=1, max_size=120).filter(
@@ -41,7 +44,7 @@ def write(top: bytes, files: Dict[bytes, Tuple[bytes, bool]]) -> None:
 
 def packed(tree: Path) -> bytes:
     out = io.BytesIO()
-    pack_tree(str(tree), PLUGIN_ID, out)
+    pack_tree(str(tree), PLUGIN_ID, out, ME)
     return out.getvalue()
 
 
@@ -75,3 +78,18 @@ def test_empty_directories_come_back(tmp_path: Path) -> None:
     (tmp_path / "b.tar.gz").write_bytes(packed(tmp_path / "tree"))
     unpack_bundle(str(tmp_path / "b.tar.gz"), str(tmp_path / "again"), uid=os.geteuid(), gid=os.getegid())
     assert (tmp_path / "again" / "empty" / "deep").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whose files others cannot read")
+def test_what_the_account_cannot_read_is_not_packed_for_it(tmp_path: Path) -> None:
+    account = Account("tester", 4123, 4124, "4124", (4124,))
+    (tmp_path / "plugin.json").write_bytes(MANIFEST)
+    (tmp_path / "own").write_bytes(b"x")
+    os.chown(tmp_path / "own", 4123, 4124)
+    (tmp_path / "own").chmod(0)
+    assert unreadable(str(tmp_path), account) == ""
+    (tmp_path / "secret").write_bytes(b"x")
+    (tmp_path / "secret").chmod(0o600)
+    assert unreadable(str(tmp_path), account) == "secret cannot be read by the user tester"
+    with pytest.raises(PermissionError, match="not copied for it"):
+        pack_tree(str(tmp_path), PLUGIN_ID, io.BytesIO(), account)

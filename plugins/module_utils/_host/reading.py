@@ -11,9 +11,13 @@ import errno
 import hashlib
 import os
 import stat
-from typing import BinaryIO, Iterator, List, Optional
+from typing import TYPE_CHECKING, BinaryIO, Iterator, List, Optional
 
 from .paths import at
+from .rights import is_readable
+
+if TYPE_CHECKING:
+    from .._account import Account
 
 _CHUNK = 1024 * 1024
 _PART = 256 * 1024
@@ -25,7 +29,7 @@ OWN_RECORD_LIMIT = 64 * _CHUNK  # what this collection itself keeps on the node
 SYSTEM_FILE_LIMIT = 4 * _CHUNK  # unit files, passwd, web server configuration
 MOUNTINFO = "/proc/self/mountinfo"
 # What is read as a stream: nothing that a server takes is larger.
-STREAM_LIMIT = 8 * 1024 * _CHUNK
+STREAM_LIMIT = 2 * 1024 * _CHUNK
 
 
 def lstat(path: str) -> os.stat_result:
@@ -122,6 +126,24 @@ def open_at(directory: int, name: str) -> BinaryIO:
     except BaseException:
         os.close(handle)
         raise
+
+
+def read_for(account: Account, path: str, limit: int) -> bytes:
+    """As :func:`read_file`, for what may come back to the account: root reads nothing that the account could not.
+
+    :raises PermissionError: the account may not read the file
+    """
+    with open_for(account, path) as source:
+        return read_open(source, limit, path)
+
+
+def open_for(account: Account, path: str) -> BinaryIO:
+    """As :func:`open_file`, no link followed in the last place, and with the rule of :func:`read_for`."""
+    source = open_file(path, follow=False)
+    if is_readable(os.fstat(source.fileno()), account):
+        return source
+    source.close()
+    raise PermissionError(errno.EACCES, f"the user {account.name} may not read it, so it is not copied for it", path)
 
 
 def read_file(path: str, limit: int, follow: bool = True) -> bytes:
