@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,11 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit_scene import Scene
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit_service import look_at_socket
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.sockets import ForeignSocket
+from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
 from ansible_collections.plugops.mattermost.plugins.module_utils._server import ServerUnreachable, server_at_socket
 from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
 
@@ -131,6 +136,29 @@ def test_where_the_system_does_not_tell_who_listens_the_path_counts(
         with pytest.raises(ForeignSocket):
             server_at_socket(str(path), [SERVICE]).version()
         assert server_at_socket(str(path), [STRANGER]).version() == ServerVersion(9, 10)
+
+
+@needs_root
+@pytest.mark.parametrize("owner", [STRANGER, os.geteuid()])
+def test_the_audit_tells_it(place: Path, owner: int) -> None:
+    config = {"PluginSettings": {}, "ServiceSettings": {"EnableLocalMode": True}}
+    files = {
+        "opt/mattermost/config/config.json": json.dumps(config),
+        "etc/systemd/system/mattermost.service": "[Service]\nUser=mattermost\nExecStart=/opt/mattermost/bin/mm\n",
+        "etc/passwd": f"mattermost:x:{SERVICE}:{SERVICE}::/opt/mattermost:/bin/sh\n",
+        "etc/group": f"mattermost:x:{SERVICE}:\n",
+    }
+    for name, text in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    with listens_as(STRANGER, place / "s"):
+        os.chown(place / "s", owner, -1)
+        node = Node(NodeOptions(root=str(place), socket="/s"), lambda command, **_: (1, "", ""))
+        scene = Scene(node)
+        look_at_socket(scene)
+        (finding,) = scene.findings.errors()
+        assert (finding.code, finding.subject) == ("socket-foreign", "/s")
+        assert "found: uid 12345; wanted: uid 12346 (mattermost)" in finding.evidence[0]
 
 
 @needs_root
