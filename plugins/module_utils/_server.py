@@ -287,7 +287,7 @@ class Server:
                 if method != "GET":
                     raise
                 status, answered, data, is_whole = self._attempt(method, path, body, headers, deadline, limit)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: of a name that no host has
             raise no_answer(f"{method} {path}", self.where, error) from error
         if whole and not is_whole and _is_success(status):
             raise self._wrong(f"{method} {path}", f"more than {limit} bytes", f"at most {limit} bytes")

@@ -116,6 +116,14 @@ def no_answer(request: str, where: str, error: Exception) -> OperatorError:
             found=error.verify_message or str(error),
             remedy="give the certificate authority as api_ca_path, and as api_url the name that the certificate is for",
         )
+    if isinstance(error, UnicodeError):
+        return ServerUnreachable(
+            "no host has this name",
+            where=where,
+            found=_told(str(error)),
+            wanted="1 to 63 characters between two dots",
+            remedy="correct ServiceSettings.ListenAddress, or api_url",
+        )
     if isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
         return OperatorError("what answers there does not speak TLS", where=where, remedy="write http:// in api_url")
     if re.match(r"Tunnel connection failed: 4", str(error)):
