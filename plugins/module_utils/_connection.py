@@ -50,6 +50,11 @@ class Deadline:
         """So many bytes went over that were not counted before."""
         self._progress += count
 
+    def sent(self) -> None:
+        """Nothing more is to be sent: for the answer there is a fixed time, whatever was earned by sending."""
+        if self.sending:
+            self._began, self.rate, self.silence, self.sending = self._clock(), None, None, False
+
     def left(self) -> float:
         """Seconds that the next step may take.
 

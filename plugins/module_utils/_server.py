@@ -304,6 +304,7 @@ class Server:
                 if body is None or connection.sock is None:
                     raise
                 # A server that refuses an upload answers before it has read it all: its answer is what counts.
+            deadline.sent()
             answer = connection.getresponse()
             data, is_whole = read_body(answer, limit if _is_success(answer.status) else _ERROR_LIMIT)
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, data, is_whole

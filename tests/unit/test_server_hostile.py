@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _server
+from ansible_collections.plugops.mattermost.plugins.module_utils._connection import SLOWEST
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server, server_at_address
 from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import ServerUnreachable, WrongAnswer
@@ -208,6 +209,14 @@ def test_a_byte_now_and_then(stranger: Stranger, head: bytes, name: str) -> None
     with in_time(), pytest.raises(OperatorError) as raised:
         ASKED.get(name, lambda server: server.version())(server)
     assert "timed out" in raised.value.found
+
+
+def test_a_large_upload_earns_no_time_for_a_slow_answer(stranger: Stranger, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.write_bytes(bytes(3 * SLOWEST))  # sent at once, and worth 3 seconds
+    stranger.says(b"HTTP/1.1 201 C\r\n\r\n", again=b" ", pause=SECONDS / 4)
+    with in_time(1.5), pytest.raises(ServerUnreachable, match=f"not done within {SECONDS:g} s"):
+        client(stranger).upload(str(bundle), force=True)
 
 
 # Garbage.
