@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import netrc
 import os
@@ -21,7 +22,7 @@ from ._connection import SLOWEST, Connection, Deadline, read_part
 from ._errors import INPUT_ERRORS, OperatorError, kind_and_text
 from ._host.reading import is_directory
 
-_CHUNK = 256 * 1024
+_CHUNK = 64 * 1024  # what is lost of a connection that is cut
 _FRUITLESS_ATTEMPTS = 3
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _DIGITS = re.compile("[0-9]+")
@@ -109,7 +110,7 @@ class Transfer:
             # Only http and https: the opener knows no other scheme, nor do its redirects.
             answer = opener.open(request, timeout=gain.deadline.left())
         except urllib.error.HTTPError as error:
-            with error:
+            with contextlib.closing(error):  # that of a redirect is closed already
                 if error.code == 416 and offset:  # there is no more, or what is here is of another file
                     if error.headers.get("Content-Range") == f"bytes */{offset}":
                         return
