@@ -379,6 +379,14 @@ def _beside(bundle: str, account: Account) -> bytes:
         return read_for(account, bundle + ".sig", _LARGEST_SIGNATURE)
     except FileNotFoundError:
         return b""
+    except OSError as error:
+        raise OperatorError(
+            "the signature beside a bundle of the server is not one that a checkpoint can keep",
+            where=bundle + ".sig",
+            found=error.strerror or str(error),
+            wanted=f"a regular file of at most {_LARGEST_SIGNATURE} bytes that the user {account.name} can read",
+            remedy="look at what it is, and remove it",
+        ) from error
 
 
 def _digest_of(change: str, coming: Sequence[WantedPlugin]) -> str:

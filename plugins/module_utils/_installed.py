@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional
 
 from ._errors import OperatorError
-from ._host.reading import exists, open_directory, read_file
+from ._host.reading import exists, open_at, open_directory, read_file, read_open
 from ._manifest import MANIFEST_LIMIT, MANIFEST_NAMES, Manifest, parse_manifest
 from ._root import Root
 from ._tree import MARKER, DigestCache, Tree, read_tree
@@ -123,21 +124,29 @@ def read_manifest(real: str, path: str) -> Manifest:
     :raises OperatorError: there is none that a server could read
     :raises PermissionError: a server might read it, this process may not
     """
-    for name in MANIFEST_NAMES:
-        try:
-            data = read_file(os.path.join(real, name), MANIFEST_LIMIT)
-        except FileNotFoundError:
-            continue
-        except PermissionError:
-            raise
-        except OSError as error:
-            raise OperatorError(
-                "the plugin's manifest cannot be read",
-                where=os.path.join(path, name),
-                found=error.strerror or str(error),
-            ) from error
-        return parse_manifest(name, data)
+    with open_directory(real) as handle:
+        for name in MANIFEST_NAMES:
+            try:
+                data = _read_in(handle, name, os.path.join(real, name))
+            except FileNotFoundError:
+                continue
+            except PermissionError:
+                raise
+            except OSError as error:
+                raise OperatorError(
+                    "the plugin's manifest cannot be read",
+                    where=os.path.join(path, name),
+                    found=error.strerror or str(error),
+                ) from error
+            return parse_manifest(name, data)
     raise OperatorError("no plugin manifest", where=path, wanted=" or ".join(MANIFEST_NAMES))
+
+
+def _read_in(directory: int, name: str, real: str) -> bytes:
+    if stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        return read_file(real, MANIFEST_LIMIT)  # a link of root's is followed, as the server does
+    with open_at(directory, name, real) as source:
+        return read_open(source, MANIFEST_LIMIT, real)
 
 
 def _candidates(real: str) -> List[str]:

@@ -104,7 +104,7 @@ def test_what_only_root_reads_comes_back_with_no_way_back() -> None:
             assert run.returncode != 0
             back = run.results("plugops.mattermost.mattermost_plugin_checkpoint", "app3")
             # Either nothing is noted of it, and nothing changed, or it goes back.
-            refused = back[0].get("failed") and f"{PLUGIN_ID}.tar.gz.sig" in back[0]["msg"]
+            refused = f"{PLUGIN_ID}.tar.gz.sig" in back[0].get("msg", "")
             assert refused or len(back) == 2, "nothing went back: the attack was not made"
             deployment.run("rollback", {})
         assert watch.seen == []

@@ -76,7 +76,7 @@ def is_link(path: str) -> bool:
 def may(path: str, right: int) -> bool:
     """Whether this process may do that (os.R_OK, …) with what is at ``path``."""
     with contextlib.suppress(OSError), at(path) as spot:
-        return os.access(spot.name, right, dir_fd=spot.parent)
+        return os.access(spot.name, right, dir_fd=spot.parent, follow_symlinks=False)
     return False
 
 
@@ -111,21 +111,25 @@ def open_file(path: str, follow: bool = True) -> BinaryIO:
 
     :raises OSError: also where it is no regular file
     """
-    with at(path, follow) as spot, _named(spot.path):
+    with at(path, follow) as spot:
         spot.present()
-        return open_at(spot.parent, spot.name)
+        return open_at(spot.parent, spot.name, spot.path)
 
 
-def open_at(directory: int, name: str) -> BinaryIO:
-    """The regular file of that name in an open directory, opened for reading."""
-    _refuse_special(os.stat(name, dir_fd=directory, follow_symlinks=False), name)  # to open a device may do something
-    handle = os.open(name, _READ, dir_fd=directory)
-    try:
-        _refuse_special(os.fstat(handle), name)
-        return os.fdopen(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
+def open_at(directory: int, name: str, path: str = "") -> BinaryIO:
+    """The regular file of that name in an open directory, opened for reading.
+
+    :param path: how errors name it
+    """
+    with _named(path or name):
+        _refuse_special(os.stat(name, dir_fd=directory, follow_symlinks=False))  # to open a device may do something
+        handle = os.open(name, _READ, dir_fd=directory)
+        try:
+            _refuse_special(os.fstat(handle))
+            return os.fdopen(handle, "rb")
+        except BaseException:
+            os.close(handle)
+            raise
 
 
 def read_for(account: Account, path: str, limit: int) -> bytes:
@@ -235,13 +239,13 @@ def _found(path: str) -> Optional[os.stat_result]:
         return None
 
 
-def _refuse_special(found: os.stat_result, name: str) -> None:
+def _refuse_special(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "a directory, no regular file", name)
+        raise IsADirectoryError(errno.EISDIR, "a directory, no regular file")
     if stat.S_ISLNK(found.st_mode):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "no regular file", name)
+        raise OSError(errno.EINVAL, "no regular file")
 
 
 def _size(limit: int) -> str:
