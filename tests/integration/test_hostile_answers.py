@@ -1,0 +1,78 @@
+"""A server that answers without end, byte by byte or with nonsense ends no run of root's with more than an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from typing import Any, Dict, Iterator
+
+import pytest
+from ansible_collections.plugops.mattermost.plugins.module_utils import _server
+
+from sandbox.app_server import PLUGIN_ID
+from support.module_place import SOCKET, Place, broken_place
+from support.raw_server import HEAD, RawServer, Script, body, raw_server, repeats
+
+pytestmark = pytest.mark.slow
+
+MEGABYTE = 1024 * 1024
+INFO, PLUGIN = "mattermost_plugin_info", "mattermost_plugin"
+SETTINGS, CHECKPOINT = "mattermost_plugin_settings", "mattermost_plugin_checkpoint"
+CASES = {
+    "plan": (INFO, lambda place: {"plugins": [{"src": place.bundle()}]}),
+    "audit": (INFO, lambda place: {"findings": True}),
+    "plugin": (PLUGIN, lambda place: {"plugins": [{"src": place.bundle()}], "strategy": "upload"}),
+    "settings": (SETTINGS, lambda place: {"enable_uploads": True, "via": "socket"}),
+    "checkpoint": (CHECKPOINT, lambda place: {"name": "before", "plugins": [{"src": place.bundle()}]}),
+}
+ODD_CONFIG = {"PluginSettings": [], "ServiceSettings": 3, "FileSettings": "x", "ClusterSettings": [1]}
+ODD_PLUGINS = {"PluginSettings": {"PluginStates": {PLUGIN_ID: 3}, "Plugins": [3], "Directory": 5}}
+ANSWERS: Dict[str, Script] = {
+    "endless": repeats(HEAD + b"\r\n", b" " * MEGABYTE),
+    "byte by byte": repeats(HEAD + b"\r\n", b" ", pause=0.05),
+    "deep": body(b"[" * 200_000),
+    "truncated": body(b'{"active": [{"id": "a"'),
+    "list": body(b"[1, null, {}]"),
+    "null": body(b"null"),
+    "odd plugins": body(json.dumps({"active": [{"id": [], "version": {}}], "inactive": 7}).encode()),
+    "odd configuration": body(json.dumps(ODD_CONFIG).encode()),
+    "odd settings": body(json.dumps(ODD_PLUGINS).encode()),
+    "odd error": body(json.dumps({"id": [1], "message": {"a": 1}, "detailed_error": 3}).encode(), b"500 No"),
+}
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(_server, "_QUICK", 0.5)
+    monkeypatch.setattr(_server, "_SLOW", 1.0)
+    with broken_place("9.10.0") as made:
+        yield made
+
+
+@pytest.fixture
+def hostile(place: Place) -> Iterator[RawServer]:
+    directory = place.real(os.path.dirname(SOCKET))
+    directory.mkdir(parents=True)
+    with raw_server(str(place.real(SOCKET))) as server:
+        yield server
+
+
+@pytest.mark.parametrize("answer", sorted(ANSWERS))
+def test_every_module_ends_soon_with_an_answer(place: Place, hostile: RawServer, answer: str) -> None:
+    def script(connection: Any, request: bytes) -> None:
+        (body(b"{}") if b" /api/v4/system/ping " in request else ANSWERS[answer])(connection, request)
+
+    hostile.script = script
+    for name, (module, arguments) in CASES.items():
+        asked = len(hostile.requests)
+        began = time.monotonic()
+        given = {"root": str(place.server.root), "socket": SOCKET, **arguments(place)}
+        said = place.call(module, given, False)
+        assert time.monotonic() - began < 15, name
+        assert len(hostile.requests) > asked, f"{name} does not ask the server"
+        if module == SETTINGS or name == "plugin":
+            assert said.get("failed"), name
+        assert "exception" not in said, name
+        assert not re.search(r"Traceback|\b[A-Z]\w+Error\b", json.dumps(said)), name
