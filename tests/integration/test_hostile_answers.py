@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _server
 
 from sandbox.app_server import PLUGIN_ID
-from support.module_place import SOCKET, Place, broken_place
+from support.module_place import CONFIG, SOCKET, Place, broken_place
 from support.raw_server import HEAD, RawServer, Script, body, raw_server, repeats
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,6 @@ ANSWERS: Dict[str, Script] = {
     "truncated": body(b'{"active": [{"id": "a"'),
     "list": body(b"[1, null, {}]"),
     "null": body(b"null"),
-    "odd plugins": body(json.dumps({"active": [{"id": [], "version": {}}], "inactive": 7}).encode()),
     "odd configuration": body(json.dumps(ODD_CONFIG).encode()),
     "odd settings": body(json.dumps(ODD_PLUGINS).encode()),
     "odd error": body(json.dumps({"id": [1], "message": {"a": 1}, "detailed_error": 3}).encode(), b"500 No"),
@@ -59,20 +58,52 @@ def hostile(place: Place) -> Iterator[RawServer]:
         yield server
 
 
+LISTS: Dict[str, Any] = {
+    "numbers": {"active": [1, 2], "inactive": None},
+    "a number": {"active": 7, "inactive": []},
+    "a text": {"active": "com.x", "inactive": []},
+    "no ids": {"active": [{"version": "1"}], "inactive": [{"id": None}]},
+    "odd ids": {"active": [{"id": [], "version": {}}], "inactive": []},
+    "a list": [],
+}
+
+
 @pytest.mark.parametrize("answer", sorted(ANSWERS))
 def test_every_module_ends_soon_with_an_answer(place: Place, hostile: RawServer, answer: str) -> None:
+    hostile.script = lambda connection, request: (
+        body(b"{}") if b" /api/v4/system/ping " in request else ANSWERS[answer]
+    )(connection, request)
+    for name in CASES:
+        said = call(place, hostile, name)
+        if name in ("plugin", "settings"):
+            assert said.get("failed"), name
+
+
+@pytest.mark.parametrize("plugins", sorted(LISTS))
+def test_lists_of_plugins_that_no_server_gives(place: Place, hostile: RawServer, plugins: str) -> None:
+    """The configuration is as it is to be."""
+    config = json.loads(place.real(CONFIG).read_text(encoding="utf-8"))
+    config["PluginSettings"].update({"Enable": True, "EnableUploads": True, "RequirePluginSignature": False})
+    answers = {b"/system/ping": {}, b"/config": config, b"/plugins": LISTS[plugins]}
+
     def script(connection: Any, request: bytes) -> None:
-        (body(b"{}") if b" /api/v4/system/ping " in request else ANSWERS[answer])(connection, request)
+        path = request.split(b" ")[1].partition(b"/api/v4")[2]
+        body(json.dumps(answers.get(path, {})).encode())(connection, request)
 
     hostile.script = script
-    for name, (module, arguments) in CASES.items():
-        asked = len(hostile.requests)
-        began = time.monotonic()
-        given = {"root": str(place.server.root), "socket": SOCKET, **arguments(place)}
-        said = place.call(module, given, False)
-        assert time.monotonic() - began < 15, name
-        assert len(hostile.requests) > asked, f"{name} does not ask the server"
-        if module == SETTINGS or name == "plugin":
-            assert said.get("failed"), name
-        assert "exception" not in said, name
-        assert not re.search(r"Traceback|\b[A-Z]\w+Error\b", json.dumps(said)), name
+    for name in CASES:
+        said = call(place, hostile, name)
+        if name == "plugin":
+            assert "not what servers answer" in said["msg"], said["msg"]
+
+
+def call(place: Place, hostile: RawServer, name: str) -> Dict[str, Any]:
+    module, arguments = CASES[name]
+    asked = len(hostile.requests)
+    began = time.monotonic()
+    said = place.call(module, {"root": str(place.server.root), "socket": SOCKET, **arguments(place)}, False)
+    assert time.monotonic() - began < 15, name
+    assert len(hostile.requests) > asked, f"{name} does not ask the server"
+    assert "exception" not in said, name
+    assert not re.search(r"Traceback|\b[A-Z]\w+Error\b", json.dumps(said)), name
+    return said
