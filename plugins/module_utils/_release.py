@@ -6,33 +6,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from ._difference import Tracker
 from ._ensure import Concern
 from ._errors import OperatorError
-from ._files import write_atomic
+from ._host.reading import (
+    OWN_RECORD_LIMIT,
+    exists,
+    is_directory,
+    is_link,
+    names_in,
+    open_file,
+    read_file,
+    read_open,
+    status,
+)
+from ._host.trees import remove_tree
+from ._host.writing import (
+    copy_file,
+    copy_into,
+    create_in_place_of,
+    link_or_copy,
+    make_directories,
+    make_directory,
+    make_whole_directory,
+    rename,
+    unlink,
+    write_atomic,
+)
 from ._json_reader import parse_json
 from ._node import Node
 from ._release_store import ReleaseStore, program_of
-from ._tree import remove_tree
 
 # What an installer that replaces the whole tree destroys.
 KEPT = ("config", "data", "logs", "plugins", "client/plugins")
 _SPLIT = "client"  # the one directory that is the release's and has something of the deployment in it
-# Not .plugops-…: what has such a name is swept away as the remains of a killed run (_files).
-_MARKER = ".mattermost-release.json"
+_OLD_MARKER = ".mattermost-release.json"  # where the record lay once: in what may be the service account's
+# Not .plugops-…: what has such a name is swept away as the remains of a killed run.
 _STAGING = ".mattermost-release.new"
 _TRASH = ".mattermost-release.old"
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What the install directory says of itself.
+    """What this collection has put into the install directory; kept where only root can write it.
 
     :param sha256: of the tarball
     :param complete: false while the release is exchanged, and after a run that was killed then
@@ -42,6 +64,26 @@ class Marker:
     sha256: str = ""
     complete: bool = False
     entries: List[str] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Marker:
+        """An unknown release where it is damaged, or names what cannot be a release's."""
+        try:
+            found = parse_json(data)
+            sha256, complete, entries = found["sha256"], found["complete"], found["entries"]
+            if isinstance(sha256, str) and isinstance(complete, bool) and all(map(_is_entry, entries)):
+                return cls(sha256, complete, list(entries))
+        except (ValueError, TypeError, KeyError):
+            pass
+        return cls()
+
+
+def _is_entry(value: Any) -> bool:
+    """A name at the top or in `client`, and of nothing that is kept."""
+    if not isinstance(value, str) or value in (*KEPT, _SPLIT) or not value.isprintable():
+        return False
+    name = value[len(_SPLIT) + 1 :] if value.startswith(_SPLIT + "/") else value
+    return name not in ("", ".", "..") and "/" not in name
 
 
 @dataclass(frozen=True)
@@ -74,7 +116,8 @@ class Release(Concern[ReleaseFound]):
         self._sha256 = sha256
         self._stage_only = stage_only
         self._store = ReleaseStore(node.root.real(store))
-        self._directory = node.root.real(node.install_dir)
+        self._directory = node.root.real(node.root.resolve(node.install_dir))
+        self._record = node.state_path(f"release{node.install_dir.replace('/', '-')}.json")
 
     def observe(self) -> ReleaseFound:
         stored = self._store.has(self._sha256)
@@ -82,7 +125,7 @@ class Release(Concern[ReleaseFound]):
         found = ReleaseFound(
             stored,
             marker,
-            [name for name in KEPT if not os.path.isdir(os.path.join(self._directory, name))],
+            [name for name in KEPT if not is_directory(os.path.join(self._directory, name))],
             program_of(self._directory),
         )
         if not stored:
@@ -113,7 +156,7 @@ class Release(Concern[ReleaseFound]):
                 where=self._node.install_dir,
                 remedy="stop the service first (ansible.builtin.systemd_service, state: stopped)",
             )
-        foreign = os.path.isdir(self._directory) and os.listdir(self._directory)
+        foreign = names_in(self._directory) if is_directory(self._directory) else []
         if found.marker is None and foreign and not found.program:
             raise OperatorError(
                 "the install directory is not empty and holds no Mattermost",
@@ -157,7 +200,7 @@ class Release(Concern[ReleaseFound]):
                 "the release cannot be put into the install directory",
                 where=error.filename or self._node.install_dir,
                 found=error.strerror or str(error),
-                remedy="mend that and run again; it goes on where it stopped",
+                remedy="fix that and run again; it goes on where it stopped",
             ) from error
 
     @property
@@ -165,63 +208,76 @@ class Release(Concern[ReleaseFound]):
         return self._store.tree(self._sha256)
 
     def _exchange(self, old: Marker) -> None:
-        """Entry by entry, the marker saying "incomplete" meanwhile: what must survive is never touched at all."""
+        """Entry by entry, the record saying "incomplete" meanwhile: what must survive is never touched at all."""
         wanted = _entries(self._tree)
         entries = sorted({*wanted, *old.entries})
-        os.makedirs(os.path.join(self._directory, _SPLIT), 0o755, exist_ok=True)
+        make_directories(os.path.join(self._directory, _SPLIT))
         self._write_marker(Marker(self._sha256, False, entries))
         staging, trash = (os.path.join(self._directory, name) for name in (_STAGING, _TRASH))
         for place in (staging, trash):
             remove_tree(place)
-            os.makedirs(os.path.join(place, _SPLIT), 0o755)
+            make_directory(place, 0o700)
+            make_directory(os.path.join(place, _SPLIT), 0o755)
+        place_file = self._way_to_place()
         for entry in wanted:
-            _link(os.path.join(self._tree, entry), os.path.join(staging, entry))
+            _place(os.path.join(self._tree, entry), os.path.join(staging, entry), place_file)
         for entry in entries:
             target = os.path.join(self._directory, entry)
-            if os.path.lexists(target):
-                os.rename(target, os.path.join(trash, entry))
+            if exists(target):
+                rename(target, os.path.join(trash, entry))
             if entry in wanted:
-                os.rename(os.path.join(staging, entry), target)
+                rename(os.path.join(staging, entry), target)
         for place in (staging, trash):
             remove_tree(place)
+
+    def _way_to_place(self) -> Callable[[str, str], None]:
+        """A hard link takes no space. It would give the store away where somebody gives the whole install directory to
+        the service account, as Mattermost's own instructions say, so that one gets copies."""
+        return link_or_copy if status(self._directory).st_uid == os.geteuid() else copy_file
 
     def _make_kept(self) -> None:
         """What is missing of them, with what the release ships in them; what is there wins.
 
-        So does a link: nothing is put where it leads, since the service user may have made it.
+        So does a link: nothing is put where it leads.
         """
         for name in KEPT:
             self._fill(os.path.join(self._tree, name), os.path.join(self._directory, name))
 
     def _fill(self, source: str, target: str) -> None:
         account = self._node.account
-        if os.path.islink(target):
+        if is_link(target):
             return
-        if not os.path.isdir(target):
-            os.mkdir(target, 0o755)
-            if (os.geteuid(), os.getegid()) != (account.uid, account.gid):
-                os.chown(target, account.uid, account.gid, follow_symlinks=False)
-        for entry in sorted(os.listdir(source)) if os.path.isdir(source) else []:
+        if not exists(target):
+            make_whole_directory(target, 0o755, account.uid, account.gid)
+        for entry in names_in(source) if is_directory(source) else []:
             shipped, path = os.path.join(source, entry), os.path.join(target, entry)
-            if os.path.isdir(shipped):
+            if is_directory(shipped):
                 self._fill(shipped, path)
-            elif not os.path.lexists(path):
-                with open(shipped, "rb") as content:
-                    write_atomic(path, content.read(), mode=0o600, uid=account.uid, gid=account.gid)
+            elif not exists(path):
+                with open_file(shipped) as content:
+                    create_in_place_of(path, copy_into(content), 0o600, account.uid, account.gid)
 
     def _read_marker(self) -> Optional[Marker]:
-        path = os.path.join(self._directory, _MARKER)
         try:
-            with open(path, "rb") as stream:
-                return Marker(**parse_json(stream.read()))
+            return Marker.parse(read_file(self._record, OWN_RECORD_LIMIT))
         except FileNotFoundError:
-            return None
-        except (ValueError, TypeError):
-            return Marker()  # of no known release; the exchange writes it anew
+            return self._old_marker()
+
+    def _old_marker(self) -> Optional[Marker]:
+        """The record of an earlier version; one that root did not write says nothing."""
+        path = os.path.join(self._directory, _OLD_MARKER)
+        with contextlib.suppress(OSError), open_file(path, follow=False) as source:
+            found = os.fstat(source.fileno())
+            if (found.st_uid, found.st_nlink) == (os.geteuid(), 1):
+                return Marker.parse(read_open(source, OWN_RECORD_LIMIT, path))
+        return None
 
     def _write_marker(self, marker: Marker) -> None:
         text = json.dumps({"sha256": marker.sha256, "complete": marker.complete, "entries": marker.entries}, indent=2)
-        write_atomic(os.path.join(self._directory, _MARKER), f"{text}\n".encode())
+        make_directories(os.path.dirname(self._record))
+        write_atomic(self._record, f"{text}\n".encode())
+        with contextlib.suppress(FileNotFoundError):
+            unlink(os.path.join(self._directory, _OLD_MARKER))
 
     def facts(self, found: ReleaseFound) -> Dict[str, Any]:
         return {
@@ -233,21 +289,18 @@ class Release(Concern[ReleaseFound]):
 
 def _entries(tree: str) -> List[str]:
     """What of a release is exchanged: everything at the top, and in `client`, that is not kept."""
-    names = [name for name in os.listdir(tree) if name != _SPLIT]
+    names = [name for name in names_in(tree) if name != _SPLIT]
     inner = os.path.join(tree, _SPLIT)
-    if os.path.isdir(inner):
-        names += [f"{_SPLIT}/{name}" for name in os.listdir(inner)]
+    if is_directory(inner):
+        names += [f"{_SPLIT}/{name}" for name in names_in(inner)]
     return sorted(name for name in names if name not in KEPT)
 
 
-def _link(source: str, target: str) -> None:
-    """A tree of hard links: it takes no space. Across file systems, a copy."""
-    if not os.path.isdir(source):
-        try:
-            os.link(source, target, follow_symlinks=False)
-        except OSError:
-            shutil.copy2(source, target)
+def _place(source: str, target: str, place_file: Callable[[str, str], None]) -> None:
+    """A tree of the store, file by file."""
+    if not is_directory(source):
+        place_file(source, target)
         return
-    os.mkdir(target, 0o755)
-    for name in os.listdir(source):
-        _link(os.path.join(source, name), os.path.join(target, name))
+    make_directory(target, 0o755)
+    for name in names_in(source):
+        _place(os.path.join(source, name), os.path.join(target, name), place_file)

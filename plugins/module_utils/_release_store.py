@@ -10,13 +10,13 @@ import ctypes
 import errno
 import os
 import re
-import shutil
-from typing import Dict, Iterator
+from typing import Dict
 
 from ._archive import Archive, Limits
 from ._errors import OperatorError
-from ._files import fsync_directory, sha256_of
-from ._tree import remove_tree
+from ._host.reading import file_system, is_directory, is_file, open_directory, open_file, sha256_of
+from ._host.trees import remove_tree
+from ._host.writing import create_new, fsync_directory, make_directories, make_directory, rename
 
 # 5.0 renamed the server's program.
 PROGRAMS = ("bin/mattermost", "bin/platform")
@@ -48,7 +48,7 @@ class ReleaseStore:
 
     def has(self, sha256: str) -> bool:
         """A tree gets its name when it is whole, so what is there is whole."""
-        return os.path.isdir(self.tree(sha256))
+        return is_directory(self.tree(sha256))
 
     def check(self, archive: str, sha256: str) -> None:
         """
@@ -80,12 +80,12 @@ class ReleaseStore:
         tree = self.tree(sha256)
         staging = os.path.join(self.directory, f".{sha256}.new")
         try:
-            os.makedirs(self.directory, 0o755, exist_ok=True)
+            make_directories(self.directory)
             remove_tree(staging)
             try:
                 top = _unpack(archive, staging)
                 _sync_file_system(staging)
-                os.rename(os.path.join(staging, top), tree)
+                rename(os.path.join(staging, top), tree)
                 fsync_directory(self.directory)
             finally:
                 remove_tree(staging)
@@ -100,27 +100,28 @@ class ReleaseStore:
 
 def program_of(tree: str) -> str:
     """The server's program in a release, relative; empty if this is none."""
-    return next((program for program in PROGRAMS if os.path.isfile(os.path.join(tree, program))), "")
+    return next((program for program in PROGRAMS if is_file(os.path.join(tree, program))), "")
 
 
 def _shortage(error: OSError, directory: str) -> str:
     text = error.strerror or str(error)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return text
-    return f"{text}; {shutil.disk_usage(directory).free // _MIB} MiB are free"
+    room = file_system(directory)
+    return f"{text}; {room.f_bavail * room.f_frsize // _MIB} MiB are free"
 
 
 def _unpack(archive: str, staging: str) -> str:
     """Files get 0644 or 0755 and belong to this process's user, whatever the tarball says. Returns the top name."""
-    os.mkdir(staging, 0o755)
+    make_directory(staging, 0o755)
     made: Dict[str, bool] = {}
-    with open(archive, "rb") as source:
+    with open_file(archive) as source:
         for member, content in Archive(source, _LIMITS, archive).members():
             path = os.path.join(staging, member.path)
-            os.makedirs(path if member.is_directory else os.path.dirname(path), 0o755, exist_ok=True)
+            make_directories(path if member.is_directory else os.path.dirname(path))
             made[member.path.split("/")[0]] = True
             if not member.is_directory:
-                _write(path, content, 0o755 if member.executable else 0o644)
+                create_new(path, content, 0o755 if member.executable else 0o644)
     top = next(iter(made), "")
     if len(made) != 1 or not program_of(os.path.join(staging, top)):
         raise OperatorError(
@@ -133,18 +134,7 @@ def _unpack(archive: str, staging: str) -> str:
     return top
 
 
-def _write(path: str, content: Iterator[bytes], mode: int) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        for chunk in content:
-            out.write(chunk)
-        os.fchmod(out.fileno(), mode)
-
-
 def _sync_file_system(path: str) -> None:
     """All of a release at once: a call for each of thousands of files would take minutes on a slow disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with open_directory(path) as handle:
         ctypes.CDLL(None, use_errno=True).syncfs(handle)
-    finally:
-        os.close(handle)

@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import io
+import json
 import os
 import shutil
 import tarfile
@@ -18,7 +19,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import 
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._release import KEPT, Release
+from ansible_collections.plugops.mattermost.plugins.module_utils._release import KEPT, Marker, Release
 
 from support.server_process import unprivileged_user
 
@@ -85,11 +86,11 @@ class Host:
         return ensure(self.release(*which), check_mode=False)
 
     def files(self) -> Dict[str, str]:
-        """Everything in the install directory but the module's own note."""
+        """Everything in the install directory."""
         return {
             str(path.relative_to(self.install_dir)): path.read_text()
             for path in self.install_dir.rglob("*")
-            if path.is_file() and path.name != ".mattermost-release.json"
+            if path.is_file()
         }
 
     def use(self) -> None:
@@ -146,14 +147,69 @@ def test_a_directory_that_becomes_a_link_gives_nothing_away(
 
     def exchanged(path: str, *arguments: Any, **more: Any) -> None:
         mkdir(path, *arguments, **more)
-        if str(path) == str(host.install_dir / "data"):
-            os.rmdir(path)
-            os.symlink(elsewhere, path)
+        if str(path).startswith(".plugops-new-"):
+            os.rmdir(path, dir_fd=more["dir_fd"])
+            os.symlink(elsewhere, path, dir_fd=more["dir_fd"])
 
     monkeypatch.setattr(os, "mkdir", exchanged)
+    before = elsewhere.stat()
+    with pytest.raises(OperatorError, match="cannot be put into the install directory"):
+        host.ensure(*host.old)
+    assert elsewhere.stat() == before
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "..",
+        ".",
+        "",
+        "client",
+        "client/..",
+        "client/a/b",
+        "/etc",
+        "../x",
+        "a/b",
+        "plugins",
+        "client/plugins",
+        "a\nb",
+        5,
+        None,
+    ],
+)
+def test_a_record_that_names_what_no_release_has_says_nothing(entry: object) -> None:
+    data = json.dumps({"sha256": "0" * 64, "complete": True, "entries": ["bin", entry]}).encode()
+    assert Marker.parse(data) == Marker()
+
+
+def test_a_record_of_a_release_is_read() -> None:
+    data = json.dumps({"sha256": "0" * 64, "complete": True, "entries": ["bin", "client/root.html"]}).encode()
+    assert Marker.parse(data) == Marker("0" * 64, True, ["bin", "client/root.html"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whose records others cannot write")
+@pytest.mark.parametrize("of", ["root", "the service's account"])
+def test_the_record_of_an_earlier_version_counts_where_root_wrote_it(host: Host, of: str) -> None:
     host.ensure(*host.old)
-    assert (host.install_dir / "data").is_symlink()
-    assert elsewhere.stat().st_uid == 0
+    (record,) = (host.root / "var/lib/plugops").glob("release*.json")
+    old = host.install_dir / ".mattermost-release.json"
+    record.rename(old)
+    if of != "root":
+        os.chown(old, 65534, 65534)
+    assert bool(inspect(host.release("", host.old[1])).differences) == (of != "root")
+    host.ensure(*host.new)
+    assert record.exists()
+    assert not old.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give the directory away")
+def test_a_directory_of_the_service_account_gets_copies_of_the_store(host: Host) -> None:
+    host.install_dir.mkdir(parents=True, exist_ok=True)
+    os.chown(host.install_dir, 65534, 65534)
+    host.ensure(*host.old)
+    assert host.files() == OLD
+    assert {path.stat().st_nlink for path in host.store.rglob("*") if path.is_file()} == {1}
 
 
 def test_an_upgrade_keeps_what_belongs_to_the_deployment(host: Host) -> None:
@@ -184,17 +240,16 @@ def test_a_killed_exchange_goes_on(host: Host, survived: int, monkeypatch: pytes
         pass
 
     renames = 0
-    rename = os.rename
+    rename = _release.rename
 
-    def until(*paths: str) -> None:
+    def until(old: str, new: str) -> None:
         nonlocal renames
-        if str(host.install_dir) in paths[1] and ".mattermost-release.json" not in paths[1]:
-            renames += 1
-            if renames > survived:
-                raise Killed
-        rename(*paths)
+        renames += 1
+        if renames > survived:
+            raise Killed
+        rename(old, new)
 
-    monkeypatch.setattr(_release.os, "rename", until)
+    monkeypatch.setattr(_release, "rename", until)
     try:
         host.ensure("", host.new[1])
     except Killed:
@@ -216,7 +271,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(host: Host, monkeypatch: pytest.
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_release_store, "_write", full)
+    monkeypatch.setattr(_release_store, "create_new", full)
     with pytest.raises(OperatorError, match=r"No space left on device; \d+ MiB are free.*make room there"):
         host.ensure(*host.old)
     assert list(host.store.iterdir()) == []

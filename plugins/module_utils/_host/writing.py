@@ -14,10 +14,10 @@ import secrets
 import shutil
 import stat
 import time
-from typing import IO, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Union
+from typing import IO, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from .paths import Spot, at
-from .reading import is_directory, open_at, open_directory, read_open
+from .reading import is_directory, open_at, open_directory, open_file, read_open
 
 _CHUNK = 1024 * 1024
 _PREFIX = ".plugops-"
@@ -204,6 +204,37 @@ def fsync_directory(path: str) -> None:
     """Make a rename in ``path`` last; file systems that cannot do it are left alone."""
     with open_directory(path) as handle:
         _fsync(handle)
+
+
+def create_new(path: str, chunks: Iterable[bytes], mode: int) -> None:
+    """Write a new file; a killed run leaves it half-written, so its place is one that the next run clears.
+
+    :raises FileExistsError: something is there
+    """
+    with at(path, follow=False) as spot:
+        handle = os.open(
+            spot.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=spot.parent
+        )
+        with os.fdopen(handle, "wb") as out:
+            for chunk in chunks:
+                out.write(chunk)
+            os.fchmod(out.fileno(), mode)
+
+
+def copy_file(source: str, target: str) -> None:
+    """A new file with the content and the mode of another; see :func:`create_new`."""
+    with open_file(source) as content:
+        mode = stat.S_IMODE(os.fstat(content.fileno()).st_mode)
+        create_new(target, iter(lambda: content.read(_CHUNK), b""), mode)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for a file, or a copy where there cannot be one: across file systems."""
+    try:
+        with at(source, follow=False) as old, at(target, follow=False) as new:
+            os.link(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent, follow_symlinks=False)
+    except OSError:
+        copy_file(source, target)
 
 
 def copy_into(source: IO[bytes]) -> Callable[[BinaryIO], None]:
