@@ -49,16 +49,21 @@ def _open(path: str) -> int:
     if (found.st_uid != os.geteuid() and os.geteuid() != 0) or found.st_nlink != 1:
         os.close(handle)
         raise OperatorError(
-            "the lock file belongs to another user",
+            "the lock file is not this user's alone",
             where=path,
-            found=f"uid {found.st_uid}",
-            wanted=f"uid {os.geteuid()}",
+            found=f"uid {found.st_uid}, {found.st_nlink} names, mode {found.st_mode:o}",
+            wanted=f"a regular file of uid {os.geteuid()} with one name",
             remedy="keep the state directory for one user alone; remove the file when nothing runs",
         )
     if (found.st_uid, stat.S_IMODE(found.st_mode)) != (os.geteuid(), 0o600):
         os.fchown(handle, os.geteuid(), -1)
         os.fchmod(handle, 0o600)
     return handle
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    owned = os.geteuid() in (0, found.st_uid)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and owned
 
 
 def _wait(handle: int, path: str, seconds: float) -> None:

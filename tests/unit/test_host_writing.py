@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import os
 import random
-import re
 import signal
 import stat
 import struct
@@ -19,13 +18,16 @@ from pathlib import Path
 from typing import Any, Callable, ContextManager, Iterator, List, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _files
-from ansible_collections.plugops.mattermost.plugins.module_utils._files import (
-    alone,
-    backup,
+from ansible_collections.plugops.mattermost.plugins.module_utils._host import writing
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.reading import sha256_of
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.writing import (
     create_atomic,
+    create_in_place_of,
+    editing,
     fsync_directory,
-    sha256_of,
+    make_directories,
+    make_directory,
+    make_whole_directory,
     write_atomic,
 )
 from hypothesis import given
@@ -78,6 +80,11 @@ def _may_read(path: Path, uid: int, gid: int = 65533) -> bool:
             os._exit(0)
         os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def backup(path: str) -> str:
+    with editing(path, 1 << 20) as edit:
+        return edit.backup()
 
 
 # content and mode
@@ -246,11 +253,11 @@ def _failing(monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException) -
         raise error
 
     if call == "mkstemp":
-        monkeypatch.setattr(_files.tempfile, "mkstemp", fail)
+        monkeypatch.setattr(writing, "_temporary", fail)
     elif call == "write":
-        monkeypatch.setattr(_files, "_write", fail)
+        monkeypatch.setattr(writing, "_write", fail)
     else:
-        monkeypatch.setattr(_files.os, call, fail)
+        monkeypatch.setattr(writing.os, call, fail)
 
 
 @needs_root
@@ -286,13 +293,13 @@ def test_content_is_on_disk_before_the_rename_and_the_rename_after(
         seen.append((f"fsync {kind}", os.fstat(handle).st_size if kind == "file" else path.read_bytes() == NEW))
         real_fsync(handle)
 
-    def rename(old: str, new: str) -> None:
-        assert os.path.dirname(old) == os.path.dirname(new), "a rename over file systems is no rename"
-        seen.append(("rename", _mode(Path(old))))
-        real_rename(old, new)
+    def rename(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        assert src_dir_fd == dst_dir_fd, "a rename over file systems is no rename"
+        seen.append(("rename", stat.S_IMODE(os.stat(old, dir_fd=src_dir_fd).st_mode)))
+        real_rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
-    monkeypatch.setattr(_files.os, "fsync", fsync)
-    monkeypatch.setattr(_files.os, "rename", rename)
+    monkeypatch.setattr(writing.os, "fsync", fsync)
+    monkeypatch.setattr(writing.os, "rename", rename)
     path.chmod(0o640)
     write_atomic(str(path), NEW)
     assert seen == [("fsync file", len(NEW)), ("rename", 0o640), ("fsync directory", True)]
@@ -319,7 +326,7 @@ def test_nobody_reads_it_half_written(tmp_path: Path) -> None:
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.plugops.mattermost.plugins.module_utils._files import write_atomic
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.writing import write_atomic
 old, new = (open(name, "rb").read() for name in sys.argv[3:5])
 print("ready", flush=True)
 while True:
@@ -385,13 +392,13 @@ def _die_at(point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     if point == "mkstemp":
-        _files.tempfile.mkstemp = die
+        writing._temporary = die
     elif point == "write":
-        _files._write = die
+        writing._write = die
     elif point == "renamed":
-        _files.fsync_directory = die
+        writing._fsync_at = die
     else:
-        setattr(_files.os, point, die)
+        setattr(writing.os, point, die)
 
 
 # the rest
@@ -450,7 +457,7 @@ def test_directory_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number:
         raise OSError(number, os.strerror(number))
 
     before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(_files.os, "fsync", fsync)
+    monkeypatch.setattr(writing.os, "fsync", fsync)
     expected: ContextManager[Any] = contextlib.nullcontext() if silent else pytest.raises(OSError, match="Input/output")
     with expected:
         fsync_directory(str(tmp_path))
@@ -463,30 +470,98 @@ def test_sha256_of_more_than_one_chunk(tmp_path: Path) -> None:
     assert sha256_of(str(tmp_path / "big")) == hashlib.sha256(data).hexdigest()
 
 
-def test_only_one_process_at_a_time_is_alone(tmp_path: Path) -> None:
-    """The second one comes in when the first is killed, and not before: the kernel says that it waits."""
-    read, write = os.pipe()
-    first = os.fork()
-    if first == 0:
-        with alone(str(tmp_path)):
-            os.write(write, b"1")
-            time.sleep(3600)
-    assert os.read(read, 1) == b"1"
-    second = os.fork()
-    if second == 0:
-        with alone(str(tmp_path)):
-            os._exit(0)
-    try:
-        deadline = time.monotonic() + 30
-        while not re.search(rf"-> FLOCK +ADVISORY +WRITE {second} ", Path("/proc/locks").read_text()):
-            assert os.waitpid(second, os.WNOHANG) == (0, 0), "both were in at the same time"
-            assert time.monotonic() < deadline
-    finally:
-        os.kill(first, signal.SIGKILL)
-        os.waitpid(first, 0)
-    assert os.waitpid(second, 0) == (second, 0)
+# a file that is read and replaced where it was read
 
 
-def test_a_directory_that_is_not_there_keeps_nobody_out(tmp_path: Path) -> None:
-    with alone(str(tmp_path / "none")):
-        pass
+@pytest.mark.parametrize("by", ["another file", "a link", "nothing", "other bytes"])
+def test_a_file_that_is_not_the_one_read_is_not_replaced(tmp_path: Path, by: str) -> None:
+    path, victim = tmp_path / "config.json", tmp_path / "victim"
+    path.write_bytes(OLD)
+    victim.write_bytes(b"victim")
+    with editing(str(path), 1 << 20) as edit:
+        assert edit.data == OLD
+        if by == "other bytes":
+            path.write_bytes(OLD + b"\n")
+        else:
+            path.unlink()
+        if by == "a link":
+            path.symlink_to(victim)
+        elif by == "another file":
+            path.write_bytes(OLD)
+        for change in (lambda: edit.replace(NEW), edit.backup):
+            with pytest.raises(OSError, match="another process") as raised:
+                change()
+            assert raised.value.errno == errno.ESTALE
+    assert victim.read_bytes() == b"victim"
+    assert not [name for name in os.listdir(tmp_path) if name.endswith("~") or name.startswith(".")]
+
+
+def test_a_link_in_the_place_of_a_name_is_replaced_itself(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"victim")
+    (tmp_path / "bundle").symlink_to("victim")
+    create_in_place_of(
+        str(tmp_path / "bundle"), lambda out: writing._write(out, NEW), 0o600, os.geteuid(), os.getegid()
+    )
+    assert not (tmp_path / "bundle").is_symlink()
+    assert ((tmp_path / "bundle").read_bytes(), (tmp_path / "victim").read_bytes()) == (NEW, b"victim")
+
+
+# directories
+
+
+@needs_root
+@pytest.mark.parametrize("mask", [0, 0o077, 0o777])
+def test_a_new_directory_has_owner_and_mode_whatever_the_umask(
+    tmp_path: Path, umask: Callable[[int], int], mask: int
+) -> None:
+    umask(mask)
+    make_directory(str(tmp_path / "a"), 0o750, 4123, 4124)
+    make_whole_directory(str(tmp_path / "b"), 0o2755, 4123, 4124)
+    for name, mode in (("a", 0o750), ("b", 0o2755)):
+        found = (tmp_path / name).stat()
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (4123, 4124, mode)
+    for make in (make_directory, make_whole_directory):
+        with pytest.raises(FileExistsError):
+            make(str(tmp_path / "a"), 0o755, 0, 0)
+
+
+@needs_root
+@pytest.mark.parametrize("by", ["a link", "a directory with something in it", "a directory of another"])
+def test_a_new_directory_that_is_exchanged_at_once_is_not_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir(0o700)
+    (secret / "key").write_text("x")
+    if by == "a directory of another":
+        (secret / "key").unlink()
+        os.chown(secret, 4999, 4999)
+    mkdir = os.mkdir
+
+    def exchanged(name: str, mode: int, *, dir_fd: int) -> None:
+        mkdir(name, mode, dir_fd=dir_fd)
+        os.rmdir(name, dir_fd=dir_fd)
+        if by == "a link":
+            os.symlink(secret, name, dir_fd=dir_fd)
+        else:
+            os.rename(secret, name, dst_dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "mkdir", exchanged)
+    with pytest.raises(OSError, match=r"exchanged|Not a directory|symbolic"):
+        make_directory(str(tmp_path / "new"), 0o755, 4123, 4124)
+    assert 4123 not in {path.lstat().st_uid for path in tmp_path.rglob("*")}
+
+
+def test_what_a_killed_run_has_left_of_a_directory_goes(tmp_path: Path) -> None:
+    (tmp_path / ".plugops-new-0011").mkdir()
+    make_whole_directory(str(tmp_path / "a"), 0o755, os.geteuid(), os.getegid())
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_directories_are_made_with_what_is_missing_above(tmp_path: Path) -> None:
+    make_directories(str(tmp_path / "a/b/c"))
+    make_directories(str(tmp_path / "a/b/c"))
+    assert (tmp_path / "a/b/c").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        make_directories(str(tmp_path / "file/x"))
