@@ -46,7 +46,7 @@ def _open(path: str) -> int:
     with at(path, follow=False) as spot:
         handle = os.open(spot.name, flags, 0o600, dir_fd=spot.parent)
     found = os.fstat(handle)
-    if (found.st_uid != os.geteuid() and os.geteuid() != 0) or found.st_nlink != 1:
+    if not _is_ours(found):
         os.close(handle)
         raise OperatorError(
             "the lock file is not this user's alone",
