@@ -266,7 +266,34 @@ def test_who_takes_an_upload_byte_by_byte_is_left(raw: RawServer, tmp_path: Path
     assert time.monotonic() - began < 5
 
 
+def test_what_a_large_upload_has_earned_is_not_for_waiting(
+    raw: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_server, "_SLOW", 0.4)
+    bundle = tmp_path / "bundle"
+    bundle.write_bytes(bytes(4 * SLOWEST))  # sent at once, and worth 4 seconds
+    raw.script = repeats(HEAD + b"\r\n", b" ", pause=0.05)
+    began = time.monotonic()
+    with pytest.raises(ServerUnreachable, match=r"not done within 0\.4 s"):
+        patient(raw).upload(str(bundle), force=True)
+    assert time.monotonic() - began < 3
+
+
 # nonsense
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["a" * 64, "a..b", ".", "\ud800", "xn--a" + "\xe9" * 60],
+    ids=["long", "gap", "dot", "surrogate", "punycode"],
+)
+def test_a_name_that_no_host_has(host: str) -> None:
+    server = server_at_address(f"{host}:80", tls=False)
+    assert server is not None
+    for client in (server, ApiAccess(f"http://{host}", token="t").server):
+        with pytest.raises(ServerUnreachable, match="no host has this name") as raised:
+            client.version()
+        assert "ListenAddress" in raised.value.remedy
 
 
 LISTS_OF_PLUGINS = {"plugins", "running", "webapps", "plugin_system", "statuses"}
