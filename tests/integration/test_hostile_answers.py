@@ -10,6 +10,8 @@ from typing import Any, Dict, Iterator
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils import _server
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sandbox.app_server import PLUGIN_ID
 from support.module_place import CONFIG, SOCKET, Place, broken_place
@@ -95,6 +97,81 @@ def test_lists_of_plugins_that_no_server_gives(place: Place, hostile: RawServer,
         said = call(place, hostile, name)
         if name == "plugin":
             assert "not what servers answer" in said["msg"], said["msg"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("*" * 32),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text(max_size=3) | st.sampled_from([PLUGIN_ID, "Enable"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(
+    [
+        *("Enable", "EnableUploads", "RequirePluginSignature", "Directory", "ClientDirectory", "Plugins"),
+        *("PluginStates", "SignaturePublicKeyFiles", "DriverName", "MaxFileSize", "ReadOnlyConfig"),
+        *("RestrictSystemAdmin", "FileLocation", "EnableFile", "AutomaticPrepackagedPlugins"),
+    ]
+)
+SECTIONS = st.sampled_from(
+    ["PluginSettings", "FileSettings", "ServiceSettings", "ClusterSettings", "ExperimentalSettings", "LogSettings"]
+)
+SOUND = {"Enable": True, "EnableUploads": True, "Directory": "./plugins", "PluginStates": {}, "Plugins": {}}
+ALMOST = st.builds(
+    lambda changed, more: {**more, "PluginSettings": {**SOUND, **changed}},
+    st.dictionaries(KEYS, JSON, max_size=1),
+    st.dictionaries(SECTIONS, st.dictionaries(KEYS, JSON, max_size=2), max_size=1),
+)
+CONFIGS = ALMOST | JSON | st.dictionaries(SECTIONS, JSON | st.dictionaries(KEYS, JSON, max_size=5), max_size=4)
+ITEMS = st.builds(
+    lambda changed: {"id": PLUGIN_ID, "plugin_id": PLUGIN_ID, "version": "1.0.0", **changed},
+    st.dictionaries(st.sampled_from(["id", "version", "state", "error", "props"]), JSON, max_size=1),
+)
+LISTS = st.lists(ITEMS, max_size=2) | JSON
+PLUGINS = st.fixed_dictionaries({"active": LISTS, "inactive": LISTS}) | JSON
+ERRORS = st.dictionaries(st.sampled_from(["id", "message", "detailed_error", "status_code"]), JSON, max_size=4)
+STATUSES = st.sampled_from([b"200 OK"] * 5 + [b"403 Forbidden", b"404 Not Found", b"501 Not Implemented"])
+VERSIONS = st.sampled_from([b"9.10.0.9.10.0", b"5.36.0.5.36.0", b"5.10.0.5.10.0", b"10.5.0.10.5.0"])
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(
+    name=st.sampled_from(sorted(CASES)),
+    version=VERSIONS,
+    statuses=st.tuples(STATUSES, STATUSES),
+    config=CONFIGS,
+    plugins=PLUGINS,
+    listed=LISTS,
+    changed=JSON,
+    errors=ERRORS,
+)
+def test_any_answers(
+    place: Place,
+    hostile: RawServer,
+    name: str,
+    version: bytes,
+    statuses: Any,
+    config: Any,
+    plugins: Any,
+    listed: Any,
+    changed: Any,
+    errors: Any,
+) -> None:
+    """Questions and changes are answered each with a status of their own."""
+    told = {b"/system/ping": {}, b"/config": config, b"/plugins": plugins, b"/plugins/statuses": listed}
+
+    def script(connection: Any, request: bytes) -> None:
+        method, path = request.split(b" ")[:2]
+        path = path.partition(b"/api/v4")[2]
+        status = b"200 OK" if path == b"/system/ping" else statuses[method != b"GET"]
+        value = told.get(path, changed) if method == b"GET" else config if path[:7] == b"/config" else changed
+        content = json.dumps(value if status[:1] == b"2" else errors).encode()
+        head = HEAD.replace(b"200 OK", status).replace(b"9.10.0.9.10.0", version)
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+
+    hostile.script = script
+    call(place, hostile, name)
 
 
 def call(place: Place, hostile: RawServer, name: str) -> Dict[str, Any]:
