@@ -57,8 +57,8 @@ options:
 notes:
   - The configuration of the server is not read, since the server itself can write it. Where it names other directories
     than the server's own defaults, name them here, too.
-  - That Windows does not move a directory in which a process stands, nor gives an inherited right through a junction, is
-    its own promise. The tests run under wine, which shows the commands, not Windows' file systems.
+  - That Windows does not move a directory in which a process stands, nor gives an inherited right through a junction,
+    is its own promise. The tests run under wine, which shows the commands, not Windows' file systems.
   - Connections and rights as for M(plugops.mattermost.nssm_app_directory). Two short files are made in C(%TEMP%) and
     removed, also in check mode, since C(icacls) gives its answer into a file.
   - Where a restart will be owed, that is noted below C(HKLM\SOFTWARE\plugops\mattermost) with the id of the process.

@@ -66,7 +66,6 @@ FOUND = [
     "plugin: left in the client directory",
     "plugin: another name",
     "plugin: two directories",
-    "plugin_directories: content of another user",
     "plugin_directories: a link to elsewhere",
     "plugin_directories: a parent that cannot be searched",
     "plugin_directories: a file in the way",
