@@ -255,8 +255,8 @@ def _look(found: HonestHosts) -> Seen:
     before = found.on_all(lambda _: SNAPSHOT)
     refused = found.play("site", may_fail=True, **{OPTION: []})
     after_refusal = found.on_all(lambda _: SNAPSHOT)
-    (remedy,) = {*re.findall(r"chown -h root: [^\s;\"'.]+", refused["linked"].output)}
-    found.run("linked", remedy)
+    for remedy in {*re.findall(r"chown -h root: [^\s;\"'.]+", refused["linked"].output)}:
+        found.run("linked", remedy)
     plan = found.play("plan")
     found.play("site")
     running = found.on_all(lambda _: "get plugins/webapp")

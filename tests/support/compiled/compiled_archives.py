@@ -36,7 +36,7 @@ def _compiled(path: str, source: bytes) -> CodeType:
 
 
 def _keep(path: str, code: CodeType) -> None:
-    coming = f"{path}.{os.getpid()}"
+    coming = f"{path}.{os.urandom(8).hex()}"  # hosts that share this directory have the same process ids
     try:
         os.makedirs(_KEPT, exist_ok=True)
         with open(coming, "wb") as out:
