@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeV
 from ._account import Account, find_account
 from ._command import Run
 from ._config_document import ConfigDocument, section_in
-from ._config_source import REMOTE, ConfigSource, find_config_source, is_true, server_environment
+from ._config_source import FILE, REMOTE, ConfigSource, find_config_source, is_true, server_environment
 from ._errors import OperatorError
 from ._host.reading import status
 from ._host.sockets import ForeignSocket
@@ -267,6 +267,7 @@ class Node:
             self.root,
             self.version_option(),
         )
+        self._refuse_foreign_config(source)
         wanted = self.options.config_path
         if wanted and source.kind == "file" and self.root.resolve(wanted) != self.root.resolve(source.path):
             raise OperatorError(
@@ -277,6 +278,25 @@ class Node:
                 remedy="correct config_path, or the unit's -c option or MM_CONFIG",
             )
         return source
+
+    def _refuse_foreign_config(self, source: ConfigSource) -> None:
+        """A file elsewhere that the service account itself has named: root would write where it points."""
+        named_by = {name.upper(): path for name, path in self.service.environment_origin.items()}.get("MM_CONFIG", "")
+        if self.options.config_path or not named_by or not source.evidence.startswith("MM_CONFIG="):
+            return
+        try:
+            origin = status(self.root.real(self.root.resolve(named_by)))
+        except OSError:
+            return
+        is_roots = origin.st_uid in (0, os.geteuid()) and not origin.st_mode & 0o022
+        if source.kind == FILE and not is_roots and not self.territory.is_ours(self.root.resolve(source.path)):
+            raise OperatorError(
+                "the configuration file lies outside of the install directory, and others than root name it",
+                where=source.path,
+                found=source.evidence,
+                remedy=f"if it is right, name it in config_path (the role: mattermost_config_path), or make {named_by} "
+                "root's",
+            )
 
     def _config_or_error(self) -> Union[ConfigDocument, OperatorError]:
         """A file that cannot be read is not tried again by everybody who asks."""

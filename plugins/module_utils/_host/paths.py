@@ -194,6 +194,10 @@ class _Walk:
         try:
             handle = os.open(name, _STEP, dir_fd=self._open[-1])
         except OSError as error:
+            link = self._look(name) if error.errno == errno.ELOOP else None
+            if link is not None:  # no Linux: a link cannot be opened
+                self._turn(name, link, os.readlink(name, dir_fd=self._open[-1]))
+                return
             raise self._named(error, name) from None
         found = os.fstat(handle)
         if stat.S_ISDIR(found.st_mode):
