@@ -30,11 +30,16 @@ options:
     type: bool
     default: false
   download_limit:
-    description: Size that a downloaded bundle may have, for example V(500M).
+    description:
+      - Size that a downloaded bundle may have, for example V(500M).
+      - A larger one is refused as soon as its size is known; nothing beyond the limit is written.
     type: str
     default: 1G
   download_timeout:
-    description: Seconds for which a download server may be silent.
+    description:
+      - Seconds for which a download server may be silent.
+      - Beside that a download ends where less than 64 KiB in a second came on average, the first two minutes (or twice
+        this time, if that is longer) left aside. The next run goes on where it stopped.
     type: int
     default: 30
   download_ca_path:

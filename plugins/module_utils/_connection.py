@@ -144,8 +144,7 @@ class Connection(http.client.HTTPConnection):
         """
         :raises OSError: nobody takes it, not in time, or a proxy on the way refuses
         """
-        left = self._deadline.left()
-        plain = self._opened(left) if self._opened else self._open(left)
+        plain = self._opened(self._deadline.left()) if self._opened else self._open()
         self.sock = self._timed(_TimedSocket(fileno=plain.detach()))
         tunnel = getattr(self, "_tunnel_host", None)  # as set_tunnel() keeps it
         if tunnel:
@@ -155,10 +154,22 @@ class Connection(http.client.HTTPConnection):
             self._context.sslsocket_class = _TimedTls
             self.sock = self._timed(self._context.wrap_socket(self.sock, server_hostname=tunnel or self.host))
 
-    def _open(self, seconds: float) -> socket.socket:
-        found = socket.create_connection((self.host, self.port), seconds)
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return found
+    def _open(self) -> socket.socket:
+        """To the first of the host's addresses that answers; each has its share of the time that is left."""
+        addresses = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
+        error: OSError = OSError("the name has no address")
+        for number, (family, kind, protocol, _, address) in enumerate(addresses):
+            seconds = self._deadline.left() / (len(addresses) - number)
+            found = socket.socket(family, kind, protocol)
+            try:
+                found.settimeout(seconds)
+                found.connect(address)
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return found
+            except OSError as failed:
+                error = failed
+                found.close()
+        raise error
 
     def _timed(self, found: Any) -> Any:
         found.deadline = self._deadline

@@ -180,6 +180,23 @@ def test_a_byte_now_and_then(raw: RawServer, beginning: bytes, part: bytes) -> N
     assert time.monotonic() - began < 2
 
 
+def test_an_address_that_does_not_answer_takes_its_share_alone(raw: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw.script = body(b'{"A": 1}')
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):  # nobody takes them: whoever comes next gets no answer
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in (full.getsockname(), raw.address)]
+        found = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *how: addresses if host == "two" else found(host, *how))
+        began = time.monotonic()
+        assert Server(lambda _: Connection("two", 80, Deadline(1)), "two").get_config() == {"A": 1}
+        assert 0.4 < time.monotonic() - began < 1
+
+
 @pytest.mark.parametrize("proxied", [False, True])
 @pytest.mark.parametrize(
     ("beginning", "part"),
