@@ -60,7 +60,7 @@ def hostile(place: Place) -> Iterator[RawServer]:
         yield server
 
 
-LISTS: Dict[str, Any] = {
+ODD_LISTS: Dict[str, Any] = {
     "numbers": {"active": [1, 2], "inactive": None},
     "a number": {"active": 7, "inactive": []},
     "a text": {"active": "com.x", "inactive": []},
@@ -81,12 +81,12 @@ def test_every_module_ends_soon_with_an_answer(place: Place, hostile: RawServer,
             assert said.get("failed"), name
 
 
-@pytest.mark.parametrize("plugins", sorted(LISTS))
+@pytest.mark.parametrize("plugins", sorted(ODD_LISTS))
 def test_lists_of_plugins_that_no_server_gives(place: Place, hostile: RawServer, plugins: str) -> None:
     """The configuration is as it is to be."""
     config = json.loads(place.real(CONFIG).read_text(encoding="utf-8"))
     config["PluginSettings"].update({"Enable": True, "EnableUploads": True, "RequirePluginSignature": False})
-    answers = {b"/system/ping": {}, b"/config": config, b"/plugins": LISTS[plugins]}
+    answers = {b"/system/ping": {}, b"/config": config, b"/plugins": ODD_LISTS[plugins]}
 
     def script(connection: Any, request: bytes) -> None:
         path = request.split(b" ")[1].partition(b"/api/v4")[2]
