@@ -2,6 +2,7 @@
 # make test      all tests that this machine can run, and why the others were skipped
 # make test-unit the fast part
 # make test-matrix what `make test` leaves out, since it takes an hour: clusters in many versions, whole scenarios
+# make fuzz      the readers of hostile files and texts under atheris, FUZZ_SECONDS (60) each; nothing else runs it
 # make lint      ruff, mypy, yamllint, ansible-lint
 # make bench     what runs cost: over an unchanged cluster, for an audit, for a first deployment, with a large bundle
 # make cluster   a Mattermost cluster on three test hosts of this machine (Debian, root); MATTERMOST_RELEASE=<tarball>
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 IN_TESTS := PYTHONPATH=tests:collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-matrix lint bench cluster cluster-down venv system-packages collection clean
+.PHONY: help demo fuzz test test-unit test-matrix lint bench cluster cluster-down venv system-packages collection clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -31,6 +32,20 @@ test-unit: venv
 
 test-matrix: system-packages venv
 	PLUGOPS_MATRIX=1 $(BIN)/pytest -m matrix tests
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := json config manifest_json manifest_yaml bundle bundle_manifest executable signature lock log text \
+  release_record
+
+fuzz: venv $(VENV)/.fuzz
+	set -e; for target in $(FUZZ_TARGETS); do echo "== $$target"; $(IN_TESTS) $(BIN)/python -m fuzz $$target \
+	  -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=600 -max_len=65536 -verbosity=0 \
+	  -artifact_prefix=.cache/ -print_final_stats=1; done
+
+$(VENV)/.fuzz: pyproject.toml constraints.txt
+	@tests/make-venv $(PYTHON) $(VENV) '.[dev,fuzz]'
+	@mkdir -p .cache
+	@touch $@
 
 lint: venv
 	$(BIN)/ruff check .
