@@ -55,7 +55,7 @@ def unpacked_plugins(scene: Scene) -> List[Unpacked]:
         if name.startswith("."):
             continue
         if is_link(real):
-            if is_directory(scene.real(path)):
+            if _may_lead_to_a_directory(scene, path):
                 scene.findings.add("linked-plugin", path, f"{path} is a link to {read_link(real)}")
         elif not is_directory(real):
             if _BACKUP.search(name):
@@ -69,6 +69,14 @@ def unpacked_plugins(scene: Scene) -> List[Unpacked]:
                 continue
             found.append(Unpacked(path, real, manifest, exists(os.path.join(real, MARKER))))
     return found
+
+
+def _may_lead_to_a_directory(scene: Scene, link: str) -> bool:
+    """Whether a link leads to a directory; one that is not followed might, and the server skips it as any other."""
+    try:
+        return is_directory(scene.real(link))
+    except OperatorError:
+        return True
 
 
 def look_at_plugins(scene: Scene, plugins: List[Unpacked]) -> None:

@@ -14,11 +14,14 @@ from ._log_line import LONGEST_TEXT, LogLine
 
 # What a refusal of the kernel may come from, by its words.
 _ELSEWHERE = ("working-directory-wrong", "process-elsewhere", "restart-owed")
-_NO_SUCH: Tuple[str, ...] = ("directory-missing", "parent-missing", "sandbox-hidden", "not-a-directory", *_ELSEWHERE)
+_NOT_OURS = ("directory-outside", "system-directory", "untrusted-link")
+_MISSING = ("directory-missing", "parent-missing", "sandbox-hidden", "not-a-directory")
+_NO_SUCH: Tuple[str, ...] = (*_MISSING, *_NOT_OURS, *_ELSEWHERE)
 _KEPT_OUT = ("parent-not-searchable", "acl", "selinux-label", "content-closed")
 _DENIED: Tuple[str, ...] = (
     *("directory-not-writable", "foreign-owner", "not-writable", "sandbox-hidden", "process-user", "directory-missing"),
     *_KEPT_OUT,
+    *_NOT_OURS,
     *_ELSEWHERE,
 )
 _READ_ONLY: Tuple[str, ...] = ("mount-read-only", "sandbox-read-only", *_ELSEWHERE)

@@ -18,7 +18,7 @@ from typing import Any, Dict, FrozenSet, Iterator, Mapping
 from hosts import cluster as hosts
 from support import cluster, compiling
 from support.artifacts import make_artifacts
-from support.faults import FUNCTIONS
+from support.faults import FUNCTIONS, NAMED
 from support.playbooks import run_playbook
 
 INFO = "plugops.mattermost.mattermost_plugin_info"
@@ -60,6 +60,7 @@ class FaultHost:
             "settings": self.wanted["mattermost_plugin_settings"],
             "plugins": self.wanted["mattermost_plugins"],
             "findings": True,
+            "allowed_directories": [NAMED],
         }
         kept = {"ansible.builtin.shell": {"cmd": _with_functions("keep"), "executable": "/bin/bash"}}
         tasks = [kept, {INFO: arguments, "check_mode": True}]

@@ -9,6 +9,7 @@ from typing import FrozenSet, List, Tuple
 from support.bundles import SERVER_EXECUTABLE
 
 FUNCTIONS = Path(__file__).with_name("faults.sh")
+NAMED = "/srv/none/plugins"  # the operator allows it; it does not exist
 _SERVER_SCRIPT = f"server_part $A {SERVER_EXECUTABLE}"
 SERVER_PART = f"$PL/$A/{SERVER_EXECUTABLE}"
 # A header for a processor that the tests do not run on, and one with a loader that no machine has.
@@ -83,7 +84,17 @@ FAULTS: List[Fault] = [
     _fault("content-closed", "chmod u-w $PL/$B"),
     _fault("parent-not-searchable", "chmod o-x /opt"),
     _fault("acl", "setfacl -m u:mattermost:--- /opt"),
-    _fault("parent-missing", "conf PluginSettings ClientDirectory '\"/srv/none/plugins\"'; again"),
+    _fault("parent-missing", f"conf PluginSettings ClientDirectory '\"{NAMED}\"'; again"),
+    _fault(
+        "directory-outside",
+        "conf PluginSettings ClientDirectory '\"/srv/other/plugins\"'; again",
+        *("directory-outside", "not-ensurable", "plugin-system-off"),
+    ),
+    _fault(
+        "untrusted-link",
+        "mv $CL /srv/linked; ln -s /srv/linked $CL; chown -h mattermost: $CL",
+        *("untrusted-link", "not-ensurable"),
+    ),
     _fault("not-a-directory", "rm -rf $CL; touch $CL"),
     _fault("mount-read-only", "mount --bind $PL $PL; mount -o remount,bind,ro $PL"),
     _fault("mount-noexec", "mount --bind $PL $PL; mount -o remount,bind,noexec $PL"),
@@ -224,6 +235,8 @@ EVERY_RUN: FrozenSet[str] = frozenset(
     {
         "environment-override",
         "foreign-owner",
+        "untrusted-link",
+        "linked-plugin",
         "acl",
         "mount-noexec",
         "sandbox-hidden",

@@ -140,7 +140,7 @@ reset() {
   if [ -S /var/tmp/mattermost_local.socket ] && [ -e $KEPT/restarted ]; then rm /var/tmp/mattermost_local.socket; fi
   if [ -e $KEPT/unit ]; then mv $KEPT/unit $UNIT; systemctl daemon-reload; fi
   if [ -e $DROP_IN ]; then rm -f $DROP_IN; systemctl daemon-reload; fi
-  rm -rf $PL $CL $P/data/plugins
+  rm -rf $PL $CL $P/data/plugins /srv/linked
   # The server watches its configuration: that is put back only while it does not run.
   tar -C $P -xpf $KEPT/files.tar $(if [ ! -e $KEPT/restarted ]; then echo plugins client/plugins data; fi)
   if [ -e $KEPT/restarted ]; then
