@@ -6,12 +6,18 @@ import contextlib
 import io
 import os
 import signal
+import stat
 import sys
 from typing import Any, Callable, Tuple
 
 # Audit events of the interpreter: they are raised before the call, also where it comes from the standard library.
 COMMITS = ("os.rename", "os.remove", "os.rmdir")
 CHANGES = (*COMMITS, "os.mkdir", "os.chmod", "os.chown", "os.link", "os.symlink", "ctypes.dlsym")
+
+
+def _has_no_name_yet(changed: Any) -> bool:
+    """A file that is changed by descriptor before it gets its name; directories have theirs."""
+    return isinstance(changed, int) and not stat.S_ISDIR(os.fstat(changed).st_mode)
 
 
 def killed_at(number: int, work: Callable[[], Any], events: Tuple[str, ...] = COMMITS) -> bool:
@@ -21,8 +27,7 @@ def killed_at(number: int, work: Callable[[], Any], events: Tuple[str, ...] = CO
         left = [number]
 
         def deadly(event: str, arguments: Tuple[Any, ...]) -> None:
-            # By descriptor: a file that has no name yet, or one of its own.
-            if event in events and not isinstance(arguments[0], int):
+            if event in events and not _has_no_name_yet(arguments[0]):
                 left[0] -= 1
                 if left[0] == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
