@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ._access import ALL, SEARCH, ask, attempt_write, mode_grants
 from ._account import Account, can_switch, owner_name
+from ._attributes import change_flags
 from ._difference import Tracker
 from ._directory_content import Content, fix_content, scan_content
 from ._directory_obstacles import find_obstacles, unexplained, unlisted
@@ -21,7 +22,7 @@ from ._directory_plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, p
 from ._ensure import Concern, Pending
 from ._errors import OperatorError
 from ._host.reading import open_directory
-from ._host.writing import make_directory
+from ._host.writing import make_directory, make_whole_directory
 from ._node import Node
 from ._obstacle import Obstacle
 from ._settings import read_plugin_settings
@@ -250,7 +251,10 @@ class Directories(Concern[FoundDirectories]):
                 fix_content(handle, account)
 
     def _create(self, change: Change, account: Account) -> None:
-        make_directory(self._node.root.real(change.path), change.mode, account.uid, account.gid)
+        real = self._node.root.real(change.path)
+        # An append-only directory takes a new name and changes none.
+        make = make_directory if change_flags(os.path.dirname(real)) else make_whole_directory
+        make(real, change.mode, account.uid, account.gid)
 
 
 def parse_mode(text: str) -> int:

@@ -131,7 +131,7 @@ def make_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optiona
             raise
 
 
-def make_whole_directory(path: str, mode: int, uid: int, gid: int) -> None:
+def make_whole_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
     """As :func:`make_directory`; it gets its name when it has its owner, so that a killed run leaves none that is
     closed to whoever needs it."""
     with at(path, follow=False) as spot:
@@ -175,7 +175,7 @@ def make_directories(path: str, mode: int = 0o755) -> None:
         path = os.path.dirname(path)
     for wanted in reversed(missing):
         with contextlib.suppress(FileExistsError):  # another run was quicker
-            make_directory(wanted, mode)
+            make_whole_directory(wanted, mode)
         if not is_directory(wanted):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), wanted)
 
