@@ -540,7 +540,8 @@ def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.Monk
 
 def test_restart_is_noted_before_the_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     concern = Running(monkeypatch, host.node(), "off").directories
-    monkeypatch.setattr(_directories, "make_whole_directory", lambda *arguments: 1 / 0)  # as if killed after the first mkdir
+    # As if killed before the first mkdir.
+    monkeypatch.setattr(_directories, "make_whole_directory", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ensure(concern, check_mode=False)
     assert len(concern.pending(concern.observe()).restart) > 0
