@@ -143,6 +143,7 @@ def test_a_directory_that_becomes_a_link_gives_nothing_away(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    host.ensure(*host.old, True)
     mkdir = os.mkdir
 
     def exchanged(path: str, *arguments: Any, **more: Any) -> None:

@@ -80,11 +80,13 @@ def resolve(path: str, top: str = "/") -> str:
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) or error.filename is None:
             raise
-        rest = walk.rest
-        kept = os.path.normpath(os.path.join(error.filename, *rest))
+        kept, rest = error.filename, walk.rest
     finally:
         walk.close()
-    return resolve(kept, top) if ".." in rest else kept
+    if ".." not in rest:
+        return os.path.normpath(os.path.join(kept, *rest))
+    up = rest.index("..") + 1  # back in what exists, links count again
+    return resolve(os.path.join(os.path.normpath(os.path.join(kept, *rest[:up])), *rest[up:]), top)
 
 
 @contextlib.contextmanager
