@@ -95,7 +95,7 @@ def _walk(directory: int, prefix: str, depth: int, top: str, left: List[int], cl
 def remove_tree(path: str) -> None:
     """Remove whatever is at ``path``, links not followed; nothing there is fine.
 
-    :raises OSError: something of it is left
+    :raises OSError: something of it is left; EXDEV: a file system is mounted in it, of which nothing is removed
     """
     with contextlib.suppress(FileNotFoundError), at(path, follow=False) as spot:
         try:
@@ -116,8 +116,9 @@ def remove_at(directory: int, name: str) -> None:
         return
     top = os.open(name, _OPEN, dir_fd=directory)
     try:
+        _refuse_mounted(top, _mount(directory), name)
         for _ in range(_ROUNDS):
-            _empty(top, top, 0)
+            _empty(top, top, 0, _mount(top))
             try:
                 os.rmdir(name, dir_fd=directory)
                 return
@@ -129,7 +130,7 @@ def remove_at(directory: int, name: str) -> None:
     raise OSError(errno.EBUSY, "another process puts new files there all the time", name)
 
 
-def _empty(top: int, directory: int, depth: int) -> None:
+def _empty(top: int, directory: int, depth: int, mount: str) -> None:
     """Remove what lies in a directory; what lies too deep goes up to the top, for the next round."""
     with os.scandir(directory) as entries:
         found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
@@ -142,10 +143,26 @@ def _empty(top: int, directory: int, depth: int) -> None:
             else:
                 child = os.open(name, _OPEN, dir_fd=directory)
                 try:
-                    _empty(top, child, depth + 1)
+                    _refuse_mounted(child, mount, name)
+                    _empty(top, child, depth + 1, mount)
                 finally:
                     os.close(child)
                 _remove_empty(name, directory)
+
+
+def _refuse_mounted(directory: int, mount: str, name: str) -> None:
+    """What an operator has mounted in a tree is not part of it."""
+    if _mount(directory) != mount:
+        raise OSError(errno.EXDEV, "a file system is mounted there, and nothing of it is removed", name)
+
+
+def _mount(directory: int) -> str:
+    """Which mount an open directory lies on; its device alone would be the same behind a bind mount."""
+    with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{directory}", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("mnt_id:"):
+                return line
+    return str(os.fstat(directory).st_dev)  # no Linux, or no /proc
 
 
 def _remove_empty(name: str, directory: int) -> None:

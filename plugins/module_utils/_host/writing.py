@@ -222,9 +222,9 @@ def create_new(path: str, chunks: Iterable[bytes], mode: int) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """A new file with the content and the mode of another; see :func:`create_new`."""
+    """A new file with content and rights of another, no setuid bit: it is this user's; see :func:`create_new`."""
     with open_file(source) as content:
-        mode = stat.S_IMODE(os.fstat(content.fileno()).st_mode)
+        mode = os.fstat(content.fileno()).st_mode & 0o777
         create_new(target, iter(lambda: content.read(_CHUNK), b""), mode)
 
 
