@@ -14,15 +14,22 @@ description:
   - Unpacks a release tarball once per host into O(store), and makes O(install_dir) that release.
   - On an upgrade C(config), C(data), C(logs), C(plugins) and C(client/plugins) are not touched. Installers that
     replace the whole tree are why plugins vanish.
-  - The release's files are hard links to those in O(store). Several install directories of a host share them, they
-    belong to the user that runs the module, and the service cannot write to them.
+  - The release's files belong to the user that runs the module, and the service cannot write to them. In an
+    O(install_dir) of that user's they are hard links to those in O(store), which several install directories of a host
+    share. In one that belongs to the service user they are copies, so that nobody gives the store away together with
+    the directory.
+  - What has been put into O(install_dir) is noted in O(state_dir), where the service user cannot write. The note that an
+    earlier version left in O(install_dir) is taken over if it belongs to root and has one name.
   - The kept directories are made for the service user where they are missing, with what the release ships in them. A
-    link in the place of one is left as it is, and nothing is put where it leads.
+    link in the place of one is left as it is, and nothing is put where it leads. C(client) may be a link that root made,
+    also to another file system.
   - Files that lie in O(install_dir) and are not of the release stay.
-  - The tarball is checked before anything is unpacked, and every release in the store is whole. A run that was killed
-    goes on where it stopped when it is run again.
-  - Fails before any change where O(archive) is another file than wanted or no release, where the service runs while
-    its release has to be exchanged, and where O(install_dir) holds something that is no Mattermost.
+  - The tarball is checked before anything is unpacked and while it is, and every release in the store is whole. A run
+    that was killed goes on where it stopped when it is run again.
+  - Fails before any change where O(archive) is another file than wanted, where the service runs while its release has to
+    be exchanged, where O(install_dir) holds something that is no Mattermost, where a file system is mounted in what
+    has to be exchanged, where C(client) is a link of another user's, and where others than root can write to O(store)
+    or to a directory above it.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
@@ -36,7 +43,9 @@ options:
     type: str
     required: true
   store:
-    description: Directory that keeps unpacked releases. On the file system of O(install_dir), or files are copied.
+    description:
+      - Directory that keeps unpacked releases. On the file system of O(install_dir), or files are copied.
+      - It and all directories above it must be writable for root alone, or have the sticky bit above it.
     type: str
     default: /opt/mattermost-releases
   stage_only:
@@ -79,14 +88,14 @@ differences:
       sample: release.install_dir
     found:
       description: >-
-        SHA-256 of the release found, V(unknown) for one that this module did not put there, V(incomplete) after a run
-        that was killed, V(null) for nothing.
+        SHA-256 of the release found, V(unknown) for one that this module did not put there, also where its program was
+        exchanged since, V(incomplete) after a run that was killed, V(null) for nothing.
       type: str
     wanted:
-      description: SHA-256 of the release wanted, or what shall be there.
+      description: SHA-256 of the release wanted, or what must be there.
       type: str
     action:
-      description: What mends it.
+      description: What corrects it.
       type: str
       sample: exchange the release in /opt/mattermost; config, data, logs, plugins, client/plugins stay
 restart_required:

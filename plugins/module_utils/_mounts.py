@@ -45,6 +45,14 @@ def mount_obstacles(root: Root, path: str, must_execute: bool) -> List[Obstacle]
     return obstacles
 
 
+def mount_points() -> List[str]:
+    """Where file systems are mounted, as this process sees it; none where the kernel does not tell."""
+    try:
+        return [mount.point for mount in parse_mountinfo(read_text(MOUNTINFO))]
+    except FileNotFoundError:
+        return []
+
+
 def parse_mountinfo(text: str) -> List[Mount]:
     """The mounts in the order of the file: of two on one point, the later hides the earlier."""
     mounts = []

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional
+import posixpath
+import shlex
+from dataclasses import asdict, dataclass, field
+from typing import Any, Dict, List, Optional, Sequence
 
 from ._difference import Tracker
 from ._ensure import Concern
@@ -26,30 +28,25 @@ from ._host.reading import (
     read_open,
     status,
 )
-from ._host.trees import remove_tree
 from ._host.writing import (
-    copy_file,
     copy_into,
     create_in_place_of,
-    link_or_copy,
     make_directories,
-    make_directory,
     make_whole_directory,
-    rename,
     unlink,
     write_atomic,
 )
 from ._json_reader import parse_json
+from ._mounts import mount_points
 from ._node import Node
+from ._release_exchange import Exchange
 from ._release_store import ReleaseStore, program_of
+from ._territory import lies_in
 
 # What an installer that replaces the whole tree destroys.
 KEPT = ("config", "data", "logs", "plugins", "client/plugins")
 _SPLIT = "client"  # the one directory that is the release's and has something of the deployment in it
 _OLD_MARKER = ".mattermost-release.json"  # where the record lay once: in what may be the service account's
-# Not .plugops-…: what has such a name is swept away as the remains of a killed run.
-_STAGING = ".mattermost-release.new"
-_TRASH = ".mattermost-release.old"
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,13 @@ class Marker:
     :param sha256: of the tarball
     :param complete: false while the release is exchanged, and after a run that was killed then
     :param entries: what of the directory is the release's, relative
+    :param program: which file the server's program is; empty where that is not noted
     """
 
     sha256: str = ""
     complete: bool = False
     entries: List[str] = field(default_factory=list)
+    program: List[int] = field(default_factory=list)
 
     @classmethod
     def parse(cls, data: bytes) -> Marker:
@@ -71,11 +70,26 @@ class Marker:
         try:
             found = parse_json(data)
             sha256, complete, entries = found["sha256"], found["complete"], found["entries"]
-            if isinstance(sha256, str) and isinstance(complete, bool) and all(map(_is_entry, entries)):
-                return cls(sha256, complete, list(entries))
-        except (ValueError, TypeError, KeyError):
+            program = found.get("program", [])
+            types = tuple(map(type, (sha256, complete, entries, program)))
+            if types == (str, bool, list, list) and all(map(_is_entry, entries)):
+                return cls(sha256, complete, entries, program)
+        except (ValueError, TypeError, KeyError, AttributeError):
             pass
         return cls()
+
+    def text(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def seen_beside(self, program: List[int]) -> Optional[Marker]:
+        """What the record says of a directory where the server's program is that file now: the record does not lie in
+        it, so somebody may have removed or exchanged it since.
+
+        :param program: empty where there is none
+        """
+        if not self.complete or (program and self.program in ([], program)):
+            return self
+        return Marker("", True, self.entries) if program else None
 
 
 def _is_entry(value: Any) -> bool:
@@ -91,11 +105,13 @@ class ReleaseFound:
     """
     :param stored: whether the store has the wanted release
     :param marker: None where the directory has none
+    :param misplaced: it lies where an earlier version put it
     :param missing: kept directories that are not there
     """
 
     stored: bool
     marker: Optional[Marker]
+    misplaced: bool
     missing: List[str]
     program: str
 
@@ -115,23 +131,29 @@ class Release(Concern[ReleaseFound]):
         self._archive = archive
         self._sha256 = sha256
         self._stage_only = stage_only
-        self._store = ReleaseStore(node.root.real(store))
-        self._directory = node.root.real(node.root.resolve(node.install_dir))
-        self._record = node.state_path(f"release{node.install_dir.replace('/', '-')}.json")
+        self._store = ReleaseStore(node.root.real(store), node.root.prefix)
+        directory = node.root.resolve(node.install_dir)  # a link may lead to another one tomorrow
+        self._directory = node.root.real(directory)
+        self._record_name = f"release{_in_a_name(directory)}.json"
+        self._record = node.state_path(self._record_name)
 
     def observe(self) -> ReleaseFound:
         stored = self._store.has(self._sha256)
-        marker = self._read_marker()
+        noted, program = self._read_marker(), program_of(self._directory)
+        marker = noted or self._old_marker()
         found = ReleaseFound(
             stored,
-            marker,
-            [name for name in KEPT if not is_directory(os.path.join(self._directory, name))],
-            program_of(self._directory),
+            marker and marker.seen_beside(self._identity(program)),
+            noted is None and marker is not None,
+            [] if self._stage_only else [name for name in KEPT if not is_directory(self._path(name))],
+            program,
         )
         if not stored:
             self._require_archive()
         if self._differs(found):
             self._require_place(found)
+            if stored:
+                self._store.refuse_changed(self._sha256)
         return found
 
     def _differs(self, found: ReleaseFound) -> bool:
@@ -149,7 +171,7 @@ class Release(Concern[ReleaseFound]):
         self._store.check(self._archive, self._sha256)
 
     def _require_place(self, found: ReleaseFound) -> None:
-        """Nothing runs there, it is either new or a Mattermost, and somebody can own what is kept."""
+        """Nothing runs there, it is new or a Mattermost, nothing is mounted in it, somebody can own what is kept."""
         if self._node.running:
             raise OperatorError(
                 f"{self._node.service_name} runs, and its release cannot be exchanged beneath it",
@@ -164,6 +186,7 @@ class Release(Concern[ReleaseFound]):
                 found=", ".join(sorted(foreign)[:5]),
                 remedy="name another install_dir, or move away what lies there",
             )
+        self._refuse_mounts([*(_entries(self._tree) if found.stored else []), *(found.marker or Marker()).entries])
         self._node.account  # noqa: B018 - asked for before anything changes
 
     def compare(self, found: ReleaseFound) -> Tracker:
@@ -174,6 +197,10 @@ class Release(Concern[ReleaseFound]):
             action = f"exchange the release in {self._node.install_dir}; {', '.join(KEPT)} stay"
             differences.add("release.install_dir", self._said(found), self._sha256, action)
         elif not self._stage_only:
+            if found.misplaced:
+                old = posixpath.join(self._node.install_dir, _OLD_MARKER)
+                new = posixpath.join(self._node.state_dir, self._record_name)
+                differences.add("release.record", old, new, "keep it where only root can write")
             for name in found.missing:
                 differences.add(f"release.directories.{name}", None, "directory", "make it for the service user")
         return differences
@@ -182,7 +209,7 @@ class Release(Concern[ReleaseFound]):
     def _said(found: ReleaseFound) -> Optional[str]:
         if found.marker is None:
             return "unknown" if found.program else None
-        return found.marker.sha256 if found.marker.complete else "incomplete"
+        return (found.marker.sha256 or "unknown") if found.marker.complete else "incomplete"
 
     def apply(self, found: ReleaseFound, differences: Tracker) -> None:
         if not found.stored:
@@ -194,7 +221,10 @@ class Release(Concern[ReleaseFound]):
                 self._exchange(found.marker or Marker())
             self._make_kept()
             if self._differs(found):
-                self._write_marker(Marker(self._sha256, True, _entries(self._tree)))
+                program = self._identity(program_of(self._directory))
+                self._write_marker(Marker(self._sha256, True, _entries(self._tree), program))
+            elif found.misplaced and found.marker:
+                self._write_marker(found.marker)
         except OSError as error:
             raise OperatorError(
                 "the release cannot be put into the install directory",
@@ -204,36 +234,51 @@ class Release(Concern[ReleaseFound]):
             ) from error
 
     @property
+    def _client(self) -> str:
+        """A link that root made leads elsewhere; from another's, whose it is is told."""
+        root, path = self._node.root, posixpath.join(self._node.install_dir, _SPLIT)
+        return self._node.once("release client", lambda: root.real(root.resolve(path)))
+
+    def _path(self, entry: str) -> str:
+        """Where an entry of a release lies."""
+        first, _, inner = entry.partition("/")
+        return os.path.join(self._client, inner) if inner and first == _SPLIT else os.path.join(self._directory, entry)
+
+    @property
     def _tree(self) -> str:
         return self._store.tree(self._sha256)
 
     def _exchange(self, old: Marker) -> None:
         """Entry by entry, the record saying "incomplete" meanwhile: what must survive is never touched at all."""
         wanted = _entries(self._tree)
-        entries = sorted({*wanted, *old.entries})
-        make_directories(os.path.join(self._directory, _SPLIT))
-        self._write_marker(Marker(self._sha256, False, entries))
-        staging, trash = (os.path.join(self._directory, name) for name in (_STAGING, _TRASH))
-        for place in (staging, trash):
-            remove_tree(place)
-            make_directory(place, 0o700)
-            make_directory(os.path.join(place, _SPLIT), 0o755)
-        place_file = self._way_to_place()
-        for entry in wanted:
-            _place(os.path.join(self._tree, entry), os.path.join(staging, entry), place_file)
-        for entry in entries:
-            target = os.path.join(self._directory, entry)
-            if exists(target):
-                rename(target, os.path.join(trash, entry))
-            if entry in wanted:
-                rename(os.path.join(staging, entry), target)
-        for place in (staging, trash):
-            remove_tree(place)
+        client = self._client
+        self._refuse_mounts([*wanted, *old.entries])
+        make_directories(client)
+        self._write_marker(Marker(self._sha256, False, sorted({*wanted, *old.entries})))
+        link = status(self._directory).st_uid == os.geteuid()
+        parts = [
+            (Exchange(self._tree, self._directory, link), _at_top(wanted), _at_top(old.entries)),
+            (Exchange(os.path.join(self._tree, _SPLIT), client, link), _in_client(wanted), _in_client(old.entries)),
+        ]
+        for part, come, _ in parts:
+            part.stage(come)
+        for part, come, go in parts:
+            part.exchange(come, go)
+        for part, _, _ in parts:
+            part.clear()
 
-    def _way_to_place(self) -> Callable[[str, str], None]:
-        """A hard link takes no space. It would give the store away where somebody gives the whole install directory to
-        the service account, as Mattermost's own instructions say, so that one gets copies."""
-        return link_or_copy if status(self._directory).st_uid == os.geteuid() else copy_file
+    def _refuse_mounts(self, entries: Sequence[str]) -> None:
+        """An entry on which, or in which, a file system is mounted cannot be exchanged; what lies on that must stay."""
+        places = [self._path(entry) for entry in entries]
+        for point in mount_points():
+            place = next((place for place in places if lies_in(point, place)), "")
+            if place:
+                raise OperatorError(
+                    "a file system is mounted where the release is exchanged, and what lies on it would go with it",
+                    where=self._node.root.host(point),
+                    found=f"a mount in {self._node.root.host(place)}, which is the release's",
+                    remedy=f"umount {shlex.quote(point)} first, and mount it outside of what the release brings",
+                )
 
     def _make_kept(self) -> None:
         """What is missing of them, with what the release ships in them; what is there wins.
@@ -241,7 +286,7 @@ class Release(Concern[ReleaseFound]):
         So does a link: nothing is put where it leads.
         """
         for name in KEPT:
-            self._fill(os.path.join(self._tree, name), os.path.join(self._directory, name))
+            self._fill(os.path.join(self._tree, name), self._path(name))
 
     def _fill(self, source: str, target: str) -> None:
         account = self._node.account
@@ -261,7 +306,7 @@ class Release(Concern[ReleaseFound]):
         try:
             return Marker.parse(read_file(self._record, OWN_RECORD_LIMIT))
         except FileNotFoundError:
-            return self._old_marker()
+            return None
 
     def _old_marker(self) -> Optional[Marker]:
         """The record of an earlier version; one that root did not write says nothing."""
@@ -272,19 +317,29 @@ class Release(Concern[ReleaseFound]):
                 return Marker.parse(read_open(source, OWN_RECORD_LIMIT, path))
         return None
 
+    def _identity(self, program: str) -> List[int]:
+        if not program:
+            return []
+        found = status(os.path.join(self._directory, program))
+        return [found.st_ino, found.st_size, found.st_mtime_ns]
+
     def _write_marker(self, marker: Marker) -> None:
-        text = json.dumps({"sha256": marker.sha256, "complete": marker.complete, "entries": marker.entries}, indent=2)
         make_directories(os.path.dirname(self._record))
-        write_atomic(self._record, f"{text}\n".encode())
+        write_atomic(self._record, marker.text().encode())
         with contextlib.suppress(FileNotFoundError):
             unlink(os.path.join(self._directory, _OLD_MARKER))
 
     def facts(self, found: ReleaseFound) -> Dict[str, Any]:
         return {
-            "sha256": found.marker.sha256 if found.marker and found.marker.complete else None,
+            "sha256": (found.marker.sha256 or None) if found.marker and found.marker.complete else None,
             "program": found.program or None,
             "store": self._store.directory,
         }
+
+
+def _in_a_name(path: str) -> str:
+    """A path as a part of a file's name; no two paths have the same."""
+    return path.replace("%", "%25").replace("-", "%2D").replace("/", "-")
 
 
 def _entries(tree: str) -> List[str]:
@@ -296,11 +351,9 @@ def _entries(tree: str) -> List[str]:
     return sorted(name for name in names if name not in KEPT)
 
 
-def _place(source: str, target: str, place_file: Callable[[str, str], None]) -> None:
-    """A tree of the store, file by file."""
-    if not is_directory(source):
-        place_file(source, target)
-        return
-    make_directory(target, 0o755)
-    for name in names_in(source):
-        _place(os.path.join(source, name), os.path.join(target, name), place_file)
+def _at_top(entries: Sequence[str]) -> List[str]:
+    return [entry for entry in entries if "/" not in entry]
+
+
+def _in_client(entries: Sequence[str]) -> List[str]:
+    return [entry[len(_SPLIT) + 1 :] for entry in entries if entry.startswith(f"{_SPLIT}/")]
