@@ -18,16 +18,16 @@ description:
     O(install_dir) of that user's they are hard links to those in O(store), which several install directories of a host
     share. In one that belongs to the service user they are copies, so that nobody gives the store away together with
     the directory.
-  - What has been put into O(install_dir) is noted in O(state_dir), where the service user cannot write. The note that an
-    earlier version left in O(install_dir) is taken over if it belongs to root and has one name.
+  - What has been put into O(install_dir) is noted in O(state_dir), where the service user cannot write. The note that
+    an earlier version left in O(install_dir) is taken over if it belongs to root and has one name.
   - The kept directories are made for the service user where they are missing, with what the release ships in them. A
-    link in the place of one is left as it is, and nothing is put where it leads. C(client) may be a link that root made,
-    also to another file system.
+    link in the place of one is left as it is, and nothing is put where it leads. C(client) may be a link that root
+    made, also to another file system.
   - Files that lie in O(install_dir) and are not of the release stay.
   - The tarball is checked before anything is unpacked and while it is, and every release in the store is whole. A run
     that was killed goes on where it stopped when it is run again.
-  - Fails before any change where O(archive) is another file than wanted, where the service runs while its release has to
-    be exchanged, where O(install_dir) holds something that is no Mattermost, where a file system is mounted in what
+  - Fails before any change where O(archive) is another file than wanted, where the service runs while its release has
+    to be exchanged, where O(install_dir) holds something that is no Mattermost, where a file system is mounted in what
     has to be exchanged, where C(client) is a link of another user's, and where others than root can write to O(store)
     or to a directory above it.
 extends_documentation_fragment:
