@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
+import yaml
 from ansible_collections.plugops.mattermost.plugins.module_utils import _release_store
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
@@ -17,6 +19,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._release import
 
 from support.release_host import NEW, OLD, Host, mounted
 
+REPOSITORY = Path(__file__).parents[2]
 OTHER = 65534  # another account
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files away and to mount")
 
@@ -144,13 +147,17 @@ def test_a_record_of_what_is_not_there_any_more_says_nothing(host: Host, tmp_pat
 
 
 def test_install_directories_of_like_names_have_records_of_their_own(host: Host) -> None:
-    names = []
-    for name in ("/opt/a-b", "/opt/a/b", "/opt/a%2Db"):
+    """The role test_cluster finds each."""
+    variables = yaml.safe_load((REPOSITORY / "roles/test_cluster/vars/main.yml").read_text(encoding="utf-8"))
+    template = jinja2.Template(variables["test_cluster_marker_path"])
+    names, state = ("/opt/a-b", "/opt/a/b", "/opt/a%2Db"), host.root / "var/lib/plugops"
+    for name in names:
         (host.root / name[1:]).parent.mkdir(parents=True, exist_ok=True)
         host.install_dir = host.root / name[1:]
         host.ensure(*host.old)
-        names.append(name)
-    assert len(list((host.root / "var/lib/plugops").glob("release*.json"))) == len(names)
+        here = {"state_dir": str(state), "install_dir": name}
+        assert Path(template.render(test_cluster_here=here)).is_file()
+    assert len(list(state.glob("release*.json"))) == len(names)
 
 
 @needs_root
