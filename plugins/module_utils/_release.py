@@ -283,7 +283,7 @@ class Release(Concern[ReleaseFound]):
     def _make_kept(self) -> None:
         """What is missing of them, with what the release ships in them; what is there wins.
 
-        So does a link: nothing is put where it leads.
+        So does a link: nothing is put where it leads, also if it takes the place of a directory meanwhile.
         """
         for name in KEPT:
             self._fill(os.path.join(self._tree, name), self._path(name))
@@ -293,14 +293,14 @@ class Release(Concern[ReleaseFound]):
         if is_link(target):
             return
         if not exists(target):
-            make_whole_directory(target, 0o755, account.uid, account.gid)
+            make_whole_directory(target, 0o755, account.uid, account.gid, strict=True)
         for entry in names_in(source) if is_directory(source) else []:
             shipped, path = os.path.join(source, entry), os.path.join(target, entry)
             if is_directory(shipped):
                 self._fill(shipped, path)
             elif not exists(path):
                 with open_file(shipped) as content:
-                    create_in_place_of(path, copy_into(content), 0o600, account.uid, account.gid)
+                    create_in_place_of(path, copy_into(content), 0o600, account.uid, account.gid, strict=True)
 
     def _read_marker(self) -> Optional[Marker]:
         try:

@@ -25,7 +25,8 @@ class Exchange:
     `client` may lie on another one than the install directory.
 
     :param tree: the directory of the store's release that it stands for
-    :param directory: what is exchanged
+    :param directory: what is exchanged; a path without links. None is followed from then on, of root's neither: whoever
+        owns the directory can give another name in it to a link that root made there
     :param link: hard links to the store are safe there
     """
 
@@ -40,7 +41,7 @@ class Exchange:
         """All that takes time and room."""
         self.clear()
         for place in (self._staging, self._trash):
-            make_directory(place, 0o700)
+            make_directory(place, 0o700, strict=True)
         place_file = self._way_to_place()
         for name in wanted:
             _place(os.path.join(self._tree, name), os.path.join(self._staging, name), place_file)
@@ -52,26 +53,26 @@ class Exchange:
         for name in sorted({*wanted, *old}):
             target = os.path.join(self._directory, name)
             if exists(target):
-                rename(target, os.path.join(self._trash, name))
+                rename(target, os.path.join(self._trash, name), strict=True)
             if name in wanted:
-                rename(os.path.join(self._staging, name), target)
+                rename(os.path.join(self._staging, name), target, strict=True)
 
     def clear(self) -> None:
         for place in (self._staging, self._trash):
-            remove_tree(place)
+            remove_tree(place, strict=True)
 
-    def _way_to_place(self) -> Callable[[str, str], None]:
+    def _way_to_place(self) -> Callable[[str, str, bool], None]:
         """A hard link takes no space. It would give the store away where somebody gives the whole install directory to
         the service account, as Mattermost's own instructions say, so that one gets copies."""
         is_ours = status(self._directory).st_uid == os.geteuid()
         return link_or_copy if self._link and is_ours else copy_file
 
 
-def _place(source: str, target: str, place_file: Callable[[str, str], None]) -> None:
+def _place(source: str, target: str, place_file: Callable[[str, str, bool], None]) -> None:
     """A tree of the store, file by file."""
     if not is_directory(source):
-        place_file(source, target)
+        place_file(source, target, True)
         return
-    make_directory(target, 0o755)
+    make_directory(target, 0o755, strict=True)
     for name in names_in(source):
         _place(os.path.join(source, name), os.path.join(target, name), place_file)

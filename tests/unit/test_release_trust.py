@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils import _release_store
+from ansible_collections.plugops.mattermost.plugins.module_utils import _release, _release_exchange, _release_store
 from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.writing import copy_file
@@ -247,3 +248,40 @@ def test_a_link_in_the_place_of_client_leads_root_only_if_it_is_roots(host: Host
     assert (elsewhere / "new/chunk.js").read_text() == NEW["client/new/chunk.js"]
     assert not (elsewhere / "old.js").exists()
     assert not list(elsewhere.glob(".*"))
+
+
+@needs_root
+@pytest.mark.parametrize("name", [".mattermost-release.new", ".mattermost-release.old", "client", "config"])
+def test_a_link_of_roots_that_is_moved_meanwhile_leads_nowhere(
+    host: Host, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whoever owns a directory can give a link that root made in it the name of what is exchanged."""
+    host.ensure(*host.old)
+    volume = host.root / "srv/volume"
+    volume.mkdir(parents=True)
+    for file in ("bin", "root.html", "OLD.txt", "old.js"):
+        (volume / file).write_text("of root's")
+    (host.install_dir / "volume").symlink_to(volume)
+    os.chown(host.install_dir, OTHER, OTHER)
+    (host.install_dir / "config/config.json").unlink()
+
+    def moved(call: Any) -> Any:
+        def first_moves(*arguments: Any) -> Any:
+            done = call(*arguments)
+            if (host.install_dir / "volume").is_symlink():
+                (host.install_dir / name).rename(host.install_dir / "aside")
+                (host.install_dir / "volume").rename(host.install_dir / name)
+            return done
+
+        return first_moves
+
+    if name == "config":
+        monkeypatch.setattr(_release, "copy_into", moved(_release.copy_into))
+    else:
+        monkeypatch.setattr(_release_exchange.Exchange, "stage", moved(_release_exchange.Exchange.stage))
+    with pytest.raises(OperatorError, match=rf"{re.escape(name)}.*Not a directory"):
+        host.ensure(*host.new)
+    assert {path.name: path.read_text() for path in volume.rglob("*")} == dict.fromkeys(
+        ("bin", "root.html", "OLD.txt", "old.js"), "of root's"
+    )
+    assert {path.lstat().st_uid for path in (volume, *volume.rglob("*"))} == {0}

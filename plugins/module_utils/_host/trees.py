@@ -92,12 +92,13 @@ def _walk(directory: int, prefix: str, depth: int, top: str, left: List[int], cl
             os.close(child)
 
 
-def remove_tree(path: str) -> None:
+def remove_tree(path: str, strict: bool = False) -> None:
     """Remove whatever is at ``path``, links not followed; nothing there is fine.
 
+    :param strict: see :func:`.paths.at`
     :raises OSError: something of it is left; EXDEV: a file system is mounted in it, of which nothing is removed
     """
-    with contextlib.suppress(FileNotFoundError), at(path, follow=False) as spot:
+    with contextlib.suppress(FileNotFoundError), at(path, follow=False, strict=strict) as spot:
         try:
             remove_at(spot.parent, spot.name)
         except OSError as error:

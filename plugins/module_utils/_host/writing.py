@@ -54,10 +54,15 @@ def create_atomic(
         _replace(spot, fill, spot.name if spot.found else None, mode, uid, gid)
 
 
-def create_in_place_of(path: str, fill: Callable[[BinaryIO], None], mode: int, uid: int, gid: int) -> None:
+def create_in_place_of(
+    path: str, fill: Callable[[BinaryIO], None], mode: int, uid: int, gid: int, strict: bool = False
+) -> None:
     """As :func:`create_atomic`, for a directory that others may write: what is at ``path`` is replaced, a link itself
-    and not its target, and nothing of the old file is kept."""
-    with at(path, follow=False) as spot:
+    and not its target, and nothing of the old file is kept.
+
+    :param strict: see :func:`.paths.at`, here and below
+    """
+    with at(path, follow=False, strict=strict) as spot:
         _replace(spot, fill, None, mode, uid, gid)
 
 
@@ -115,12 +120,14 @@ def editing(path: str, limit: int) -> Iterator[Edit]:
             yield Edit(spot, source, limit)
 
 
-def make_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
+def make_directory(
+    path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None, strict: bool = False
+) -> None:
     """Make a directory with that owner and mode whatever the umask; a killed run may leave it closed.
 
     :raises FileExistsError: something is there
     """
-    with at(path, follow=False) as spot:
+    with at(path, follow=False, strict=strict) as spot:
         _refuse_present(spot)
         try:
             _make_closed(spot.parent, spot.name, mode, uid, gid)
@@ -131,10 +138,12 @@ def make_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optiona
             raise
 
 
-def make_whole_directory(path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
+def make_whole_directory(
+    path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None, strict: bool = False
+) -> None:
     """As :func:`make_directory`; it gets its name when it has its owner, so that a killed run leaves none that is
     closed to whoever needs it."""
-    with at(path, follow=False) as spot:
+    with at(path, follow=False, strict=strict) as spot:
         _refuse_present(spot)
         _clear_directories(spot.parent)
         made = _NEW_DIRECTORY + secrets.token_hex(8)
@@ -193,9 +202,9 @@ def unlink(path: str) -> None:
         os.unlink(spot.name, dir_fd=spot.parent)
 
 
-def rename(old: str, new: str) -> None:
+def rename(old: str, new: str, strict: bool = False) -> None:
     """Give what is at ``old`` the name ``new``, as rename(2)."""
-    with at(old, follow=False) as source, at(new, follow=False) as target:
+    with at(old, follow=False, strict=strict) as source, at(new, follow=False, strict=strict) as target:
         source.present()
         os.rename(source.name, target.name, src_dir_fd=source.parent, dst_dir_fd=target.parent)
 
@@ -206,12 +215,12 @@ def fsync_directory(path: str) -> None:
         _fsync(handle)
 
 
-def create_new(path: str, chunks: Iterable[bytes], mode: int) -> None:
+def create_new(path: str, chunks: Iterable[bytes], mode: int, strict: bool = False) -> None:
     """Write a new file; a killed run leaves it half-written, so its place is one that the next run clears.
 
     :raises FileExistsError: something is there
     """
-    with at(path, follow=False) as spot:
+    with at(path, follow=False, strict=strict) as spot:
         handle = os.open(
             spot.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=spot.parent
         )
@@ -221,20 +230,20 @@ def create_new(path: str, chunks: Iterable[bytes], mode: int) -> None:
             os.fchmod(out.fileno(), mode)
 
 
-def copy_file(source: str, target: str) -> None:
+def copy_file(source: str, target: str, strict: bool = False) -> None:
     """A new file with content and rights of another, no setuid bit: it is this user's; see :func:`create_new`."""
     with open_file(source) as content:
         mode = os.fstat(content.fileno()).st_mode & 0o777
-        create_new(target, iter(lambda: content.read(_CHUNK), b""), mode)
+        create_new(target, iter(lambda: content.read(_CHUNK), b""), mode, strict)
 
 
-def link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str, strict: bool = False) -> None:
     """A second name for a file, or a copy where there cannot be one: across file systems."""
     try:
-        with at(source, follow=False) as old, at(target, follow=False) as new:
+        with at(source, follow=False) as old, at(target, follow=False, strict=strict) as new:
             os.link(old.name, new.name, src_dir_fd=old.parent, dst_dir_fd=new.parent, follow_symlinks=False)
     except OSError:
-        copy_file(source, target)
+        copy_file(source, target, strict)
 
 
 def copy_into(source: IO[bytes]) -> Callable[[BinaryIO], None]:
