@@ -80,7 +80,7 @@ def unpack_bundle(
         bundle, top = _inspect(source, path, limits)
         source.seek(0)
         try:
-            make_directory(destination, 0o700)
+            make_directory(destination, 0o700, strict=True)
             try:
                 writer = _Writer(destination, uid, gid, dir_mode)
                 try:
@@ -90,7 +90,7 @@ def unpack_bundle(
                 if written != bundle.files:
                     raise OperatorError("the bundle was changed while it was read", where=path, remedy="run again")
             except BaseException:
-                remove_tree(destination)
+                remove_tree(destination, strict=True)
                 raise
         except OSError as error:
             raise OperatorError(

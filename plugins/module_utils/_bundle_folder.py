@@ -39,6 +39,7 @@ class BundleFolder:
         self._node = node
         self._cache = cache
         self.directory = directory
+        self._real = ""
 
     def owner(self) -> Tuple[int, int]:
         """Of what is put there: uid and gid."""
@@ -75,7 +76,7 @@ class BundleFolder:
         if signature is None:
             self.unsign(plugin_id)
         with open_file(source) as packed:
-            create_in_place_of(target, copy_into(packed), self.file_mode, uid, gid)
+            create_in_place_of(target, copy_into(packed), self.file_mode, uid, gid, strict=True)
         if signature is not None:
             self.sign(plugin_id, signature)
 
@@ -83,7 +84,7 @@ class BundleFolder:
         """Put the signature beside the bundle."""
         uid, gid = self.owner()
         target = self.real(plugin_id + SUFFIX + SIGNATURE)
-        create_in_place_of(target, copy_into(io.BytesIO(signature)), self.file_mode, uid, gid)
+        create_in_place_of(target, copy_into(io.BytesIO(signature)), self.file_mode, uid, gid, strict=True)
 
     def unsign(self, plugin_id: str) -> None:
         """Remove the signature beside the bundle."""
@@ -92,7 +93,7 @@ class BundleFolder:
     def unlink(self, name: str) -> None:
         """Remove a file of the folder, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            unlink(self.real(name))
+            unlink(self.real(name), strict=True)
             fsync_directory(self.real())
 
     def path(self, name: str) -> str:
@@ -101,7 +102,9 @@ class BundleFolder:
 
     def real(self, name: str = "") -> str:
         """Where this process finds the folder, or a file of it."""
-        directory = self._node.root.real(self._node.root.resolve(self.directory))
+        if not self._real:  # once: a link that is moved meanwhile leads the next step nowhere else
+            self._real = self._node.root.real(self._node.root.resolve(self.directory))
+        directory = self._real
         return os.path.join(directory, name) if name else directory
 
     def digest(self, name: str) -> str:
@@ -134,4 +137,4 @@ class BundleFolder:
             missing.insert(0, path)
             path = os.path.dirname(path)
         for wanted in missing:
-            make_whole_directory(wanted, self.directory_mode, uid, gid)
+            make_whole_directory(wanted, self.directory_mode, uid, gid, strict=True)

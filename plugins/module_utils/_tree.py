@@ -225,12 +225,13 @@ def swap_in(staged: str, target: str, trash: str) -> None:
     Where the kernel and the file system can exchange two names, ``target`` is never missing; elsewhere the old tree
     goes by the name ``trash`` first. All three are paths on one file system; ``staged`` and ``trash`` lie outside the
     plugin directory: servers take every directory in there for a plugin. What an earlier run left in ``trash`` goes.
+    The paths have been resolved, and no link is followed.
 
     :raises OperatorError: nothing was changed, or only the removal of the old tree is left to do; it says which
     """
     try:
-        remove_tree(trash)
-        with at(staged, follow=False) as new, at(target, follow=False) as place:
+        remove_tree(trash, strict=True)
+        with at(staged, strict=True) as new, at(target, strict=True) as place:
             if place.found is None:
                 _move(new, place)
             elif not exchange(new.parent, new.name, place.parent, place.name):
@@ -247,7 +248,7 @@ def swap_in(staged: str, target: str, trash: str) -> None:
         ) from error
     for old in (staged, trash):  # after an exchange, after two renames
         try:
-            remove_tree(old)
+            remove_tree(old, strict=True)
         except OSError as error:
             raise OperatorError(
                 "the plugin's new files are in place, but its old ones cannot be removed",
@@ -258,7 +259,7 @@ def swap_in(staged: str, target: str, trash: str) -> None:
 
 
 def _rename_twice(new: Spot, place: Spot, trash: str) -> None:
-    with at(trash, follow=False) as old:
+    with at(trash, strict=True) as old:
         _move(place, old)
         try:
             _move(new, place)

@@ -28,7 +28,7 @@ def clear_staging(directory: str) -> None:
     :raises OSError: it cannot be removed
     """
     for place in _staging_places(resolve(directory)):
-        remove_tree(place)
+        remove_tree(place, strict=True)
 
 
 def _staging_places(directory: str) -> Tuple[str, str]:
@@ -38,6 +38,9 @@ def _staging_places(directory: str) -> Tuple[str, str]:
 
 class Unpacker:
     """Swaps unpacked bundles into one plugin directory. Use as a context manager: it leaves nothing behind.
+
+    From when the directory has been resolved no link is followed, of root's neither: whoever owns the directory around
+    it could give one of them the name of the staging.
 
     :param directory: the plugin directory as this process sees it
     :param account: who owns what is unpacked
@@ -59,23 +62,23 @@ class Unpacker:
         self._clear()
         self._staging = self._outside if self._outside_will_do() else self._inside
         if self._staging == self._inside:
-            make_directory(self._inside, 0o700)
+            make_directory(self._inside, 0o700, strict=True)
         return self
 
     def _outside_will_do(self) -> bool:
         """Tried, not guessed: a bind mount has the device number of its surroundings and yet no rename leads there."""
         try:
-            make_directory(self._outside, 0o700)
+            make_directory(self._outside, 0o700, strict=True)
         except OSError:
             return False
         probe = os.path.join(self._outside, "probe")
-        make_directory(probe, 0o700)
+        make_directory(probe, 0o700, strict=True)
         try:
-            rename(probe, self._inside)
+            rename(probe, self._inside, strict=True)
         except OSError:
-            remove_tree(self._outside)
+            remove_tree(self._outside, strict=True)
             return False
-        remove_directory(self._inside)
+        remove_directory(self._inside, strict=True)
         return True
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +106,7 @@ class Unpacker:
 
     def remove(self, name: str) -> None:
         """Take a plugin's directory away; it vanishes at once and whole."""
-        rename(os.path.join(self._directory, name), os.path.join(self._staging, f"{name}.old"))
+        rename(os.path.join(self._directory, name), os.path.join(self._staging, f"{name}.old"), strict=True)
         fsync_directory(self._directory)
 
     def _clear(self) -> None:

@@ -191,3 +191,29 @@ def test_plugin_directory_that_is_a_mount(plugins: Path, tmp_path: Path, bundles
     assert '"version": "2.0.0"' in done.stdout
     assert ".plugops" not in done.stdout
     assert os.listdir(plugins.parent) == ["plugins"]
+
+
+@pytest.mark.parametrize("step", ["install", "remove", "leave"])
+def test_a_link_of_roots_that_takes_the_name_of_the_staging_leads_nowhere(
+    plugins: Path, tmp_path: Path, step: str
+) -> None:
+    """Whoever owns the directory around it can give a link that root made there another name, at any moment."""
+    bundle = make_bundle(tmp_path, ID, "1.0.0")
+    _install(plugins, bundle)
+    facts = read_bundle(str(bundle))
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "of-roots").write_text("x")
+    unpacker = Unpacker(str(plugins), ME)
+    unpacker.__enter__()
+    staging = Path(unpacker._staging)
+    staging.rename(staging.with_name("moved"))
+    staging.symlink_to(victim)
+    if step == "leave":
+        unpacker.__exit__()
+        assert not staging.is_symlink(), "the link itself is removed"
+    else:
+        with pytest.raises((OperatorError, OSError)):
+            unpacker.install(ID, str(bundle), facts.tree) if step == "install" else unpacker.remove(ID)
+    assert os.listdir(victim) == ["of-roots"]
+    assert (plugins / ID).is_dir()

@@ -189,15 +189,15 @@ def make_directories(path: str, mode: int = 0o755) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), wanted)
 
 
-def remove_directory(path: str) -> None:
+def remove_directory(path: str, strict: bool = False) -> None:
     """Remove an empty directory."""
-    with at(path, follow=False) as spot:
+    with at(path, follow=False, strict=strict) as spot:
         os.rmdir(spot.name, dir_fd=spot.parent)
 
 
-def unlink(path: str) -> None:
+def unlink(path: str, strict: bool = False) -> None:
     """Remove a name, a link itself and not its target."""
-    with at(path, follow=False) as spot:
+    with at(path, follow=False, strict=strict) as spot:
         spot.present()
         os.unlink(spot.name, dir_fd=spot.parent)
 
