@@ -50,7 +50,7 @@ $(VENV)/.fuzz: pyproject.toml constraints.txt
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter
+	$(BIN)/mypy plugins
 	cd tests && MYPYPATH=. ../$(BIN)/mypy -p sandbox -p support -p hosts -p standin -p windows
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict

@@ -30,7 +30,6 @@ CONTENT = {
     "docs",
     "examples",
     "inventories",
-    "library",
     "meta",
     "playbooks",
     "plugins",
@@ -114,10 +113,12 @@ def test_the_tarball_holds_what_runs_and_nothing_else(tarball: Path) -> None:
 def test_the_installed_modules_are_files_of_the_collection(installed: Path) -> None:
     collection = (installed / COLLECTION).resolve()
     modules = sorted((collection / "plugins" / "modules").glob("*.py"))
-    assert [path.name for path in modules] == sorted(path.name for path in (REPOSITORY / "library").glob("*.py"))
+    assert [path.name for path in modules] == sorted(
+        path.name for path in (REPOSITORY / "plugins" / "modules").glob("*.py")
+    )
     for path in modules:
         assert collection in path.resolve().parents, "a link that leads out of the collection"
-        assert path.read_bytes() == (REPOSITORY / "library" / path.name).read_bytes()
+        assert path.read_bytes() == (REPOSITORY / "plugins" / "modules" / path.name).read_bytes()
 
 
 def test_playbooks_role_and_modules_work_far_from_the_repository(
@@ -168,7 +169,7 @@ def test_playbooks_role_and_modules_work_far_from_the_repository(
 def test_modules_work_from_a_library_directory_beside_a_playbook(sandbox: Path, tmp_path: Path) -> None:
     (server,) = make_sandbox(sandbox, names=["app1"])
     inventory = write_inventory(tmp_path, [server])
-    (tmp_path / "library").symlink_to(REPOSITORY / "library")
+    (tmp_path / "library").symlink_to(REPOSITORY / "plugins" / "modules")
     given = {"root": str(server.root), "server_version": VERSION}
     tasks = [
         {"mattermost_plugin_directories": given},

@@ -31,7 +31,7 @@ from support.playbooks import REPOSITORY, Run, clean_environment, program, run_p
 pytestmark = pytest.mark.slow
 
 COLLECTION = "plugops.mattermost"
-MODULES = sorted(path.stem for path in (REPOSITORY / "library").glob("*.py"))
+MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob("*.py"))
 # Their examples and results need a Windows: test_windows.py.
 WINDOWS = sorted(module for module in MODULES if module.startswith(("nssm_", "windows_")))
 ON_POSIX = [module for module in MODULES if module not in WINDOWS]
@@ -308,7 +308,7 @@ def test_results_have_the_documented_keys_and_types(examples: Examples, document
 
 def blocks() -> Iterator[Any]:
     """Every DOCUMENTATION, EXAMPLES and RETURN in modules and fragments."""
-    for directory in ("library", "plugins/doc_fragments"):
+    for directory in ("plugins/modules", "plugins/doc_fragments"):
         for path in sorted((REPOSITORY / directory).glob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):

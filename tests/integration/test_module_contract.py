@@ -714,7 +714,7 @@ def test_every_option_and_choice_has_a_case(module: str) -> None:
 
 
 def test_every_module_has_cases() -> None:
-    assert {path.stem for path in (REPOSITORY / "library").glob("*.py")} == {
+    assert {path.stem for path in (REPOSITORY / "plugins" / "modules").glob("*.py")} == {
         *ENSURING,
         INFO,
         PARITY,

@@ -232,7 +232,7 @@ def test_a_host_that_is_no_windows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", sorted(CASES))
 def test_examples_run_and_results_are_as_documented(module: str, machine: Machine, tmp_path: Path) -> None:
-    text = (REPOSITORY / "library" / f"{module}.py").read_text(encoding="utf-8")
+    text = (REPOSITORY / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
     found = dict(re.findall(r'^(\w+) = r"""(.*?)"""', text, re.DOTALL | re.MULTILINE))
     replaced = {"Team Chat'": f"{ODD}'", "Team Chat": ODD, r"c:\tools\nssm\win64\nssm.exe": NSSM}
     tasks = json.loads(json.dumps(yaml.safe_load(found["EXAMPLES"])))

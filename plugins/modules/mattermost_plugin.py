@@ -296,7 +296,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
         finally:
             if module.params["delivery"]:
                 holder = RunLock(node.state_path(LOCK)).holder()
-                clear_deliveries(module.params["delivery"], holder and holder.run)
+                clear_deliveries(module.params["delivery"], holder.run if holder else None)
 
 
 def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:
