@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PRIVATE: may change between minor releases without notice.
 
-"""The account that a service runs under, and acting as that account."""
+"""The accounts of a host, by name and by number."""
 
 from __future__ import annotations
 
@@ -12,32 +12,12 @@ import grp
 import os
 import pwd
 import shlex
-from dataclasses import dataclass
 from typing import List, NamedTuple, Optional, Tuple, Union
 
 from ._errors import OperatorError
+from ._host.account import Account
 from ._host.reading import is_file, read_text
 from ._root import Root
-
-
-@dataclass(frozen=True)
-class Account:
-    """A user with the group that its files get.
-
-    :param group: name of ``gid``, the number as text where it has none
-    :param groups: every group id that the service's process has, ``gid`` included
-    """
-
-    name: str
-    uid: int
-    gid: int
-    group: str
-    groups: Tuple[int, ...]
-
-    @property
-    def owner(self) -> str:
-        """As chown(1) takes it: ``mattermost:mattermost``."""
-        return f"{self.name}:{self.group}"
 
 
 class _User(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ._errors import OperatorError
+from ._server_features import FILESTORE_SINCE, PREPACKAGED_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
 from ._version import ServerVersion
 
 UNPACK = "unpack"
@@ -18,14 +19,6 @@ FILESTORE = "filestore"
 PREPACKAGED = "prepackaged"
 AUTO = "auto"
 STRATEGIES = (AUTO, UPLOAD, FILESTORE, UNPACK, PREPACKAGED)
-
-# From 10.5 on unpacking is documented as unsupported; from 11.0 the server deletes what it did not install itself.
-UNPACK_UNSUPPORTED_SINCE = ServerVersion(10, 5)
-UNPACK_DELETED_SINCE = ServerVersion(11, 0)
-# From 5.2 on the server brings plugins along in a folder.
-PREPACKAGED_SINCE = ServerVersion(5, 2)
-# From 5.14 on the server installs from its filestore at every start.
-FILESTORE_SINCE = ServerVersion(5, 14)
 
 _NAME_THE_VERSION = "set server_version, or start the server"
 _MAKE_REACHABLE = (

@@ -61,3 +61,9 @@ def _escape(match: Match[str]) -> str:
     if _FIRST_BYTE <= code <= _LAST_BYTE:
         code -= 0xDC00
     return {9: "\\t", 10: "\\n", 13: "\\r"}.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def shown_path(path: str) -> str:
+    """A path as it can be printed: bytes that are no UTF-8 and control characters as escapes."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -25,6 +25,7 @@ from ._host.reading import OWN_RECORD_LIMIT, is_directory, lstat, open_at, open_
 from ._host.trees import Entry, exchange, remove_tree, walk
 from ._host.writing import fsync_directory, make_directories, write_atomic
 from ._json_reader import parse_json
+from ._text import shown_path
 
 # Servers 5.14 to 10.x mark a plugin that they installed from their file store with this empty file at its top.
 MARKER = ".filestore"
@@ -188,12 +189,6 @@ def _sha256_of(tree: str, entry: Entry, size: int) -> str:
             return "changing"
         error.filename = os.path.join(tree, entry.path)
         raise
-
-
-def shown_path(path: str) -> str:
-    """A path as it can be printed: bytes that are no UTF-8 and control characters as escapes."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def describe_changes(found: Mapping[str, FileEntry], wanted: Mapping[str, FileEntry], limit: int = 5) -> str:

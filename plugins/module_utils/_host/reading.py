@@ -11,13 +11,11 @@ import errno
 import hashlib
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO, Iterator, List, Optional
+from typing import BinaryIO, Iterator, List, Optional
 
+from .account import Account
 from .paths import at
 from .rights import is_readable
-
-if TYPE_CHECKING:
-    from .._account import Account
 
 _CHUNK = 1024 * 1024
 _PART = 256 * 1024

@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .._account import Account
+from .account import Account
 
 
 def grants(found: os.stat_result, account: Account, right: int) -> bool:

@@ -14,13 +14,11 @@ import select
 import signal
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, Callable, Dict, NoReturn, Optional, Sequence, Set
+from typing import Any, Callable, Dict, NoReturn, Optional, Sequence, Set
 
 from .._errors import OperatorError
 from .._json_reader import parse_json
-
-if TYPE_CHECKING:
-    from .._account import Account
+from .account import Account
 
 SECONDS = 30.0  # the account may stop a process that has its own uid
 ANSWER_LIMIT = 16 * 1024 * 1024
