@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/findings from the table that the reports are made from: run it after a change of _finding_codes.py."""
+"""Write docs/findings from the table that the reports are made from: run it after a change of _audit/codes.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 _HERE = Path(__file__).resolve().parent
-_TABLE = _HERE.parent / "plugins" / "module_utils" / "_finding_codes.py"
+_TABLE = _HERE.parent / "plugins" / "module_utils" / "_audit" / "codes.py"
 _MEANINGS = {
     "error": "a plugin, or all of them, does not work, now or at the server's next start",
     "warning": "it works, and something is not as it should be",
@@ -19,7 +19,7 @@ _MEANINGS = {
 
 def table() -> Any:
     """The module with the table, read by its path, so that nothing has to be installed."""
-    spec = importlib.util.spec_from_file_location("_finding_codes", _TABLE)
+    spec = importlib.util.spec_from_file_location("codes", _TABLE)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{_TABLE} cannot be read")
     module = importlib.util.module_from_spec(spec)

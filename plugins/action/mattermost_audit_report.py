@@ -12,11 +12,11 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
+from ..module_utils._core.errors import OperatorError
 from ..module_utils._host.writing import write_atomic
-from ..plugin_utils._audit import BROKEN, DRIFT, audit_of
-from ..plugin_utils._audit_formats import junit, sarif, terminal_lines
-from ..plugin_utils._audit_page import page
+from ..plugin_utils._reports.audit import BROKEN, DRIFT, audit_of
+from ..plugin_utils._reports.audit_formats import junit, sarif, terminal_lines
+from ..plugin_utils._reports.audit_page import page
 
 FORMATS = ("html", "json", "junit", "sarif")
 # What fail_on may say -> the statuses that are as bad then.

@@ -14,11 +14,11 @@ from typing import Any, Dict, Optional
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._delivery import delivery_name
-from ..module_utils._errors import OperatorError
-from ..plugin_utils._misplaced import refuse_misplaced
-from ..plugin_utils._this_run import this_run
-from ..plugin_utils._wanted_bundles import take_plugins
+from ..module_utils._bundle.delivery import delivery_name
+from ..module_utils._core.errors import OperatorError
+from ..plugin_utils._bundles.wanted import take_plugins
+from ..plugin_utils._play.misplaced_options import refuse_misplaced
+from ..plugin_utils._play.this_run import this_run
 
 _MAY_STAND_ALONE = ("bundle_directory", "lock")
 

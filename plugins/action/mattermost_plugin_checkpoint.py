@@ -9,9 +9,9 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
-from ..plugin_utils._coming_plugins import take_coming
-from ..plugin_utils._misplaced import refuse_misplaced
+from ..module_utils._core.errors import OperatorError
+from ..plugin_utils._bundles.coming import take_coming
+from ..plugin_utils._play.misplaced_options import refuse_misplaced
 
 
 class ActionModule(ActionBase):

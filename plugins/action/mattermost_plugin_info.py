@@ -9,11 +9,11 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
-from ..module_utils._run_lock import Holder
-from ..plugin_utils._misplaced import refuse_misplaced
-from ..plugin_utils._this_run import this_run
-from ..plugin_utils._wanted_bundles import take_plugins
+from ..module_utils._change.run_lock import Holder
+from ..module_utils._core.errors import OperatorError
+from ..plugin_utils._bundles.wanted import take_plugins
+from ..plugin_utils._play.misplaced_options import refuse_misplaced
+from ..plugin_utils._play.this_run import this_run
 
 
 class ActionModule(ActionBase):

@@ -9,15 +9,15 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
-from ..module_utils._source_options import SOURCE_ARGUMENTS
-from ..module_utils._text import one_line
-from ..plugin_utils._adoption import adopt
-from ..plugin_utils._bundle_facts import BundleFacts, facts_path
-from ..plugin_utils._bundle_sources import SourceOptions
-from ..plugin_utils._lock import Lock, written
-from ..plugin_utils._lock_update import differences_of, pins_of, present_lock, updated, write_lock
-from ..plugin_utils._wanted_bundles import Wanted
+from ..module_utils._core.errors import OperatorError
+from ..module_utils._core.text import one_line
+from ..module_utils._node.source_options import SOURCE_ARGUMENTS
+from ..plugin_utils._bundles.adoption import adopt
+from ..plugin_utils._bundles.facts import BundleFacts, facts_path
+from ..plugin_utils._bundles.lock_file import Lock, written
+from ..plugin_utils._bundles.lock_file_update import differences_of, pins_of, present_lock, updated, write_lock
+from ..plugin_utils._bundles.sources import SourceOptions
+from ..plugin_utils._bundles.wanted import Wanted
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     **{name: option for name, option in SOURCE_ARGUMENTS.items() if name not in ("lock", "fetch")},

@@ -11,10 +11,10 @@ from typing import Any, Dict, List, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
+from ..module_utils._core.errors import OperatorError
+from ..module_utils._core.text import one_line
 from ..module_utils._host.writing import write_atomic
-from ..module_utils._parity import NodeDifference, compare_nodes, compare_with_pins
-from ..module_utils._text import one_line
+from ..plugin_utils._reports.parity import NodeDifference, compare_nodes, compare_with_pins
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},
@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
     def _differences(args: Dict[str, Any]) -> List[NodeDifference]:
         differences = compare_nodes(args["reports"])
         if args["lock"]:
-            from ..plugin_utils._lock import read_lock  # brings a reader of YAML along: most runs need none
+            from ..plugin_utils._bundles.lock_file import read_lock
 
             lock = read_lock(args["lock"])
             pins = {

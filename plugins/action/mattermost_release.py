@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._misplaced import NodeAction
+from ..plugin_utils._play.misplaced_options import NodeAction
 
 
 class ActionModule(NodeAction):

@@ -11,10 +11,10 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
-from ..module_utils._run_lock import Holder
-from ..plugin_utils._misplaced import refuse_misplaced
-from ..plugin_utils._this_run import is_gone, this_run
+from ..module_utils._change.run_lock import Holder
+from ..module_utils._core.errors import OperatorError
+from ..plugin_utils._play.misplaced_options import refuse_misplaced
+from ..plugin_utils._play.this_run import is_gone, this_run
 
 # Seconds that the node waits in one call. In between the holder's process is looked at.
 _WAIT = 5

@@ -9,10 +9,10 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._errors import OperatorError
-from ..module_utils._text import printable
-from ..plugin_utils._service_run import ServiceRun
-from ..plugin_utils._windows_host import host_of
+from ..module_utils._core.errors import OperatorError
+from ..module_utils._core.text import printable
+from ..plugin_utils._windows.host import host_of
+from ..plugin_utils._windows.service_run import ServiceRun
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "service": {"type": "str", "default": "mattermost"},

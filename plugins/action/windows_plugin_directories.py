@@ -9,8 +9,8 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._windows_action import run_concern
-from ..plugin_utils._windows_directories import PluginDirectories
+from ..plugin_utils._windows.action import run_concern
+from ..plugin_utils._windows.directories import PluginDirectories
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "service": {"type": "str", "default": "mattermost"},

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
-from ..module_utils._plugin_settings import find_key, wanted_value
-from ..module_utils._report import plan_lines, rollback_lines
-from ..module_utils._rollout import failure, stopped, unfinished
-from ..plugin_utils._windows_node import windows_report
+from ..module_utils._config.plugin_settings import find_key, wanted_value
+from ..plugin_utils._reports.plan_text import plan_lines, rollback_lines
+from ..plugin_utils._reports.rollout import failure, stopped, unfinished
+from ..plugin_utils._windows.node import windows_report
 
 
 class FilterModule:

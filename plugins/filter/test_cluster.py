@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict
 
-from ..plugin_utils._test_cluster import (
+from ..plugin_utils._play.test_cluster import (
     collected_of,
     durations_of,
     kept_text,

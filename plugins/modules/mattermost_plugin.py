@@ -269,20 +269,20 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.formatters import human_to_bytes
 
-from ..module_utils._delivery import clear_deliveries
-from ..module_utils._ensure import ensure
-from ..module_utils._module import answer, node_to_change, warn
-from ..module_utils._node import Node
-from ..module_utils._node_downloads import NodeDownloads
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._plugin_sets import plugin_set_class
-from ..module_utils._run_lock import FILE_NAME as LOCK
-from ..module_utils._run_lock import RunLock
-from ..module_utils._source_options import SOURCE_ARGUMENTS
-from ..module_utils._staging import Staging
-from ..module_utils._strategy import STRATEGIES
-from ..module_utils._transfer import Transfer
-from ..module_utils._wanted_plugin import wanted_of
+from ..module_utils._bundle.delivery import clear_deliveries
+from ..module_utils._bundle.node_downloads import NodeDownloads
+from ..module_utils._change.run_lock import FILE_NAME as LOCK
+from ..module_utils._change.run_lock import RunLock
+from ..module_utils._core.resource import ensure
+from ..module_utils._http.transfer import Transfer
+from ..module_utils._node.module import answer, node_to_change, warn
+from ..module_utils._node.node import Node
+from ..module_utils._node.options import NODE_ARGUMENTS
+from ..module_utils._node.source_options import SOURCE_ARGUMENTS
+from ..module_utils._plugins.for_node import plugin_set_class
+from ..module_utils._plugins.staging import Staging
+from ..module_utils._plugins.strategy import STRATEGIES
+from ..module_utils._plugins.wanted import wanted_of
 
 DOWNLOADS = "downloads"  # in the state directory
 

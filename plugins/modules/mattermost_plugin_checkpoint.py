@@ -186,17 +186,17 @@ from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._checkpoint import DIRECTORY, Checkpoint, Checkpoints
-from ..module_utils._checkpoint_restore import Restored
-from ..module_utils._checkpoint_take import KEEP, KEEP_BUNDLES, Dropped, Taken
-from ..module_utils._ensure import Concern, ensure
-from ..module_utils._errors import OperatorError
-from ..module_utils._module import answer, node_to_change, warn
-from ..module_utils._node import Node
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._source_options import SOURCE_ARGUMENTS
-from ..module_utils._strategy import STRATEGIES
-from ..module_utils._wanted_plugin import WantedPlugin
+from ..module_utils._change.checkpoint import DIRECTORY, Checkpoint, Checkpoints
+from ..module_utils._change.checkpoint_restore import Restored
+from ..module_utils._change.checkpoint_take import KEEP, KEEP_BUNDLES, Dropped, Taken
+from ..module_utils._core.errors import OperatorError
+from ..module_utils._core.resource import Concern, ensure
+from ..module_utils._node.module import answer, node_to_change, warn
+from ..module_utils._node.node import Node
+from ..module_utils._node.options import NODE_ARGUMENTS
+from ..module_utils._node.source_options import SOURCE_ARGUMENTS
+from ..module_utils._plugins.strategy import STRATEGIES
+from ..module_utils._plugins.wanted import WantedPlugin
 
 
 def concern_of(node: Node, params: Dict[str, Any]) -> Concern[Any]:

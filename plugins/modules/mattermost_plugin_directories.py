@@ -189,10 +189,10 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._directories import DEFAULT_MODE, Directories
-from ..module_utils._ensure import ensure
-from ..module_utils._module import answer, node_to_change, warn
-from ..module_utils._node_options import NODE_ARGUMENTS
+from ..module_utils._core.resource import ensure
+from ..module_utils._directories.directories import DEFAULT_MODE, Directories
+from ..module_utils._node.module import answer, node_to_change, warn
+from ..module_utils._node.options import NODE_ARGUMENTS
 
 
 def main() -> None:

@@ -295,23 +295,23 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._checkpoint import DIRECTORY, Checkpoints
-from ..module_utils._directories import DEFAULT_MODE, Directories
-from ..module_utils._errors import OperatorError
-from ..module_utils._module import answer, build_node, warn
-from ..module_utils._node import Node
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._node_report import NodeReport
-from ..module_utils._plugin_set import PluginSet
-from ..module_utils._plugin_sets import plugin_set_class
-from ..module_utils._plugin_settings import wanted_value
-from ..module_utils._run_lock import FILE_NAME, RunLock
-from ..module_utils._service_directory import ServiceDirectory
-from ..module_utils._settings import Settings
-from ..module_utils._settings_way import VIA
-from ..module_utils._source_options import SOURCE_ARGUMENTS
-from ..module_utils._strategy import STRATEGIES
-from ..module_utils._wanted_plugin import wanted_of
+from ..module_utils._change.checkpoint import DIRECTORY, Checkpoints
+from ..module_utils._change.run_lock import FILE_NAME, RunLock
+from ..module_utils._config.plugin_settings import wanted_value
+from ..module_utils._core.errors import OperatorError
+from ..module_utils._directories.directories import DEFAULT_MODE, Directories
+from ..module_utils._install.working_directory import ServiceDirectory
+from ..module_utils._node.module import answer, build_node, warn
+from ..module_utils._node.node import Node
+from ..module_utils._node.options import NODE_ARGUMENTS
+from ..module_utils._node.source_options import SOURCE_ARGUMENTS
+from ..module_utils._plugins.for_node import plugin_set_class
+from ..module_utils._plugins.plugin_set import PluginSet
+from ..module_utils._plugins.strategy import STRATEGIES
+from ..module_utils._plugins.wanted import wanted_of
+from ..module_utils._report.node_report import NodeReport
+from ..module_utils._settings.channel import VIA
+from ..module_utils._settings.settings import Settings
 
 _POLL = 0.5
 _SHORTEST_KEY = 32
@@ -360,7 +360,7 @@ def signatures_follow(params: Dict[str, Any]) -> List[str]:
 
 def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
     """What only a comparison of nodes needs, and is loaded for it alone: a plan shall be quick."""
-    from ..module_utils._comparable import add_bundle_digests, setting_fingerprints
+    from ..module_utils._report.comparable import add_bundle_digests, setting_fingerprints
 
     key = params["fingerprint_key"]
     if key and len(key) < _SHORTEST_KEY:
@@ -373,7 +373,7 @@ def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -
 
 def add_findings(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
     """What only an audit needs, and is loaded for it alone: a plan shall be quick."""
-    from ..module_utils._audit import Audit
+    from ..module_utils._audit.audit import Audit
 
     node.refuse_api_only("what keeps plugins from working")
     result["findings"] = Audit(node, wanted_of(params)).findings(result)

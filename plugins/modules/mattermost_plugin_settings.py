@@ -236,11 +236,11 @@ settings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run_concern
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._plugin_settings import option_types, settings_of
-from ..module_utils._settings import Settings
-from ..module_utils._settings_way import AUTO, VIA
+from ..module_utils._config.plugin_settings import option_types, settings_of
+from ..module_utils._node.module import run_concern
+from ..module_utils._node.options import NODE_ARGUMENTS
+from ..module_utils._settings.channel import AUTO, VIA
+from ..module_utils._settings.settings import Settings
 
 ARGUMENTS = {
     **NODE_ARGUMENTS,

@@ -139,9 +139,9 @@ release:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run_concern
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._release import Release
+from ..module_utils._install.release import Release
+from ..module_utils._node.module import run_concern
+from ..module_utils._node.options import NODE_ARGUMENTS
 
 
 def main() -> None:

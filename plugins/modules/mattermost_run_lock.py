@@ -110,11 +110,11 @@ from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._difference import Tracker
-from ..module_utils._errors import OperatorError
-from ..module_utils._module import answer, build_node
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._run_lock import FILE_NAME, Holder, RunLock
+from ..module_utils._change.run_lock import FILE_NAME, Holder, RunLock
+from ..module_utils._core.difference import Tracker
+from ..module_utils._core.errors import OperatorError
+from ..module_utils._node.module import answer, build_node
+from ..module_utils._node.options import NODE_ARGUMENTS
 
 _POLL = 0.25
 

@@ -171,9 +171,9 @@ service:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._module import run_concern
-from ..module_utils._node_options import NODE_ARGUMENTS
-from ..module_utils._service_directory import ServiceDirectory
+from ..module_utils._install.working_directory import ServiceDirectory
+from ..module_utils._node.module import run_concern
+from ..module_utils._node.options import NODE_ARGUMENTS
 
 
 def main() -> None:

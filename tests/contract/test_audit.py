@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit import Audit
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_line import LogLine, parse_log_line
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.audit import Audit
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.line import LogLine, parse_log_line
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import (
     DULL,
     INTERESTING,
     meaning_of,
     version_in,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
 
 from contract.deployment import Deployment, Server
 from support.bundles import SERVER_EXECUTABLE, make_bundle

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._api_access import ApiAccess
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
     Server,
     server_at_address,
     server_at_socket,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import ServerError
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import ServerError
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 
 from contract.deployment import PASSWORD, USER, Deployment
 from contract.deployment import Server as RunningServer

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint_restore import Restored
-from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint_take import Taken
-from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_set import STORE, PluginSet
-from ansible_collections.plugops.mattermost.plugins.module_utils._settings import Settings
-from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_restore import Restored
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_take import Taken
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Outcome, ensure
+from ansible_collections.plugops.mattermost.plugins.module_utils._directories.directories import Directories
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.plugin_set import STORE, PluginSet
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import Settings
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import BundleFacts, wanted_plugins
 
 from contract.deployment import PASSWORD, USER, Deployment
 from support.bundles import make_bundle

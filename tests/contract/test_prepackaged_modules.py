@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 
 from contract.deployment import Deployment, Server
 from contract.test_modules import Modules, names

@@ -17,21 +17,21 @@ from typing import Callable, Dict, Tuple, Type
 import atheris
 
 with atheris.instrument_imports(include=["ansible_collections.plugops"]):
-    from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-    from ansible_collections.plugops.mattermost.plugins.module_utils._bundle_manifest import manifest_of
-    from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument
-    from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-    from ansible_collections.plugops.mattermost.plugins.module_utils._executable import read_header
-    from ansible_collections.plugops.mattermost.plugins.module_utils._json_reader import parse_json
-    from ansible_collections.plugops.mattermost.plugins.module_utils._log_line import parse_journal_line, parse_log_line
-    from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import meaning_of
-    from ansible_collections.plugops.mattermost.plugins.module_utils._manifest import parse_manifest
-    from ansible_collections.plugops.mattermost.plugins.module_utils._openpgp import unverifiable_by_servers
-    from ansible_collections.plugops.mattermost.plugins.module_utils._release import Marker
-    from ansible_collections.plugops.mattermost.plugins.module_utils._secrets import masked
-    from ansible_collections.plugops.mattermost.plugins.module_utils._text import one_line, printable
-    from ansible_collections.plugops.mattermost.plugins.plugin_utils._lock import parse_lock
-    from ansible_collections.plugops.mattermost.plugins.plugin_utils._signature import dearmoured
+    from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+    from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.manifest import parse_manifest
+    from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.manifest_in_bundle import manifest_of
+    from ansible_collections.plugops.mattermost.plugins.module_utils._config.document import ConfigDocument
+    from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+    from ansible_collections.plugops.mattermost.plugins.module_utils._core.secrets import masked
+    from ansible_collections.plugops.mattermost.plugins.module_utils._core.text import one_line, printable
+    from ansible_collections.plugops.mattermost.plugins.module_utils._formats.json_reader import parse_json
+    from ansible_collections.plugops.mattermost.plugins.module_utils._formats.openpgp import unverifiable_by_servers
+    from ansible_collections.plugops.mattermost.plugins.module_utils._host.executable import read_header
+    from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import Marker
+    from ansible_collections.plugops.mattermost.plugins.module_utils._log.line import parse_journal_line, parse_log_line
+    from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import meaning_of
+    from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.lock_file import parse_lock
+    from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.signature import dearmoured
 
 Target = Tuple[Callable[[bytes], object], Tuple[Type[BaseException], ...]]
 

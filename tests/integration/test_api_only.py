@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import Server
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID
 from support.bundles import make_bundle

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._audit import audit_of
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._audit_page import page
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit import audit_of
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit_page import page
 
 from support import audit_reports
 from support.audit_reports import HOSTILE

@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_audit_report import ARGUMENTS as AUDIT_REPORT
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_lock import ARGUMENTS as LOCK
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_parity import ARGUMENTS as PARITY
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._entry import KEYS
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.entry import KEYS
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
@@ -345,9 +345,9 @@ def test_every_module_stands_in_the_readme() -> None:
         assert f"`{module}`" in readme
 
 
-def test_rooms_import_nothing_that_a_host_lacks() -> None:
+def test_module_utils_import_nothing_that_a_host_lacks() -> None:
     """Standard library and ansible-core's module_utils alone; YAML is optional and guarded."""
-    for path in sorted((REPOSITORY / "plugins" / "module_utils").glob("_*.py")):
+    for path in sorted((REPOSITORY / "plugins" / "module_utils").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = []
             if isinstance(node, ast.Import):
@@ -356,4 +356,4 @@ def test_rooms_import_nothing_that_a_host_lacks() -> None:
                 names = [node.module or ""]
             for name in names:
                 known = name.split(".")[0] in sys.stdlib_module_names or name.startswith("ansible.module_utils.")
-                assert known or (path.name, name) == ("_yaml.py", "yaml"), f"{path.name} imports {name}"
+                assert known or (path.name, name) == ("yaml.py", "yaml"), f"{path.name} imports {name}"

@@ -9,7 +9,7 @@ import os
 from typing import Any, Dict, Iterator, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES
 
 from support import cluster
 from support.fault_host import HEALTHY, FaultHost, Found, fault_host

@@ -9,7 +9,7 @@ import time
 from typing import Any, Dict, Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _server
+from ansible_collections.plugops.mattermost.plugins.module_utils._server import client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -46,8 +46,8 @@ ANSWERS: Dict[str, Script] = {
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr(_server, "_QUICK", 0.5)
-    monkeypatch.setattr(_server, "_SLOW", 1.0)
+    monkeypatch.setattr(client, "_QUICK", 0.5)
+    monkeypatch.setattr(client, "_SLOW", 1.0)
     with broken_place("9.10.0") as made:
         yield made
 

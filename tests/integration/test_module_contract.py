@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import Holder, RunLock
-from ansible_collections.plugops.mattermost.plugins.module_utils._tree import DigestCache
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import DigestCache
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.run_lock import Holder, RunLock
 
 from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
 from support import audit_reports, signing

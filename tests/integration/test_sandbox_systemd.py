@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._sandbox import sandbox_obstacles
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_obstacles
 
 from hosts import requirements, rootfs
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from ansible_collections.plugops.mattermost.plugins.module_utils._findings import Findings
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.findings import Findings
 
 TREES = {"old": "a1" * 32, "new": "b2" * 32}
 HOSTILE = "<script>document.title='owned'</script>\"'&amp;{{ 7*7 }}"

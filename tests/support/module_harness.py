@@ -17,10 +17,10 @@ from unittest import mock
 import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._coming_plugins import take_coming
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._misplaced import refuse_misplaced
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.coming import take_coming
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import take_plugins
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._play.misplaced_options import refuse_misplaced
 
 COLLECTION = "ansible_collections.plugops.mattermost.plugins"
 CHECKPOINT = "mattermost_plugin_checkpoint"

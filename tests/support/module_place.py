@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Union
 
-from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
 
 from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
 from support.module_harness import Snapshot, call, differing, snapshot

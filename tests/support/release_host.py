@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Sequence, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._release import Release
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Outcome, ensure
+from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import Release
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
 
 from support.server_process import unprivileged_user
 

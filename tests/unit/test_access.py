@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._access import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.access import (
     ALL,
     SEARCH,
     ask,
@@ -18,10 +19,10 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._access import 
     mode_bits,
     mode_grants,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account, find_account
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._way import walk
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.accounts import find_account
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.path_walk import walk
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import (
-    Account,
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.accounts import (
     can_switch,
     find_account,
     owner_name,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
 
 LIVE = Root()
 NOBODY = Account("nobody", 65534, 65534, "nogroup", (65534,))

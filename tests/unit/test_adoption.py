@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._adoption import Adoption, adopt
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._entry import Entry
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._lock import Lock
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._lock_update import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.adoption import Adoption, adopt
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.entry import Entry
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.lock_file import Lock
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.lock_file_update import (
     differences_of,
     present_lock,
     updated,

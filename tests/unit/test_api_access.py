@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._api_access import ApiAccess
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NODE_ARGUMENTS, NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import ServerError, ServerUnreachable
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NODE_ARGUMENTS, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import ServerError, ServerUnreachable
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 
 from contract.deployment import PASSWORD, USER, Release, Server
 from standin.release import build_release

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._archive import Archive, Limits
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.tar_reader import Archive, Limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

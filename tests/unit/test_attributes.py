@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _attributes
-from ansible_collections.plugops.mattermost.plugins.module_utils._attributes import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._host import attributes
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.attributes import (
     change_flags,
     flag_obstacles,
     has_acl,
     label_obstacles,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 
 from support.acl import give_acl
 from support.chattr import chattr
@@ -83,7 +83,7 @@ def test_acl(place: Path) -> None:
 def test_label(place: Path, monkeypatch: pytest.MonkeyPatch, enforce: str, label: str, kinds: list[str]) -> None:
     # Few machines that build this run SELinux; the label is given by what stands between us and the kernel.
     (place / "enforce").write_text(enforce)
-    monkeypatch.setattr(_attributes.os, "getxattr", lambda path, name: label.encode())
+    monkeypatch.setattr(attributes.os, "getxattr", lambda path, name: label.encode())
     found = label_obstacles(LIVE, str(place), str(place / "enforce"))
     assert [item.kind for item in found] == kinds
     for item in found:

@@ -15,22 +15,24 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _audit, _directories, _obstacle
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit import Audit
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit_directories import look_at_directories
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit_scene import Scene
-from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
-from ansible_collections.plugops.mattermost.plugins.module_utils._findings import MOST_OF_A_CODE
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._obstacle import HIDDEN, NEEDS_ROOT, Obstacle
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import BundleFacts, wanted_plugins
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit import audit
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.audit import Audit
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context import Scene
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.directories import look_at_directories
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.findings import MOST_OF_A_CODE
+from ansible_collections.plugops.mattermost.plugins.module_utils._core import blocker
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.blocker import HIDDEN, NEEDS_ROOT, Obstacle
+from ansible_collections.plugops.mattermost.plugins.module_utils._directories import directories
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import BundleFacts, wanted_plugins
 
 from support.bundles import make_bundle
 
 ID = "com.example.audit"
-KINDS = {value for name, value in vars(_obstacle).items() if name.isupper() and not name.startswith("_")}
+KINDS = {value for name, value in vars(blocker).items() if name.isupper() and not name.startswith("_")}
 UNIT = """\
 [Service]
 User=mattermost
@@ -232,7 +234,7 @@ def test_what_keeps_site_yml_from_its_work(image: Path) -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_obstacle_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     obstacle = Obstacle(kind, "/opt/mattermost/plugins", "seen: it lies on /opt (ext4)", "mend it")
-    monkeypatch.setattr(_directories, "find_obstacles", lambda *_, **__: [obstacle])
+    monkeypatch.setattr(directories, "find_obstacles", lambda *_, **__: [obstacle])
     scene = Scene(node(image, "9.10.0"))
     look_at_directories(scene)
     (found,) = {item["code"]: item for item in scene.findings.as_list()}.values()
@@ -258,7 +260,7 @@ def test_what_one_part_cannot_read_is_said_and_the_rest_is_looked_at(
     def look_at_odd_things(_: Scene) -> None:
         raise error
 
-    monkeypatch.setattr(_audit, "_DETECTORS", (look_at_odd_things, *_audit._DETECTORS))
+    monkeypatch.setattr(audit, "_DETECTORS", (look_at_odd_things, *audit._DETECTORS))
     configure(image, Enable=False)
     found = findings(image, "9.10.0", {})
     assert set(found) == {"not-audited", "plugins-disabled"}

@@ -13,11 +13,15 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_audit_report import FORMATS, _write
-from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import TABLE
-from ansible_collections.plugops.mattermost.plugins.module_utils._findings import Findings
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._audit import audit_of
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._audit_formats import junit, sarif, terminal_lines
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._audit_page import page
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import TABLE
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.findings import Findings
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit import audit_of
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit_formats import (
+    junit,
+    sarif,
+    terminal_lines,
+)
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit_page import page
 
 from support import audit_reports as reports
 from support.audit_reports import HOSTILE

@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import Limits, read_bundle, unpack_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._tree import FileEntry, describe_changes, read_tree
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import bundle as bundle_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import (
+    Limits,
+    read_bundle,
+    unpack_bundle,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import (
+    FileEntry,
+    describe_changes,
+    read_tree,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -318,7 +326,7 @@ def test_closed_to_others_until_all_is_written(tmp_path: Path, monkeypatch: pyte
         modes.append(stat.S_IMODE((tmp_path / "out").stat().st_mode))
         real_fsync(handle)
 
-    monkeypatch.setattr(_bundle.os, "fsync", look)
+    monkeypatch.setattr(bundle_module.os, "fsync", look)
     unpack_bundle(str(path), str(tmp_path / "out"), **ME)
     assert len(modes) == 5, "its name, two files, two directories"
     assert set(modes[:-1]) == {0o700}
@@ -358,9 +366,9 @@ def test_nothing_is_left_where_writing_fails(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     if call == "write":
-        monkeypatch.setattr(_bundle._Writer, "_write_file", fail)
+        monkeypatch.setattr(bundle_module._Writer, "_write_file", fail)
     else:
-        monkeypatch.setattr(_bundle.os, call, fail)
+        monkeypatch.setattr(bundle_module.os, call, fail)
     with pytest.raises(OperatorError, match="No space left on device"):
         unpack_bundle(str(path), str(tmp_path / "out"), **ME)
     assert os.listdir(tmp_path) == ["b.tar.gz"]
@@ -384,14 +392,14 @@ def test_nothing_is_left_where_the_disk_is_full(tmp_path: Path) -> None:
 def test_a_bundle_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_bundle(tmp_path / "b.tar.gz", "demo", "1.0.0", files={"a": b"one"})
     other = make_bundle(tmp_path / "c.tar.gz", "demo", "1.0.0", files={"a": b"two"}).read_bytes()
-    inspect = _bundle._inspect
+    inspect = bundle_module._inspect
 
     def then_change(*arguments: Any) -> object:
         found = inspect(*arguments)
         path.write_bytes(other)
         return found
 
-    monkeypatch.setattr(_bundle, "_inspect", then_change)
+    monkeypatch.setattr(bundle_module, "_inspect", then_change)
     with pytest.raises(OperatorError, match="changed while it was read"):
         unpack_bundle(str(path), str(tmp_path / "out"), **ME)
     assert not (tmp_path / "out").exists()

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _bundle
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _bundle_facts
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundle_facts import BundleFacts, cache_directory
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import bundle as bundle_module
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles import facts as facts_module
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.facts import BundleFacts, cache_directory
 
 from support.bundles import make_bundle
 
@@ -37,18 +37,18 @@ def _old(path: Path) -> None:
 
 @pytest.fixture
 def short_tick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_bundle_facts, "_TICK", 20_000_000)
+    monkeypatch.setattr(facts_module, "_TICK", 20_000_000)
 
 
 def _count_reads(monkeypatch: pytest.MonkeyPatch) -> List[str]:
     reads: List[str] = []
-    real = _bundle.read_bundle
+    real = bundle_module.read_bundle
 
     def read_bundle(path: str) -> Any:
         reads.append(path)
         return real(path)
 
-    monkeypatch.setattr(_bundle, "read_bundle", read_bundle)
+    monkeypatch.setattr(bundle_module, "read_bundle", read_bundle)
     return reads
 
 
@@ -87,7 +87,7 @@ def test_changed_bundles_are_read_again(cache: Path, bundle: Path, tmp_path: Pat
 def test_a_bundle_that_was_written_just_now_is_not_relied_upon(
     cache: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_bundle_facts, "_TICK", 60_000_000_000)
+    monkeypatch.setattr(facts_module, "_TICK", 60_000_000_000)
     os.utime(bundle, (1, 1))  # a time that anybody can set says nothing
     reads = _count_reads(monkeypatch)
     _facts(cache, bundle)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle_manifest import manifest_of
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.manifest_in_bundle import manifest_of
 
 MIB = 1024 * 1024
 MANIFEST = json.dumps({"id": "com.example.demo", "version": "1.2.3"}).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint import (
     Checkpoint,
     RecordedPlugin,
     State,
@@ -14,7 +14,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._checkpoint imp
     outdated,
     previous,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 
 
 def state(**versions: str) -> State:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.document import (
     ConfigDocument,
     FoldedMap,
     same_value,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from hypothesis import given
 from hypothesis import strategies as st
 

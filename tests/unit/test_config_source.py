@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_source import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.source import (
     ConfigSource,
     Override,
     find_config_source,
     is_true,
     server_environment,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._unit import Service
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion, parse_server_version
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import (
+    ServerVersion,
+    parse_server_version,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_unit import Service
 
 UNIT = "/etc/systemd/system/mattermost.service"
 ENVIRONMENT_FILE = "/etc/default/mattermost"

@@ -6,16 +6,16 @@ import json
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument, section_in
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_types import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.document import ConfigDocument, section_in
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.plugin_settings import KEYS, effective
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.types import (
     FLAG,
     OBJECTS,
     PATHS,
     TYPES,
     refuse_wrong_types,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_settings import KEYS, effective
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from hypothesis import given
 from hypothesis import strategies as st
 

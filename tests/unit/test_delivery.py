@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._delivery import clear_deliveries, delivery_name
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.delivery import clear_deliveries, delivery_name
 
 MINE, GONE = delivery_name(["app1", "/a"], "mine"), delivery_name(["app1", "/a"], "gone")
 OTHER_NODE = [delivery_name(["app1", "/b"], "mine"), delivery_name(["app2", "/a"], "gone")]

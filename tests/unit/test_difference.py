@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._difference import MASK, Difference, Tracker
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.difference import MASK, Difference, Tracker
 from hypothesis import given
 from hypothesis import strategies as st
 

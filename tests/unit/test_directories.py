@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _directories
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import find_account
-from ansible_collections.plugops.mattermost.plugins.module_utils._directories import Directories, parse_mode
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import ensure
+from ansible_collections.plugops.mattermost.plugins.module_utils._directories import directories as directories_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._directories.directories import Directories, parse_mode
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.accounts import find_account
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.process import Process
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._process import Process
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._unit import Service
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_unit import Service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,7 +162,7 @@ def test_new_directory_is_closed_until_it_has_its_owner(host: Host, monkeypatch:
         modes.append(stat.S_IMODE(os.fstat(handle).st_mode))
         fchown(handle, uid, gid)
 
-    monkeypatch.setattr(_directories.os, "fchown", watch)
+    monkeypatch.setattr(directories_module.os, "fchown", watch)
     old = os.umask(0)
     try:
         ensure(host.directories(mode="0777"), check_mode=False)
@@ -541,7 +541,7 @@ def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.Monk
 def test_restart_is_noted_before_the_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     concern = Running(monkeypatch, host.node(), "off").directories
     # As if killed before the first mkdir.
-    monkeypatch.setattr(_directories, "make_whole_directory", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(directories_module, "make_whole_directory", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ensure(concern, check_mode=False)
     assert len(concern.pending(concern.observe()).restart) > 0

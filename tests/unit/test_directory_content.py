@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Dict, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
-from ansible_collections.plugops.mattermost.plugins.module_utils._directory_content import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._directories.content import (
     Content,
     fix_content,
     scan_content,
 )
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.reading import open_directory
 from hypothesis import given, settings
 from hypothesis import strategies as st

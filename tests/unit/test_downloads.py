@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._downloads import SIGNATURE_LIMIT, Downloads
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._transfer import Transfer, shown_url
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.downloads import SIGNATURE_LIMIT, Downloads
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.transfer import Transfer, shown_url
 
 from support.download_server import DownloadServer, download_server, make_ca
 

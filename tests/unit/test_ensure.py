@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._difference import Tracker
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Concern, Pending, ensure, inspect
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.difference import Tracker
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Concern, Pending, ensure, inspect
 
 
 class Lamp(Concern[Dict[str, Any]]):

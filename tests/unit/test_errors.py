@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError, kind_and_text
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError, kind_and_text
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _finding_codes
-from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES, TABLE, FindingCode
-from ansible_collections.plugops.mattermost.plugins.module_utils._findings import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit import codes
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES, TABLE, FindingCode
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.findings import (
     MOST_OF_A_CODE,
     Findings,
     filled,
@@ -25,7 +25,9 @@ from support.playbooks import REPOSITORY
 sys.path.insert(0, str(REPOSITORY / "docs"))
 import make_findings
 
-SOURCES = [*(REPOSITORY / "plugins").glob("module_utils/_*.py"), *(REPOSITORY / "plugins").glob("plugin_utils/_*.py")]
+SOURCES = [
+    path for utils in ("module_utils", "plugin_utils") for path in (REPOSITORY / "plugins" / utils).rglob("*.py")
+]
 
 
 @pytest.mark.parametrize("kind", TABLE, ids=[kind.code for kind in TABLE])
@@ -39,7 +41,7 @@ def test_every_code_says_all_of_it(kind: FindingCode) -> None:
 
 def test_codes_are_unique_and_each_is_found_by_something() -> None:
     assert len(CODES) == len(TABLE)
-    texts = [path.read_text(encoding="utf-8") for path in SOURCES if path.name != "_finding_codes.py"]
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES if path.name != "codes.py"]
     assert [code for code in CODES if not any(f'"{code}"' in text for text in texts)] == []
 
 
@@ -158,4 +160,4 @@ def test_nothing_of_a_finding_obeys_a_terminal_or_shows_a_secret_or_has_no_end()
 
 
 def test_the_table_is_read_by_its_path() -> None:
-    assert Path(_finding_codes.__file__).samefile(make_findings._TABLE)
+    assert Path(codes.__file__).samefile(make_findings._TABLE)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import List, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._gunzip import Gunzip
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.gzip_reader import Gunzip
 from hypothesis import given
 from hypothesis import strategies as st
 

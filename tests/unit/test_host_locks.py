@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.locks import alone
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as another account")

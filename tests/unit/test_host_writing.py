@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import multiprocessing
 import os
 import random
 import signal
@@ -565,3 +566,27 @@ def test_directories_are_made_with_what_is_missing_above(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         make_directories(str(tmp_path / "file/x"))
+
+
+def _make_below(path: str, start: Any, results: Any) -> None:
+    start.wait()
+    try:
+        make_directories(path)
+        results.put("")
+    except OSError as error:
+        results.put(repr(error))
+
+
+def test_of_many_who_make_the_same_directories_none_fails(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for number in range(40):
+        start, results = context.Event(), context.Queue()
+        path = str(tmp_path / str(number) / "below")
+        racers = [context.Process(target=_make_below, args=(path, start, results)) for _ in range(6)]
+        for racer in racers:
+            racer.start()
+        start.set()
+        failures = [results.get(timeout=30) for _ in racers]
+        for racer in racers:
+            racer.join()
+        assert failures == [""] * 6

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._downloads import Downloads
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._transfer import Transfer
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.downloads import Downloads
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.transfer import Transfer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle_manifest import manifest_of
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._executable import read_header
-from ansible_collections.plugops.mattermost.plugins.module_utils._openpgp import unverifiable_by_servers
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._lock import parse_lock
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._signature import dearmoured
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.manifest_in_bundle import manifest_of
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.openpgp import unverifiable_by_servers
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.executable import read_header
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.lock_file import parse_lock
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.signature import dearmoured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _server
-from ansible_collections.plugops.mattermost.plugins.module_utils._api_access import ApiAccess
-from ansible_collections.plugops.mattermost.plugins.module_utils._connection import SLOWEST, Connection, Deadline
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server, server_at_address
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.connection import SLOWEST, Connection, Deadline
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.uploader import Uploader
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.module_utils._server import client as client_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import Server, server_at_address
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import (
     ServerError,
     ServerUnreachable,
     WrongAnswer,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._uploader import Uploader
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,10 +112,10 @@ MEASURED = """
 import resource, sys
 from ansible_collections.plugops.mattermost.plugins.module_utils import _server
 from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-_server._QUICK = float(sys.argv[3])
+client_module._QUICK = float(sys.argv[3])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    print(type(getattr(_server.server_at_address(sys.argv[1], False), sys.argv[2])()).__name__)
+    print(type(getattr(client_module.server_at_address(sys.argv[1], False), sys.argv[2])()).__name__)
 except OperatorError as error:
     print(type(error).__name__)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -207,7 +207,7 @@ def test_what_comes_before_an_answer_is_in_the_deadline(
     raw: RawServer, monkeypatch: pytest.MonkeyPatch, proxied: bool, beginning: bytes, part: bytes
 ) -> None:
     """A TLS handshake, and what a proxy says before it passes on."""
-    monkeypatch.setattr(_server, "_QUICK", 0.4)
+    monkeypatch.setattr(client_module, "_QUICK", 0.4)
     raw.script = repeats(beginning, part, pause=0.05)
     place = "{}:{}".format(*raw.address)
     access = ApiAccess(f"https://{place}", token="t", proxy=f"http://{place}" if proxied else "")
@@ -225,7 +225,7 @@ def test_over_tls_each_step_has_what_is_left(raw: RawServer, monkeypatch: pytest
         access = ApiAccess(f"https://{host}:{port}", token="t", ca_path=str(certificate))
         raw.script = body(b'{"A": 1}')
         assert access.server.get_config() == {"A": 1}
-        monkeypatch.setattr(_server, "_QUICK", 0.2)
+        monkeypatch.setattr(client_module, "_QUICK", 0.2)
         raw.script = repeats(HEAD + b"\r\n", b" ", pause=0.05)
         began = time.monotonic()
         with pytest.raises(ServerUnreachable, match=r"not done within 0\.6"):
@@ -286,7 +286,7 @@ def test_who_takes_an_upload_byte_by_byte_is_left(raw: RawServer, tmp_path: Path
 def test_what_a_large_upload_has_earned_is_not_for_waiting(
     raw: RawServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(_server, "_SLOW", 0.4)
+    monkeypatch.setattr(client_module, "_SLOW", 0.4)
     bundle = tmp_path / "bundle"
     bundle.write_bytes(bytes(4 * SLOWEST))  # sent at once, and worth 4 seconds
     raw.script = repeats(HEAD + b"\r\n", b" ", pause=0.05)

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _installed
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
-from ansible_collections.plugops.mattermost.plugins.module_utils._installed import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import installed as installed_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.installed import (
     PluginDirectory,
     find_plugins,
     scan_plugins,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
 
 from support.bundles import make_bundle
 
@@ -153,7 +153,7 @@ def test_plugin_that_vanishes_while_it_is_read(plugins: Path, tmp_path: Path, mo
     """A server that installs a plugin removes its directory and makes it anew."""
     for name in ("com.a", "com.b"):
         _put(plugins, name, {"id": name, "version": "1"})
-    real = _installed.read_manifest
+    real = installed_module.read_manifest
 
     def read_manifest(place: str, path: str) -> Any:
         manifest = real(place, path)
@@ -161,7 +161,7 @@ def test_plugin_that_vanishes_while_it_is_read(plugins: Path, tmp_path: Path, mo
             shutil.rmtree(place)
         return manifest
 
-    monkeypatch.setattr(_installed, "read_manifest", read_manifest)
+    monkeypatch.setattr(installed_module, "read_manifest", read_manifest)
     assert set(_scan(tmp_path).plugins) == {"com.b"}
 
 

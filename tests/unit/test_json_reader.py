@@ -7,10 +7,7 @@ import json
 import time
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._json_reader import (
-    DEEPEST,
-    parse_json,
-)
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.json_reader import DEEPEST, parse_json
 from hypothesis import given
 from hypothesis import strategies as st
 

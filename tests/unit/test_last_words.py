@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any, Sequence, Tuple, cast
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node, NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_log import last_words
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.server_log import last_words
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node, NodeOptions
 
 WORDS = "unable to start plugin: must at least have a web app or server component"
 

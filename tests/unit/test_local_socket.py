@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit_scene import Scene
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit_service import look_at_socket
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context import Scene
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.service import look_at_socket
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.sockets import ForeignSocket
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import ServerUnreachable, server_at_socket
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
+    ServerUnreachable,
+    server_at_socket,
+)
 
 from support.raw_server import body, raw_server
 

@@ -10,10 +10,10 @@ from typing import Any, Dict
 
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._entry import Entry
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._lock import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.entry import Entry
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.lock_file import (
     Lock,
     parse_lock,
     read_lock,

@@ -6,13 +6,13 @@ import json
 from typing import Callable, Dict, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._finding_codes import CODES
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_line import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.line import (
     LogLine,
     parse_journal_line,
     parse_log_line,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import (
     _KNOWN,
     DULL,
     INTERESTING,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import List, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import DULL, INTERESTING
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_reader import read_log, rotated_files
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import DULL, INTERESTING
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.reader import read_log, rotated_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _log_reader
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_line import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._log import reader
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.line import (
     LONGEST_TEXT,
     LogLine,
     parse_journal_line,
     parse_log_line,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import (
     DULL,
     INTERESTING,
     meaning_of,
     since_last_start,
     version_in,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_reader import read_log
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_log import _first_and_last
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.reader import read_log
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.server_log import _first_and_last
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,10 +159,10 @@ def test_the_end_of_a_packed_log_is_read_up_to_the_limit(tmp_path: Path) -> None
 def test_packed_bytes_and_time_have_a_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "mattermost-1.log.gz"
     _packed(log, 10, b"\nFailed to restart plugin\n")
-    monkeypatch.setattr(_log_reader, "MOST_PACKED", 1000)
+    monkeypatch.setattr(reader, "MOST_PACKED", 1000)
     assert "1000 bytes was not read" in read_log(str(log), str(log), 0.0, INTERESTING, DULL).unread
     monkeypatch.undo()
-    monkeypatch.setattr(_log_reader, "_MOST_SECONDS", -1.0)
+    monkeypatch.setattr(reader, "_MOST_SECONDS", -1.0)
     assert "which took" in read_log(str(log), str(log), 0.0, INTERESTING, DULL).unread
 
 

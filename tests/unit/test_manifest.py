@@ -8,16 +8,16 @@ from typing import Any, Optional
 
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils import _yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._manifest import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.manifest import (
     MANIFEST_LIMIT,
     MANIFEST_NAMES,
     Manifest,
     check_id,
     parse_manifest,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats import yaml as yaml_module
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,7 +109,7 @@ def test_json_is_read_as_go_reads_it() -> None:
 @pytest.mark.parametrize("with_pyyaml", [True, False])
 def test_yaml_keeps_a_version_as_it_was_written(with_pyyaml: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not with_pyyaml:
-        monkeypatch.setattr(_yaml, "yaml", None)
+        monkeypatch.setattr(yaml_module, "yaml", None)
     found = parse_manifest("plugin.yml", b"\xef\xbb\xbfid: demo\nversion: 1.10\nmin_server_version: 5.20\nID: Other\n")
     assert (found.id, found.version, found.min_server_version) == ("demo", "1.10", "5.20")
 

@@ -8,8 +8,8 @@ from unittest import mock
 
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._misplaced import refuse_misplaced
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._play.misplaced_options import refuse_misplaced
 
 from support.playbooks import REPOSITORY
 

@@ -7,8 +7,8 @@ import json
 from typing import Any, Callable, Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._module import answer, mask, warn
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.module import answer, mask, warn
 from hypothesis import given
 from hypothesis import strategies as st
 

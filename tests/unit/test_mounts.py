@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._mounts import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.mounts import (
     Mount,
     mount_obstacles,
     mount_of,
     parse_mountinfo,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 
 COLLECTIONS = Path(__file__).parents[2] / "collections"
 # Runs in the namespace: mounts vanish with it, whatever happens.

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_downloads import NodeDownloads
-from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
-from ansible_collections.plugops.mattermost.plugins.module_utils._transfer import Transfer
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.node_downloads import NodeDownloads
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.transfer import Transfer
 
 from support.bundles import make_bundle
 from support.download_server import DownloadServer, download_server

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NODE_ARGUMENTS, NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NODE_ARGUMENTS, NodeOptions
 
 
 def options(**given: Any) -> NodeOptions:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _node_report
-from ansible_collections.plugops.mattermost.plugins.module_utils._difference import Tracker
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Concern, Pending
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_report import NodeReport
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.difference import Tracker
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Concern, Pending
+from ansible_collections.plugops.mattermost.plugins.module_utils._report import node_report
+from ansible_collections.plugops.mattermost.plugins.module_utils._report.node_report import NodeReport
 
 
 class FakeNode:
@@ -61,7 +61,7 @@ Make = Callable[..., NodeReport]
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Make:
     def make(*concerns: Concern[Any], **node: Any) -> NodeReport:
-        monkeypatch.setattr(_node_report, "read_plugin_settings", lambda node: {"Enable": node.enabled})
+        monkeypatch.setattr(node_report, "read_plugin_settings", lambda node: {"Enable": node.enabled})
         made = NodeReport(FakeNode(**node))
         for concern in concerns:
             made.add(concern.name, lambda concern=concern: concern)

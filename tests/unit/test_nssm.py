@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._app_directory import AppDirectory
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._nssm import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.app_directory import AppDirectory
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.nssm import (
     check_service_name,
     last_start,
     questions,
     service_of,
 )
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_host import WindowsHost
 
 KEY = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\mattermost"
 SERVICE = f"""

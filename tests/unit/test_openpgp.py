@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._openpgp import unverifiable_by_servers
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.openpgp import unverifiable_by_servers
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Dict, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import unpack_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._pack import cannot_pack, pack_tree, unreadable
-from ansible_collections.plugops.mattermost.plugins.module_utils._tree import MARKER, FileEntry, read_tree
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import unpack_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.pack import cannot_pack, pack_tree, unreadable
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import MARKER, FileEntry, read_tree
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

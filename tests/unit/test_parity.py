@@ -6,10 +6,7 @@ import copy
 import itertools
 from typing import Any, Dict, Optional
 
-from ansible_collections.plugops.mattermost.plugins.module_utils._parity import (
-    compare_nodes,
-    compare_with_pins,
-)
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.parity import compare_nodes, compare_with_pins
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Pattern, Set, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._log_patterns import _KNOWN
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import _KNOWN
 
 from support.playbooks import REPOSITORY
 

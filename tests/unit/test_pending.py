@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._pending import FILE_NAME, RestartNote
-from ansible_collections.plugops.mattermost.plugins.module_utils._process import read_process
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.process import read_process
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.restart_note import FILE_NAME, RestartNote
 
 OLD, NEW = "boot 100 5000", "boot 200 6000"
 

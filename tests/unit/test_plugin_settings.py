@@ -6,9 +6,8 @@ import json
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument, FoldedMap
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_settings import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.document import ConfigDocument, FoldedMap
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.plugin_settings import (
     KEYS,
     Wanted,
     changes,
@@ -20,7 +19,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_setting
     parse_wanted,
     settings_of,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
 from hypothesis import given
 from hypothesis import strategies as st
 

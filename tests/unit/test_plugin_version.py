@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_version import is_newer
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.plugin_version import is_newer
 from hypothesis import given
 from hypothesis import strategies as st
 

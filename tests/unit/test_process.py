@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._process import fields_behind_name, read_process
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.process import fields_behind_name, read_process
 
 
 @pytest.fixture

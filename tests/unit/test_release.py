@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _release_store
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import inspect
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._release import KEPT
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import inspect
+from ansible_collections.plugops.mattermost.plugins.module_utils._install import release_store
+from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import KEPT
 
 from support.killing import CHANGES, killed_at
 from support.release_host import NEW, OLD, OURS, Host, mounted, tarball
@@ -111,7 +111,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(host: Host, monkeypatch: pytest.
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_release_store, "create_new", full)
+    monkeypatch.setattr(release_store, "create_new", full)
     with pytest.raises(OperatorError, match=r"No space left on device; \d+ MiB are free.*make room there"):
         host.ensure(*host.old)
     assert list(host.store.iterdir()) == []

@@ -12,11 +12,15 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils import _release, _release_exchange, _release_store
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import inspect
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.writing import copy_file
-from ansible_collections.plugops.mattermost.plugins.module_utils._release import Marker
+from ansible_collections.plugops.mattermost.plugins.module_utils._install import release as release_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._install import (
+    release_exchange as release_exchange_module,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._install import release_store as release_store_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import Marker
 
 from support.release_host import NEW, OLD, Host, mounted
 
@@ -197,13 +201,13 @@ def test_rights_of_another_user_become_nobody_elses(tmp_path: Path) -> None:
 
 
 def test_a_tarball_exchanged_after_it_was_checked_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    add = _release_store.ReleaseStore.add
+    add = release_store_module.ReleaseStore.add
 
-    def exchanged(store: _release_store.ReleaseStore, archive: str, sha256: str) -> None:
+    def exchanged(store: release_store_module.ReleaseStore, archive: str, sha256: str) -> None:
         shutil.copy(host.new[0], archive)
         add(store, archive, sha256)
 
-    monkeypatch.setattr(_release_store.ReleaseStore, "add", exchanged)
+    monkeypatch.setattr(release_store_module.ReleaseStore, "add", exchanged)
     with pytest.raises(OperatorError, match=f"found: sha256 {host.new[1]}; wanted: sha256 {host.old[1]}"):
         host.ensure(*host.old)
     assert list(host.store.iterdir()) == []
@@ -276,9 +280,9 @@ def test_a_link_of_roots_that_is_moved_meanwhile_leads_nowhere(
         return first_moves
 
     if name == "config":
-        monkeypatch.setattr(_release, "copy_into", moved(_release.copy_into))
+        monkeypatch.setattr(release_module, "copy_into", moved(release_module.copy_into))
     else:
-        monkeypatch.setattr(_release_exchange.Exchange, "stage", moved(_release_exchange.Exchange.stage))
+        monkeypatch.setattr(release_exchange_module.Exchange, "stage", moved(release_exchange_module.Exchange.stage))
     with pytest.raises(OperatorError, match=rf"{re.escape(name)}.*Not a directory"):
         host.ensure(*host.new)
     assert {path.name: path.read_text() for path in volume.rglob("*")} == dict.fromkeys(

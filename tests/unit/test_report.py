@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._report import plan_lines, rollback_lines
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.plan_text import plan_lines, rollback_lines
 
 DIFFERENCE = {"name": "settings.EnableUploads", "found": False, "wanted": True, "action": "set in /c/config.json"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._rollout import failure, stopped, unfinished
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.rollout import failure, stopped, unfinished
 
 WHY = {"task": "The app server is healthy", "msg": "It did not become healthy within 60 s: com.example.a does not run."}
 

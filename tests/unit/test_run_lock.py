@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._process import boot_of
-from ansible_collections.plugops.mattermost.plugins.module_utils._run_lock import FILE_NAME, LOCK, Holder, RunLock
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _this_run
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._this_run import is_gone, this_run
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.run_lock import (
+    FILE_NAME,
+    LOCK,
+    Holder,
+    RunLock,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.process import boot_of
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._play import this_run as this_run_module
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._play.this_run import is_gone, this_run
 
 MINE = Holder("mine", "ann", "control-1", 4711)
 OTHER = Holder("other", "bob", "control-2", 42)
@@ -131,12 +136,12 @@ def _environment() -> Dict[str, str]:
 
 EARLIER = f"{boot_of(this_run().process)} 1 1"
 PRINT = "print(json.dumps({name}.this_run().to_dict()))"
-IMPORT = "import json; from ansible_collections.plugops.mattermost.plugins.plugin_utils import _this_run; "
+IMPORT = "import json; from ansible_collections.plugops.mattermost.plugins.plugin_utils._play import this_run; "
 
 
 def test_a_run_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
     assert not is_gone(this_run())
-    ended = Holder.from_dict(_other_process(IMPORT + PRINT.format(name="_this_run")))
+    ended = Holder.from_dict(_other_process(IMPORT + PRINT.format(name="this_run")))
     assert ended.run != this_run().run
     assert is_gone(ended)
 
@@ -144,8 +149,8 @@ def test_a_run_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
 def test_workers_are_of_the_run_of_their_parent() -> None:
     code = IMPORT + (
         "import multiprocessing as m; q = m.get_context('fork').SimpleQueue();"
-        "p = m.get_context('fork').Process(target=lambda: q.put(_this_run.this_run().to_dict())); p.start();"
-        "print(json.dumps({'same': q.get() == _this_run.this_run().to_dict()})); p.join()"
+        "p = m.get_context('fork').Process(target=lambda: q.put(this_run_module.this_run().to_dict())); p.start();"
+        "print(json.dumps({'same': q.get() == this_run_module.this_run().to_dict()})); p.join()"
     )
     assert _other_process(code) == {"same": True}
 
@@ -163,7 +168,7 @@ def test_of_runs_elsewhere_nothing_is_known(where: Dict[str, str]) -> None:
 
 
 def test_without_proc_the_number_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_this_run, "_identity", lambda pid: "")
+    monkeypatch.setattr(this_run_module, "_identity", lambda pid: "")
     ended = subprocess.Popen(["true"])
     ended.wait()
     assert this_run().process == ""

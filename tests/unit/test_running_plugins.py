@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._installed import read_manifest
-from ansible_collections.plugops.mattermost.plugins.module_utils._running_plugins import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.installed import read_manifest
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.running import (
     NOTHING,
     PROCESS,
     WEB_PART,

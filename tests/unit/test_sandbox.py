@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._sandbox import sandbox_obstacles
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_obstacles
 
 PLUGINS = "/opt/mattermost/plugins"
 

@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._connection import Deadline
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._http.connection import Deadline
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
     Server,
     ServerError,
     ServerUnreachable,
     server_at_address,
     server_at_socket,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import WrongAnswer
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import WrongAnswer
 
 VERSION_ID = "9.10.0.9.10.0.abcdef.false"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
     Server,
     ServerError,
     ServerUnreachable,

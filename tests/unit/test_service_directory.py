@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, cast
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _service_directory
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure, inspect
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._service_directory import DROP_IN, ServiceDirectory
-from ansible_collections.plugops.mattermost.plugins.module_utils._unit import Service, observe_service
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import ensure, inspect
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._install import (
+    working_directory as working_directory_module,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._install.working_directory import (
+    DROP_IN,
+    ServiceDirectory,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_unit import Service, observe_service
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -104,7 +109,7 @@ def live(root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     reason = systemd_oracle.missing(tmp_path_factory.mktemp("oracle"))
     if reason:
         pytest.skip(reason)
-    monkeypatch.setattr(_service_directory, "systemd_is_running", lambda root: True)
+    monkeypatch.setattr(working_directory_module, "systemd_is_running", lambda root: True)
     return root
 
 

@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _settings
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_document import ConfigDocument, FoldedMap
-from ansible_collections.plugops.mattermost.plugins.module_utils._config_source import ConfigSource, Override
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import Outcome, ensure, inspect
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._server_errors import ServerError
-from ansible_collections.plugops.mattermost.plugins.module_utils._settings import Settings, read_plugin_settings
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion, parse_server_version
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.document import ConfigDocument, FoldedMap
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.source import ConfigSource, Override
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Outcome, ensure, inspect
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import (
+    ServerVersion,
+    parse_server_version,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import ServerError
+from ansible_collections.plugops.mattermost.plugins.module_utils._settings import settings as settings_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import (
+    Settings,
+    read_plugin_settings,
+)
 
 CONFIG = "/opt/mattermost/config/config.json"
 MASK = "*" * 32
@@ -504,7 +510,7 @@ def test_an_edit_that_the_server_has_not_read_survives_the_servers_save(host: Ho
 def test_where_the_server_cannot_reload_an_unread_edit_is_not_written_over(
     host: Host, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_settings, "_WATCHER_SECONDS", 0.3)  # here: switched off by --disableconfigwatch
+    monkeypatch.setattr(settings_module, "_WATCHER_SECONDS", 0.3)  # here: switched off by --disableconfigwatch
     server = host.start(version)
     host.file.write_text(host.file.read_text().replace('"Enable": true', '"Enable": false', 1))
     with pytest.raises(OperatorError, match=r"has not read.*settings\.Enable"):

@@ -12,8 +12,8 @@ from typing import Any, Dict, List
 
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NODE_ARGUMENTS
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugin_settings import KEYS
+from ansible_collections.plugops.mattermost.plugins.module_utils._config.plugin_settings import KEYS
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NODE_ARGUMENTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = "plugops.mattermost.mattermost_plugin_settings"

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Dict, Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _bundle_facts, _signature
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundle_facts import BundleFacts
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._signature import Verifier, dearmoured
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles import facts as facts_module
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles import signature as signature_module
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.facts import BundleFacts
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.signature import Verifier, dearmoured
 
 from support import signing
 from support.bundles import make_bundle
@@ -41,7 +42,7 @@ def program(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     assert found is not None
     (path / request.param).symlink_to(found)
     real = shutil.which
-    monkeypatch.setattr(_signature.shutil, "which", lambda name: real(name, path=str(path)))
+    monkeypatch.setattr(signature_module.shutil, "which", lambda name: real(name, path=str(path)))
     return str(request.param)
 
 
@@ -136,7 +137,7 @@ def test_a_revoked_key(tmp_path: Path, bundle: Path, signers: Dict[str, Signer])
 def test_without_gpg(tmp_path: Path, bundle: Path, signers: Dict[str, Signer], monkeypatch: pytest.MonkeyPatch) -> None:
     signature = signers["ours"].sign(bundle, tmp_path / "b.sig")
     keys = keyring(tmp_path, signers["ours"])
-    monkeypatch.setattr(_signature.shutil, "which", lambda name: None)
+    monkeypatch.setattr(signature_module.shutil, "which", lambda name: None)
     with pytest.raises(OperatorError, match="neither gpgv nor gpg"):
         verify(tmp_path, keys, bundle, signature)
 
@@ -165,13 +166,13 @@ def test_no_file_of_a_signature(tmp_path: Path, bundle: Path, signers: Dict[str,
 def test_what_was_verified_is_not_verified_again_until_something_changes(
     tmp_path: Path, bundle: Path, signers: Dict[str, Signer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_bundle_facts, "_TICK", 0)
+    monkeypatch.setattr(facts_module, "_TICK", 0)
     os.utime(bundle)
     signature = signers["ours"].sign(bundle, tmp_path / "b.sig")
     keys = keyring(tmp_path, signers["ours"])
     assert verify(tmp_path, keys, bundle, signature) == signers["ours"].fingerprint
     with monkeypatch.context() as none:
-        none.setattr(_signature, "_run", lambda *arguments: pytest.fail("verified again"))
+        none.setattr(signature_module, "_run", lambda *arguments: pytest.fail("verified again"))
         assert verify(tmp_path, keys, bundle, signature) == signers["ours"].fingerprint
     keyring(tmp_path, signers["foreign"])
     with pytest.raises(OperatorError, match="not in the keyring"):

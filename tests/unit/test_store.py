@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _store
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import Bundle, read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import store as store_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import Bundle, read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 
 from support.bundles import make_bundle
 
@@ -48,7 +48,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(path)
         return read_bundle(path)
 
-    monkeypatch.setattr(_store, "_read", count)
+    monkeypatch.setattr(store_module, "_read", count)
     return seen
 
 
@@ -127,7 +127,7 @@ def test_a_bundle_that_changes_while_it_is_stored(store: Store, bundle: Path, mo
         bundle.write_bytes(b"something else")
         return found
 
-    monkeypatch.setattr(_store, "_read", then_change)
+    monkeypatch.setattr(store_module, "_read", then_change)
     with pytest.raises(OperatorError, match="not the one that was wanted"):
         store.add(wanted, str(bundle))
     assert store.list() == []

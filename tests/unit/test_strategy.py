@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._strategy import AUTO, UNPACK, UPLOAD, choose
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.strategy import AUTO, UNPACK, UPLOAD, choose
 from hypothesis import given
 from hypothesis import strategies as st
 

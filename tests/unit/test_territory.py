@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._node import Node
-from ansible_collections.plugops.mattermost.plugins.module_utils._node_options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._territory import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
+from ansible_collections.plugops.mattermost.plugins.module_utils._node.territory import (
     SHARED_DIRECTORIES,
     SYSTEM_DIRECTORIES,
     Territory,

@@ -7,7 +7,7 @@ import json
 from typing import Any, Dict, List, Mapping
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._test_cluster import (
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._play.test_cluster import (
     MASK,
     collected_of,
     durations_of,

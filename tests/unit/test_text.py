@@ -10,13 +10,8 @@ import unicodedata
 from typing import Callable
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._secrets import MASK, masked
-from ansible_collections.plugops.mattermost.plugins.module_utils._text import (
-    in_lines,
-    one_line,
-    printable,
-    safe,
-)
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.secrets import MASK, masked
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.text import in_lines, one_line, printable, safe
 from hypothesis import given
 from hypothesis import strategies as st
 

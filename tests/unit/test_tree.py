@@ -19,14 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Dict
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _tree
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._host import trees as host_trees
-from ansible_collections.plugops.mattermost.plugins.module_utils._host.paths import at
-from ansible_collections.plugops.mattermost.plugins.module_utils._host.trees import MAX_DEPTH, exchange
-from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
-from ansible_collections.plugops.mattermost.plugins.module_utils._tree import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import tree as tree_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import (
     DigestCache,
     FileEntry,
     describe_changes,
@@ -35,6 +29,12 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._tree import (
     swap_in,
     tree_digest,
 )
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host import trees as host_trees
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.paths import at
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.trees import MAX_DEPTH, exchange
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.worker import act_as
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,7 +55,7 @@ def write_files(top: Path, files: Dict[str, bytes]) -> Path:
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is three seconds later than the kernel thinks when it stamps files, so that a new file may be cached."""
     ahead = types.SimpleNamespace(time_ns=lambda: time.time_ns() + 3_000_000_000)
-    monkeypatch.setattr(_tree, "time", ahead)
+    monkeypatch.setattr(tree_module, "time", ahead)
 
 
 def sha256(content: bytes) -> str:
@@ -189,7 +189,7 @@ def test_unreadable_part_is_named() -> None:
 
 def test_what_vanishes_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = write_files(tmp_path / "t", {"a": b"a", "b": b"b", "d/x": b"x"})
-    real_open = _tree.open_at
+    real_open = tree_module.open_at
 
     def open_after_removal(directory: int, name: str) -> BinaryIO:
         remove_tree(str(top / "d"))
@@ -197,7 +197,7 @@ def test_what_vanishes_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytes
             os.unlink(name, dir_fd=directory)
         return real_open(directory, name)
 
-    monkeypatch.setattr(_tree, "open_at", open_after_removal)
+    monkeypatch.setattr(tree_module, "open_at", open_after_removal)
     assert set(read_tree(str(top)).files) == {"a"}
 
 
@@ -207,13 +207,13 @@ def test_what_vanishes_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytes
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The files whose bytes were read."""
     read: list[bytes] = []
-    real_open = _tree.open_at
+    real_open = tree_module.open_at
 
     def count(directory: int, name: str) -> BinaryIO:
         read.append(os.fsencode(name))
         return real_open(directory, name)
 
-    monkeypatch.setattr(_tree, "open_at", count)
+    monkeypatch.setattr(tree_module, "open_at", count)
     return read
 
 
@@ -301,7 +301,7 @@ def test_a_file_swapped_while_it_is_read_is_neither_followed_nor_waited_for(
 ) -> None:
     write_files(tmp_path, {"secret": b"s"})
     top = write_files(tmp_path / "t", {"a": b"a"})
-    real_open = _tree.open_at
+    real_open = tree_module.open_at
 
     def open_after_swap(directory: int, name: str) -> BinaryIO:
         os.unlink(name, dir_fd=directory)
@@ -313,7 +313,7 @@ def test_a_file_swapped_while_it_is_read_is_neither_followed_nor_waited_for(
             os.mkdir(name, dir_fd=directory)
         return real_open(directory, name)
 
-    monkeypatch.setattr(_tree, "open_at", open_after_swap)
+    monkeypatch.setattr(tree_module, "open_at", open_after_swap)
     signal.alarm(20)  # ends the test where it would hang
     try:
         assert read_tree(str(top)).files["a"].sha256 == "changing"
@@ -411,7 +411,7 @@ def test_words_exactly_where_the_digest_differs(found: Dict[str, FileEntry], wan
 
 
 def cannot_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tree, "exchange", lambda *places: False)
+    monkeypatch.setattr(tree_module, "exchange", lambda *places: False)
 
 
 def exchanged(one: Path, other: Path) -> bool:

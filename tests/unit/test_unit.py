@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _unit
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._unit import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
+from ansible_collections.plugops.mattermost.plugins.module_utils._services import systemd_unit
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_unit import (
     Service,
     declared_working_directory,
     observe_service,
@@ -224,13 +224,13 @@ def test_systemd_is_asked_only_where_it_runs(root: Path, monkeypatch: pytest.Mon
     write(root, "bin/systemctl", "#!/bin/sh")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
-    monkeypatch.setattr(_unit, "_BOOTED", str(root))
+    monkeypatch.setattr(systemd_unit, "_BOOTED", str(root))
     assert systemd_is_running(Root())
     assert not systemd_is_running(Root(str(root))), "the systemd of an image"
     program.unlink()
     assert not systemd_is_running(Root()), "no systemctl"
     write(root, "bin/systemctl", "#!/bin/sh")
-    monkeypatch.setattr(_unit, "_BOOTED", str(root / "run/systemd/system"))
+    monkeypatch.setattr(systemd_unit, "_BOOTED", str(root / "run/systemd/system"))
     assert not systemd_is_running(Root()), "not booted with systemd"
 
 

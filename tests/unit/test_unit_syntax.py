@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._unit_syntax import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_unit_syntax import (
     command_words,
     expand_specifiers,
     expand_variables,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils import _unpacker
-from ansible_collections.plugops.mattermost.plugins.module_utils._account import Account
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._unpacker import Unpacker
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle import unpacker as unpacker_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.unpacker import Unpacker
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.account import Account
 
 from support.bundles import make_bundle
 
@@ -104,7 +104,7 @@ def test_broken_bundle_changes_nothing(plugins: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["tree", "link", "file"])
 @pytest.mark.parametrize("place", ["inside", "outside"])
 def test_what_a_killed_run_left_is_cleared(plugins: Path, tmp_path: Path, kind: str, place: str) -> None:
-    left = (plugins if place == "inside" else plugins.parent) / _unpacker._STAGING
+    left = (plugins if place == "inside" else plugins.parent) / unpacker_module._STAGING
     other = tmp_path / "other"
     other.mkdir()
     (other / "precious").touch()
@@ -129,7 +129,9 @@ def test_nobody_looks_into_the_staging(plugins: Path) -> None:
 def test_plugin_directory_behind_a_link(plugins: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(plugins)
     with Unpacker(str(tmp_path / "link"), ME):
-        assert _names(plugins) == [_unpacker._STAGING, "plugins"], "beside the directory itself, not beside the link"
+        assert _names(plugins) == [unpacker_module._STAGING, "plugins"], (
+            "beside the directory itself, not beside the link"
+        )
     _install(tmp_path / "link", make_bundle(tmp_path, ID, "1.0.0"))
     assert _names(plugins) == [ID, "plugins"]
     assert (tmp_path / "link").is_symlink()

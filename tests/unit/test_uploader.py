@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._server import Server, ServerError, server_at_socket
-from ansible_collections.plugops.mattermost.plugins.module_utils._uploader import Uploader
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.uploader import Uploader
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
+    Server,
+    ServerError,
+    server_at_socket,
+)
 
 from contract.deployment import Deployment, Release
 from standin.release import build_release

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._version import ServerVersion, parse_server_version
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import (
+    ServerVersion,
+    parse_server_version,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._wanted_plugin import WantedPlugin
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._wanted_bundles import take_plugins
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import take_plugins
 
 from support import signing
 from support.bundles import SERVER_EXECUTABLE, make_bundle

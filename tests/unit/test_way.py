@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._way import opened, walk
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.path_walk import opened, walk
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

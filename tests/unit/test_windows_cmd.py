@@ -10,9 +10,9 @@ import threading
 import zlib
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _cmd as cmd
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_host import WindowsHost
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows import cmd
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.host import WindowsHost
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ from typing import Any, Dict
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.filter.reports import FilterModule
-from ansible_collections.plugops.mattermost.plugins.module_utils._report import plan_lines
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_node import windows_report
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.plan_text import plan_lines
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.node import windows_report
 
 SKIPPED = {"skipped": True, "changed": False}
 OFF = {"concern": "plugins", "msg": "the plugin system is off"}

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any, Dict, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _icacls as icacls
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _sddl as sddl
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._cmd import decoded, sections, through_powershell
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._service_account import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import ensure
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows import icacls, sddl
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.cmd import (
+    decoded,
+    sections,
+    through_powershell,
+)
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.directories import PluginDirectories
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.service_account import (
     ServiceAccount,
     known_sid,
     service_sid,
 )
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_directories import PluginDirectories
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_host import WindowsHost
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,18 +9,21 @@ import re
 from typing import Any, Callable, Dict, List, Union
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._ensure import ensure
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _icacls as icacls
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _nssm, _sddl
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _windows_links as links
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _windows_system as system
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _winpath as winpath
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._app_directory import AppDirectory
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._service_account import known_sid
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._service_run import ServiceRun
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_directories import PluginDirectories
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows_host import WindowsHost
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import ensure
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows import (
+    icacls,
+    links,
+    nssm,
+    sddl,
+    system,
+    winpath,
+)
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.app_directory import AppDirectory
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.directories import PluginDirectories
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.host import WindowsHost
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.service_account import known_sid
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows.service_run import ServiceRun
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -407,8 +410,8 @@ PARTS = sorted(Cmd().said.keys() - {"page", "os"})
 @example("C:\\x&#x110000;")
 def test_a_parser_of_windows_answers_reads_or_refuses(text: str) -> None:
     calls: List[Callable[[], Any]] = [
-        lambda: _sddl.parse(text),
-        lambda: _sddl.parse(f"D:(A;;{text};;;NS)"),
+        lambda: sddl.parse(text),
+        lambda: sddl.parse(f"D:(A;;{text};;;NS)"),
         lambda: icacls.saved(text),
         lambda: icacls.looked_up(text),
         lambda: icacls.complaint(text),
@@ -421,7 +424,7 @@ def test_a_parser_of_windows_answers_reads_or_refuses(text: str) -> None:
         lambda: known_sid("NT SERVICE\\" + text),
         lambda: system.refuse(text, "Directory", "directory", text),
         lambda: links.attributes("links", ["C:\\a"], {"links-0": text}),
-        lambda: _nssm.service_of("mattermost", {**_texts(), "started": event(text)}),
+        lambda: nssm.service_of("mattermost", {**_texts(), "started": event(text)}),
     ]
     for call in calls:
         try:
@@ -465,11 +468,11 @@ def test_time_grows_with_the_length_and_no_more(text: str) -> None:
     answers = _texts()
     for name in ("service", "application", "directory", "owed", "directories-owed", "state", "elevated", "started"):
         try:
-            _nssm.service_of("mattermost", {**answers, name: text})
+            nssm.service_of("mattermost", {**answers, name: text})
         except OperatorError:
             pass
     for read in (
-        _sddl.parse,
+        sddl.parse,
         icacls.saved,
         icacls.looked_up,
         winpath.executable_of,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ntpath
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.plugin_utils import _winpath as winpath
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
+from ansible_collections.plugops.mattermost.plugins.plugin_utils._windows import winpath
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils import _yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._plain_yaml import YamlError, read_plain_yaml
-from ansible_collections.plugops.mattermost.plugins.module_utils._yaml import (
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats import yaml as yaml_module
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.plain_yaml import YamlError, read_plain_yaml
+from ansible_collections.plugops.mattermost.plugins.module_utils._formats.yaml import (
     KeyTwice,
     read_strict_yaml,
     read_with_pyyaml,
@@ -243,7 +243,7 @@ def test_without_pyyaml_the_plain_reader_is_used(monkeypatch: pytest.MonkeyPatch
     assert read_yaml("a: &x b") == {"a": "b"}
     monkeypatch.setitem(sys.modules, "yaml", None)  # makes `import yaml` fail
     spec = importlib.util.spec_from_file_location(
-        f"{_yaml.__package__}.bare_yaml", _yaml.__file__
+        f"{yaml_module.__package__}.bare_yaml", yaml_module.__file__
     )  # the first one is in use
     assert spec is not None
     assert spec.loader is not None

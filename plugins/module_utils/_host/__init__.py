@@ -1,12 +1,10 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""A Linux host: the only place of the collection that touches files of a node, and who may do what there.
 
-"""Every file of a node is looked at, read and changed through this package, and nowhere else.
+Paths are walked by descriptor, links of other accounts are not followed, reads have limits, writes are atomic (see
+SECURITY.md). Accounts, mounts, attributes and processes are read here too. Nothing here knows what Mattermost is.
 
-The modules run as root over directories that the server's unprivileged account owns. So a path is walked name by name
-from descriptor to descriptor, and a link is followed only where root (or the user that runs the module) has made it.
-Nothing here knows Mattermost.
-
-PRIVATE: may change between minor releases without notice.
+Private: may change between minor releases without notice.
 """

@@ -14,7 +14,7 @@ import stat
 import time
 from typing import Iterator
 
-from .._errors import OperatorError
+from .._core.errors import OperatorError
 from .paths import at
 from .reading import read_text
 from .writing import make_directories

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Collection
 
-from .._errors import OperatorError
+from .._core.errors import OperatorError
 from .paths import at
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid

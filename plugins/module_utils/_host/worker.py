@@ -16,8 +16,8 @@ import time
 import traceback
 from typing import Any, Callable, Dict, NoReturn, Optional, Sequence, Set
 
-from .._errors import OperatorError
-from .._json_reader import parse_json
+from .._core.errors import OperatorError
+from .._formats.json_reader import parse_json
 from .account import Account
 
 SECONDS = 30.0  # the account may stop a process that has its own uid

@@ -22,6 +22,7 @@ from .reading import is_directory, open_at, open_directory, open_file, read_open
 _CHUNK = 1024 * 1024
 _PREFIX = ".plugops-"
 _NEW_DIRECTORY = _PREFIX + "new-"
+_TRIES = 16  # to make a directory that other runs take for a leftover
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # NFS without its lock service, some of FUSE
 _ATTEMPTS = 20
 # What a rename would lose besides owner and mode: SELinux label and ACL.
@@ -146,15 +147,27 @@ def make_whole_directory(
     with at(path, follow=False, strict=strict) as spot:
         _refuse_present(spot)
         _clear_directories(spot.parent)
-        made = _NEW_DIRECTORY + secrets.token_hex(8)
-        try:
-            _make_closed(spot.parent, made, mode, uid, gid)
-            os.rename(made, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.rmdir(made, dir_fd=spot.parent)
-            raise
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                _make_and_name(spot, mode, uid, gid)
+                break
+            except FileNotFoundError:  # another run has cleared it as a leftover
+                if not tries_left:
+                    raise
         _fsync_at(spot.parent)
+
+
+def _make_and_name(spot: Spot, mode: int, uid: Optional[int], gid: Optional[int]) -> None:
+    made = _NEW_DIRECTORY + secrets.token_hex(8)
+    try:
+        _make_closed(spot.parent, made, mode, uid, gid)
+        os.rename(made, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.rmdir(made, dir_fd=spot.parent)
+        if isinstance(error, OSError) and error.errno == errno.ENOTEMPTY:  # another run was quicker, and at work there
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.path) from error
+        raise
 
 
 def _refuse_present(spot: Spot) -> None:
@@ -184,9 +197,20 @@ def make_directories(path: str, mode: int = 0o755) -> None:
         path = os.path.dirname(path)
     for wanted in reversed(missing):
         with contextlib.suppress(FileExistsError):  # another run was quicker
-            make_whole_directory(wanted, mode)
+            _make_own_directory(wanted, mode)
         if not is_directory(wanted):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), wanted)
+
+
+def _make_own_directory(path: str, mode: int) -> None:
+    """With its mode from the first moment on, and never in the place of one that another run has just made."""
+    with at(path, follow=False) as spot:
+        umask = os.umask(0o777 & ~mode)
+        try:
+            os.mkdir(spot.name, mode, dir_fd=spot.parent)
+        finally:
+            os.umask(umask)
+        _fsync_at(spot.parent)
 
 
 def remove_directory(path: str, strict: bool = False) -> None:

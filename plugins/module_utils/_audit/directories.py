@@ -1,0 +1,163 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Audit of the directories that a server needs: may it write, search and execute there, and is there space."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from .._core.blocker import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, PARENT_MISSING, Obstacle
+from .._directories.directories import FoundDirectory
+from .._directories.plan import CONTENT, CREATE, MODE, OWNER, Change, octal
+from .._host.access import ALL, ask
+from .._host.accounts import can_switch
+from .._host.mounts import mount_obstacles, mount_of, parse_mountinfo
+from .._host.path_walk import walk
+from .._host.paths import resolve
+from .._host.reading import MOUNTINFO, exists, file_system, read_text, status
+from .._services.systemd_sandbox import sandbox_obstacles
+from .context import Scene
+from .findings import Findings
+
+# As much as a bundle of the usual size needs unpacked; a larger wanted or installed plugin asks for more.
+_LEAST_FREE = 32 * 1024 * 1024
+_LEAST_INODES = 256
+_UNPACKED = 4  # times the size of the packed bundle
+_MOUNT = re.compile(r"\bit lies on (\S+)")
+
+
+def look_at_directories(scene: Scene) -> None:
+    """The two plugin directories."""
+    if scene.findings.has(["directories-identical"]):
+        return
+    for directory in scene.directories.directories:
+        for obstacle in directory.obstacles:
+            _add_obstacle(scene, obstacle)
+        for change in directory.changes:
+            _add_change(scene, directory, change)
+
+
+def look_at_filestore(scene: Scene) -> None:
+    """The server's file store, where it is a directory of this host."""
+    path = scene.filestore
+    if path is None:
+        return
+    node, account = scene.node, scene.node.account
+    way = walk(node.root, path)
+    if way.last is None:
+        return  # the server makes it, or the directories' own findings tell why it cannot
+    obstacles = mount_obstacles(node.root, way.end, must_execute=False)
+    obstacles += sandbox_obstacles(way.end, node.service.sandbox, node.service.name, False, node.root.resolve)
+    for obstacle in obstacles:
+        _add_obstacle(scene, obstacle)
+    if not obstacles and can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+        evidence = (
+            f"{way.end} (FileSettings.Directory): {account.name} may not write in it, mode {octal(way.last.mode)}"
+        )
+        _add(scene.findings, "directory-not-writable", way.end, evidence, scene, mends=False)
+
+
+def look_at_space(scene: Scene) -> None:
+    """Every file system that an installation needs room on."""
+    places = {directory.way.path: directory.setting for directory in scene.directories.directories}
+    places[temporary_directory(scene)] = "temporary directory"
+    if scene.filestore:
+        places[scene.filestore] = "FileSettings.Directory"
+    needed = max([_LEAST_FREE, *(plugin.size * _UNPACKED for plugin in scene.wanted)])
+    by_device: Dict[int, Tuple[str, List[str]]] = {}
+    for path, use in places.items():
+        real = _existing(scene.real(path))
+        device = status(real).st_dev
+        by_device.setdefault(device, (real, []))[1].append(f"{path} ({use})")
+    for real, uses in by_device.values():
+        _look_at_file_system(scene, real, uses, needed)
+
+
+def temporary_directory(scene: Scene) -> str:
+    """Where the server unpacks bundles and plugins open their sockets."""
+    return scene.node.service.environment.get("TMPDIR") or "/tmp"  # noqa: S108 - the server's own default
+
+
+def _look_at_file_system(scene: Scene, real: str, uses: Sequence[str], needed: int) -> None:
+    state = file_system(real)
+    free = state.f_bavail * state.f_frsize
+    held = ", ".join(uses)
+    point = _mount_point(real)
+    if state.f_blocks and free < needed:
+        text = f"{free // 1048576} MiB are free on {point}, {needed // 1048576} MiB are needed: it holds {held}"
+        scene.findings.add("disk-full", point, text)
+    if state.f_files and state.f_favail < _LEAST_INODES:
+        scene.findings.add("inodes-full", point, f"{state.f_favail} inodes are free on {point}: it holds {held}")
+
+
+def _mount_point(real: str) -> str:
+    mount = mount_of(resolve(real), parse_mountinfo(read_text(MOUNTINFO)))
+    return mount.point if mount else real
+
+
+def _existing(real: str) -> str:
+    while not exists(real):
+        real = os.path.dirname(real)
+    return real
+
+
+def _add_obstacle(scene: Scene, obstacle: Obstacle) -> None:
+    evidence = f"{obstacle.path}: {obstacle.evidence}"
+    if obstacle.kind in (HIDDEN, NEEDS_ROOT):
+        scene.findings.add("not-audited", obstacle.path, evidence, remedy=obstacle.remedy)
+        return
+    subject, values = obstacle.path, {}
+    if obstacle.kind in (MOUNT_READ_ONLY, MOUNT_NOEXEC):
+        match = _MOUNT.search(obstacle.evidence)
+        subject = match.group(1) if match else obstacle.path
+        values = {"mount": subject}
+    _add(scene.findings, obstacle.kind, subject, evidence, scene, remedy=obstacle.remedy, values=values)
+
+
+def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None:
+    if not change.serves:
+        return  # differs from what is wanted; the server can work with it
+    seen = f"{change.path} ({directory.setting})"
+    if change.kind == CREATE and (change.path != directory.way.end or _server_makes(scene, directory)):
+        return  # the last of several says it
+    if change.kind == CREATE and any(obstacle.kind == PARENT_MISSING for obstacle in directory.obstacles):
+        return  # the obstacle says it
+    if change.kind == CREATE:
+        code, evidence = "directory-missing", f"{seen}: does not exist"
+    elif change.kind == CONTENT:
+        code = "foreign-owner" if "not owned by" in str(change.found) else "content-closed"
+        evidence = f"{seen} holds {change.found}"
+    elif change.path != directory.way.end:
+        code, evidence = "parent-not-searchable", f"{change.path}: mode {change.found}, {change.action}"
+    else:
+        code = "directory-not-writable"
+        what = "owner" if change.kind == OWNER else "mode" if change.kind == MODE else change.kind
+        evidence = f"{seen}: {what} {change.found}, wanted {change.wanted}"
+    _add(scene.findings, code, change.path, evidence, scene, mends=True)
+
+
+def _server_makes(scene: Scene, directory: FoundDirectory) -> bool:
+    """Whether a server that starts next makes the directory itself: one level, where it may write."""
+    account, steps = scene.node.account, directory.way.steps
+    if len(directory.way.missing) > 1 or not steps or scene.node.running or not can_switch(account):
+        return False
+    return ask(account, scene.node.root, [(steps[-1], ALL)])[0]
+
+
+def _add(
+    findings: Findings,
+    code: str,
+    subject: str,
+    evidence: str,
+    scene: Scene,
+    *,
+    mends: Optional[bool] = None,
+    remedy: str = "",
+    values: Optional[Dict[str, str]] = None,
+) -> None:
+    account = scene.node.account
+    known = {"user": account.name, "group": account.group, "service": scene.node.service_name, **(values or {})}
+    findings.add(code, subject, evidence, mends=mends, remedy=remedy, values=known)

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Audit of the service: unit, process, account, socket, temporary directory, and what a start elsewhere left behind."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import List
+
+from .._config.source import is_true
+from .._core.blocker import Obstacle
+from .._core.errors import OperatorError
+from .._host.access import ALL, ask
+from .._host.accounts import can_switch
+from .._host.path_walk import walk
+from .._host.reading import is_directory, is_link, open_directory, status
+from .._host.trees import TreeLimit
+from .._host.trees import walk as walk_tree
+from .._install.working_directory import ServiceDirectory
+from .._node.node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
+from .._services.systemd_sandbox import has_own_tmp, sandbox_obstacles
+from .._services.systemd_unit import HOME, declared_working_directory, systemd_is_running, why_not_running
+from .context import Scene
+from .directories import temporary_directory
+
+_LEFTOVERS = ("data", "logs", "plugins")
+_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108 - what PrivateTmp= replaces
+
+
+def look_at_unit(scene: Scene) -> None:
+    """Whether systemd can start the service, and does."""
+    node, service = scene.node, scene.node.service
+    named = {"service": node.service_name}
+    concern = ServiceDirectory(node, node.wanted_working_directory)
+    for refuse, code in (
+        (concern.refuse_unusable_unit, "unit-unusable"),
+        (concern.refuse_missing_directory, "working-directory-missing"),
+    ):
+        try:
+            refuse(service)
+        except OperatorError as error:
+            scene.findings.add(code, "", str(error), remedy=error.remedy, values=named)
+    ignored = declared_working_directory(service.files).ignored
+    for line in ignored:
+        text = f"{line.where}: WorkingDirectory={line.value} is no absolute path without quotes and .."
+        scene.findings.add("drop-in-ignored", line.path, text, values=named)
+    if service.stale and not ignored:  # a file that systemd cannot read counts as unread for ever
+        scene.findings.add("unit-not-reloaded", "", f"systemctl show {service.name}: NeedDaemonReload=yes")
+    if systemd_is_running(node.root) and service.load_state == "loaded" and why_not_running(service):
+        text = f"systemctl show {service.name}: {why_not_running(service)}"
+        scene.findings.add("service-not-running", "", text, values=named)
+
+
+def look_at_account(scene: Scene) -> None:
+    """The user and the group that the service shall run under."""
+    try:
+        scene.node.account  # noqa: B018 - for its refusal
+    except OperatorError as error:
+        scene.findings.add("account-missing", scene.node.user_name, str(error), remedy=error.remedy)
+
+
+def look_at_working_directory(scene: Scene) -> None:
+    """Where the unit starts the server, where the process runs, and where its relative paths lead."""
+    node, service = scene.node, scene.node.service
+    wanted, values = (
+        node.wanted_working_directory,
+        {"service": node.service_name, "wanted": node.wanted_working_directory},
+    )
+    if service.load_state not in ("loaded", "unknown"):
+        return
+    concern = ServiceDirectory(node, wanted)
+    differences = concern.compare(service)
+    if len(differences):
+        try:
+            concern.refuse_unwritable(service)
+        except OperatorError as error:  # what is wrong and site.yml cannot mend
+            scene.findings.add(
+                "working-directory-wrong", "", str(error), remedy=error.remedy, mends=False, values=values
+            )
+    for difference in differences:
+        said = declared_working_directory(service.files).decided_by
+        where = f" ({said.where})" if said else f" ({service.fragment} and its drop-ins set none)"
+        text = f"WorkingDirectory of {service.name} is {difference.found or 'not set, so /'}, wanted {wanted}{where}"
+        scene.findings.add("working-directory-wrong", "", text, values=values)
+        for line in _relative_paths(scene, service.working_directory or "/"):
+            scene.findings.add("working-directory-wrong", "", line)
+    process = service.process
+    for reason in concern.pending(service).restart:
+        if not len(differences):
+            scene.findings.add("process-elsewhere", "", reason, values=values)
+            for line in _relative_paths(scene, process.cwd if process else ""):
+                scene.findings.add("process-elsewhere", "", line)
+
+
+def look_at_process_user(scene: Scene) -> None:
+    """Whether the process is the service user's."""
+    node, process = scene.node, scene.node.service.process
+    if process is None:
+        return
+    try:
+        uid = status(f"/proc/{process.pid}").st_uid
+    except OSError:
+        return
+    account = node.account
+    if uid != account.uid:
+        try:
+            name = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            name = str(uid)
+        text = f"pid {process.pid} runs as {name}, the unit says {account.name}"
+        scene.findings.add("process-user", "", text, values={"service": node.service_name})
+
+
+def look_at_pending(scene: Scene) -> None:
+    """Restarts that earlier changes of this collection owe."""
+    for reason in scene.node.pending_restart:
+        scene.findings.add("restart-owed", "", reason, values={"service": scene.node.service_name})
+
+
+def look_at_leftovers(scene: Scene) -> None:
+    """What a server that was started in ``bin/`` left there. Never deleted: users' files may be among it."""
+    for name in _LEFTOVERS:
+        path = scene.join(scene.node.install_dir, "bin", name)
+        real = scene.real(path)
+        if is_directory(real) and not is_link(real):
+            count = _count_files(real)
+            what = "files that users uploaded may be among them" if name == "data" else "made by a start in bin/"
+            scene.findings.add("leftovers-in-bin", path, f"{path} holds {count} files, {what}")
+
+
+def _count_files(real: str) -> str:
+    with open_directory(real) as top:
+        try:
+            return str(sum(not entry.is_directory for entry in walk_tree(top, real, closed=True)))
+        except TreeLimit:
+            return "countless"
+
+
+def look_at_socket(scene: Scene) -> None:
+    """The local-mode socket: whose is it, and can it be seen."""
+    node, settings = scene.node, scene.section("ServiceSettings")
+    if not is_true(settings.get("enablelocalmode", False)):
+        return
+    path = node.options.socket or str(settings.get("localmodesocketlocation") or DEFAULT_SOCKET)
+    if node.is_foreign_socket(node.root.real(path)):
+        text = f"{path} does not belong to {node.account.name}"
+        try:
+            node.server  # noqa: B018 - its refusal, so that what else it keeps from being looked at is explained
+        except OperatorError as error:
+            text = str(error)
+        scene.findings.add("socket-foreign", path, text)
+        return
+    if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
+        return
+    for obstacle in _sandbox_obstacles(scene, node.root.resolve(os.path.dirname(path))):
+        text = f"{path}: {obstacle.evidence}"
+        scene.findings.add("socket-hidden", path, text, values={"service": node.service_name})
+
+
+def look_at_temporary_directory(scene: Scene) -> None:
+    """Where bundles are unpacked and plugins open their sockets."""
+    node, account, path = scene.node, scene.node.account, temporary_directory(scene)
+    if has_own_tmp(node.service.sandbox) and f"{path}/".startswith(_PRIVATE):
+        return  # systemd makes its own
+    if not node.root.is_live and not node.service.environment.get("TMPDIR"):
+        return  # an image has no /tmp of its own
+    way = walk(node.root, path)
+    values = {"user": account.name}
+    origin = node.service.environment_origin.get("TMPDIR", "")
+    said = f" (TMPDIR in {origin})" if origin else ""
+    if way.last is None:
+        why = way.blocked.evidence if way.blocked else "does not exist"
+        scene.findings.add("tmpdir-not-writable", path, f"{path}{said}: {why}", values=values)
+        return
+    if can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+        scene.findings.add(
+            "tmpdir-not-writable", path, f"{path}{said}: {account.name} may not write in it", values=values
+        )
+    for obstacle in _sandbox_obstacles(scene, way.end):
+        text = f"{path}{said}: {obstacle.evidence}"
+        scene.findings.add("tmpdir-not-writable", path, text, remedy=obstacle.remedy, values=values)
+
+
+def _sandbox_obstacles(scene: Scene, directory: str) -> List[Obstacle]:
+    """What the unit leaves its service of a directory, where that is no matter of another root."""
+    service = scene.node.service
+    found = sandbox_obstacles(directory, service.sandbox, service.name, False, scene.node.root.resolve)
+    return [obstacle for obstacle in found if obstacle.fatal]
+
+
+def _relative_paths(scene: Scene, base: str) -> List[str]:
+    """Where the relative paths of the configuration lead from ``base``."""
+    node = scene.node
+    if base == HOME or not base.startswith("/"):
+        return []
+    try:
+        settings = scene.plugin_settings
+    except OperatorError:
+        return []
+    files = scene.section("FileSettings")
+    paths = {
+        "PluginSettings.Directory": settings["Directory"],
+        "PluginSettings.ClientDirectory": settings["ClientDirectory"],
+    }
+    if files.get("drivername", "local") == "local":
+        paths["FileSettings.Directory"] = str(files.get("directory") or "./data")
+    return [
+        f"{key} {path} leads to {scene.join(base, path)}, not to {node.resolve(path)}"
+        for key, path in paths.items()
+        if not path.startswith("/") and scene.join(base, path) != node.resolve(path)
+    ]

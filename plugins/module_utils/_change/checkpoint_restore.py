@@ -1,0 +1,318 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The concern "restored": a node runs again what a checkpoint says, by the concerns that every change goes through."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from dataclasses import dataclass
+from typing import Any, Collection, Dict, List, Optional
+
+from .._bundle.bundle import Bundle
+from .._bundle.store import Store
+from .._config.document import FoldedMap
+from .._config.plugin_settings import SECTION, effective, takes_uploads
+from .._core.difference import Tracker
+from .._core.errors import OperatorError
+from .._core.resource import Concern, Pending, ensure
+from .._host.writing import fsync_directory, make_directories, unlink, write_atomic
+from .._install.working_directory import drop_in_path, reload_units
+from .._node.node import Node
+from .._plugins.jobs import ASPECTS
+from .._plugins.observed import PluginsFound
+from .._plugins.plugin_set import STORE, PluginSet
+from .._plugins.strategy import AUTO, PREPACKAGED, Strategy
+from .._plugins.wanted import WantedPlugin
+from .checkpoint import DIRECTORY, Checkpoint, Checkpoints, RecordedPlugin, State, find, previous
+from .checkpoint_prepackaged import PrepackagedOfThen
+from .checkpoint_settings import SettingsOfThen
+from .checkpoint_take import Taken, drop_in_of, state_of
+
+
+class DropIn(Concern[Optional[str]]):
+    """Our drop-in of the service says what it said, or is gone.
+
+    :param then: its text; None: there was none
+    """
+
+    name = "service"
+
+    def __init__(self, node: Node, then: Optional[str]) -> None:
+        self._node = node
+        self._then = then
+
+    def observe(self) -> Optional[str]:
+        return drop_in_of(self._node)
+
+    def compare(self, found: Optional[str]) -> Tracker:
+        differences = Tracker()
+        path = drop_in_path(self._node.service)
+        differences.add("service.drop_in", found, self._then, f"{'remove' if self._then is None else 'write'} {path}")
+        return differences
+
+    def apply(self, found: Optional[str], differences: Tracker) -> None:
+        real = self._node.root.real(drop_in_path(self._node.service))
+        if self._then is None:
+            unlink(real)
+            fsync_directory(os.path.dirname(real))
+        else:
+            make_directories(os.path.dirname(real))
+            owner = 0 if os.geteuid() == 0 else None
+            text = self._then.encode("utf-8", "surrogateescape")
+            write_atomic(real, text, mode=0o644, uid=owner, gid=owner)
+        if self._node.root.is_live:
+            reload_units(self._node, self._node.service_name)
+        self._node.forget()
+
+    def restart_reasons(self, found: Optional[str], differences: Tracker) -> List[str]:
+        return [f"{drop_in_path(self._node.service)} changed"] if self._node.running else []
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One concern, what it found and what differs there."""
+
+    concern: Concern[Any]
+    found: Any
+    differences: Tracker
+
+
+@dataclass(frozen=True)
+class RestoredFound:
+    """What is there, and the checkpoint that it is compared with.
+
+    :param parts: in the order in which they are ensured
+    """
+
+    target: Checkpoint
+    state: State
+    plugins: PluginsFound
+    parts: List[Part]
+
+
+class Restored(Concern[RestoredFound]):
+    """The node runs what a checkpoint says.
+
+    :param name: of the checkpoint; empty: the state before the last change
+    :param only: ids; then these plugins alone, with their states and settings
+    :param undo_name: of the checkpoint that is taken before; default: the time
+    :param strategy: as for :class:`PluginSet`
+    :ivar target: the checkpoint gone back to, once the node was observed
+    :ivar chosen: the way that bundles take, once one had to be chosen
+    """
+
+    name = "restored"
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        name: str = "",
+        only: Optional[Collection[str]] = None,
+        undo_name: str = "",
+        strategy: str = AUTO,
+        full: bool = False,
+    ) -> None:
+        self._node = node
+        self._asked_name = name
+        self._only = None if only is None else sorted({plugin_id.lower() for plugin_id in only})
+        self._undo_name = undo_name
+        self._strategy = strategy
+        self._full = full
+        self._store = Store(node.state_path(STORE))
+        self._stored: Optional[List[Bundle]] = None
+        self._ids: List[str] = []
+        self.plugin_set = PluginSet(node, [], full=full)
+        self.target: Optional[Checkpoint] = None
+        self.chosen: Optional[Strategy] = None
+
+    # observe
+
+    def observe(self) -> RestoredFound:
+        plugins = self.plugin_set.observe()
+        state = state_of(self._node, plugins)
+        if self.target is None:  # chosen once: what is done changes which one is the previous
+            checkpoints = Checkpoints(self._node.state_path(DIRECTORY)).list()
+            self.target = (
+                find(checkpoints, self._asked_name) if self._asked_name else previous(checkpoints, state, self._only)
+            )
+        parts = []
+        for concern in self._concerns(self.target.state, state, plugins):
+            found = concern.observe()
+            parts.append(Part(concern, found, concern.compare(found)))
+        self.chosen = self.chosen or self.plugin_set.chosen
+        return RestoredFound(self.target, state, plugins, parts)
+
+    def _concerns(self, then: State, now: State, plugins: PluginsFound) -> List[Concern[Any]]:
+        wanted = self._wanted(then, plugins)
+        ids = [plugin.id for plugin in wanted]
+        self._ids = sorted({*self._ids, *ids})
+        settings = SettingsOfThen(self._node, then.settings, self._only, ids)
+        directory, client_directory = self._directories(then, now)
+        self.plugin_set = PluginSet(
+            self._node,
+            wanted,
+            strategy=self._strategy,
+            directory=directory,
+            client_directory=client_directory,
+            full=self._full,
+            leave_prepackaged=True,
+        )
+        concerns: List[Concern[Any]] = [self.plugin_set, settings]
+        if not _takes_uploads(self._node, now) and _takes_uploads(self._node, then):
+            concerns.reverse()
+        concerns.insert(0, PrepackagedOfThen(self._node, then.prepackaged, self._only, self._store))
+        return [DropIn(self._node, then.drop_in), *concerns] if self._only is None else concerns
+
+    def _directories(self, then: State, now: State) -> List[str]:
+        """Where plugins were, and are.
+
+        :raises OperatorError: not the same, and a server runs that keeps to the place where it started
+        """
+        is_set, was_set = (
+            effective(FoldedMap(state.settings, SECTION), {}, self._node.version) for state in (now, then)
+        )
+        keys = ["Directory", "ClientDirectory"]
+        moved = [key for key in keys if key in is_set and is_set[key] != was_set[key]]
+        if self._only is None and moved and self._node.running:
+            raise OperatorError(
+                f"{', '.join(moved)} was another one when the checkpoint was taken, and the running server keeps to "
+                "the place where it started",
+                found=", ".join(str(is_set[key]) for key in moved),
+                wanted=", ".join(str(was_set[key]) for key in moved),
+                remedy="set it back with mattermost_plugin_settings, restart the server and run again; or stop the "
+                "server before",
+            )
+        chosen = is_set if self._only is not None else was_set
+        return [str(chosen.get(key) or "") for key in keys]
+
+    def _wanted(self, state: State, plugins: PluginsFound) -> List[WantedPlugin]:
+        """The list of plugins that a checkpoint stands for."""
+        then, now = state.plugins, plugins.directory.plugins
+        wanted = []
+        for plugin_id in sorted({*then, *now} if self._only is None else self._only):
+            plugin, installed = then.get(plugin_id), now.get(plugin_id)
+            if plugin is None:
+                if installed is not None:
+                    wanted.append(WantedPlugin(id=plugin_id, present=False, enabled=False))
+                continue
+            bundle = self._bundle_of(plugin_id, plugin)
+            if bundle is not None:
+                wanted.append(_wanted_plugin(plugin, bundle, self._strategy_of(plugin_id, bundle, state)))
+            elif installed is None or installed.tree.digest != plugin.tree:
+                raise OperatorError(
+                    f"the store has no bundle of {plugin_id} as it was",
+                    where=posixpath.join(self._node.state_dir, STORE),
+                    wanted=f"{plugin.version}, tree {plugin.tree[:12]}",
+                    remedy="put the bundle of this version into the list of plugins and run site.yml, or name another "
+                    "checkpoint",
+                )
+        return wanted
+
+    def _strategy_of(self, plugin_id: str, bundle: Bundle, then: State) -> str:
+        """What was not prepackaged does not come to be."""
+        was = any((item.id, item.sha256) == (plugin_id, bundle.sha256) for item in then.prepackaged.values())
+        return AUTO if self._strategy == PREPACKAGED and not was else self._strategy
+
+    def _bundle_of(self, plugin_id: str, plugin: RecordedPlugin) -> Optional[Bundle]:
+        if self._stored is None:
+            self._stored = self._store.newest_first()
+        same = [item for item in self._stored if (item.manifest.id, item.tree) == (plugin_id, plugin.tree)]
+        recorded = [item for item in same if item.sha256 == plugin.sha256]
+        return next(iter([*recorded, *same]), None)
+
+    # compare
+
+    def compare(self, found: RestoredFound) -> Tracker:
+        differences = Tracker()
+        for difference in (difference for part in found.parts for difference in part.differences):
+            differences.add(difference.name, difference.found, difference.wanted, difference.action, difference.secret)
+        return differences
+
+    # apply
+
+    def restart_reasons(self, found: RestoredFound, differences: Tracker) -> List[str]:
+        changing = [part for part in found.parts if len(part.differences)]
+        return [reason for part in changing for reason in part.concern.restart_reasons(part.found, part.differences)]
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+    def apply(self, found: RestoredFound, differences: Tracker) -> None:
+        self._take(found)
+        for part in found.parts:
+            ensure(part.concern, check_mode=False)
+        self._node.forget()
+
+    def _take(self, found: RestoredFound) -> None:
+        """A rollback is a change, too: what it takes away can be brought back."""
+        changing = [
+            plugin_id
+            for plugin_id, plugin in found.state.plugins.items()
+            if not plugin.is_same(found.target.state.plugins.get(plugin_id))
+        ]
+        taken = Taken(
+            self._node,
+            name=self._undo_name,
+            only=changing if self._only is None else self._only,
+            reverts=found.target.name,
+            reverted=self._only,
+            prune=False,
+        )
+        ensure(taken, check_mode=False)
+
+    # what else is to be said
+
+    def pending(self, found: RestoredFound) -> Pending:
+        pending = [part.concern.pending(part.found) for part in found.parts]
+        return Pending(
+            list(dict.fromkeys(reason for item in pending for reason in item.restart)),
+            list(dict.fromkeys(reason for item in pending for reason in item.reload)),
+        )
+
+    def warnings(self, found: RestoredFound) -> List[str]:
+        return list(dict.fromkeys(said for part in found.parts for said in part.concern.warnings(part.found)))
+
+    def facts(self, found: RestoredFound) -> Dict[str, Any]:
+        return self.plugin_set.facts(found.plugins)
+
+    def put_back(self, differences: Tracker) -> Dict[str, Any]:
+        """What of the node the differences lie in."""
+        names = set(differences.names())
+        return {
+            "plugins": [
+                plugin_id
+                for plugin_id in self._ids
+                if names & {f"plugins.{plugin_id}", *(f"plugins.{plugin_id}.{aspect}" for aspect in ASPECTS)}
+            ],
+            "settings": [difference.name for difference in differences.starting_with("settings.")],
+            "drop_in": "service.drop_in" in names,
+        }
+
+
+def _wanted_plugin(plugin: RecordedPlugin, bundle: Bundle, strategy: str) -> WantedPlugin:
+    return WantedPlugin(
+        id=bundle.manifest.id,
+        present=True,
+        enabled=plugin.enabled,
+        written_id=bundle.manifest.written_id,
+        version=bundle.manifest.version,
+        sha256=bundle.sha256,
+        size=bundle.size,
+        tree=bundle.tree,
+        signature=plugin.signature,
+        min_server_version=bundle.manifest.min_server_version,
+        executables=bundle.manifest.executables,
+        unexecutable=bundle.unexecutable,
+        strategy=strategy,
+        may_idle=plugin.ran is False,
+    )
+
+
+def _takes_uploads(node: Node, state: State) -> bool:
+    return takes_uploads(effective(FoldedMap(state.settings, SECTION), {}, node.version))

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PluginSettings as a checkpoint has them."""
+
+from __future__ import annotations
+
+from typing import Any, Collection, List, Mapping, Optional, Sequence
+
+from .._config.document import ABSENT, FoldedMap, same_value
+from .._config.plugin_settings import PLUGINS, SECTION, STATES, Change, enabled_ids, find_key
+from .._config.source import DATABASE, FILE
+from .._core.server_version import ServerVersion
+from .._node.node import Node
+from .._settings.live_settings import has_mask
+from .._settings.settings import SOCKET, Settings
+
+# These neither watch their file nor read it again when told to: a save of theirs would undo a change of it.
+_DEAF_SINCE, _DEAF_BEFORE = ServerVersion(5, 38), ServerVersion(6, 0)
+
+
+class SettingsOfThen(Settings):
+    """PluginSettings as a checkpoint has them: what was not there is gone or has its default again.
+
+    :param then: PluginSettings of the checkpoint
+    :param only: ids; then the states and settings of these plugins alone
+    :param without: ids whose states another concern ensures
+    """
+
+    def __init__(
+        self, node: Node, then: Mapping[str, Any], only: Optional[Collection[str]], without: Collection[str]
+    ) -> None:
+        super().__init__(node, {}, {}, {}, via=_way(node))
+        self._then = FoldedMap(then, f"{SECTION} of the checkpoint")
+        self._only = only
+        self._without = without
+
+    def _needed(self, section: FoldedMap) -> List[Change]:
+        scalars = [] if self._only is not None else self._scalars(section)
+        return [*scalars, *self._states(section), *self._plugins(section)]
+
+    def _scalars(self, section: FoldedMap) -> List[Change]:
+        found = []
+        for name in {**self._then, **section}:
+            key = find_key(name)
+            if key is not None and key.type == "map":
+                continue
+            there, then = section.get(name), self._then.get(name)
+            default = key.default if key is not None else None
+            before, now = (key.normal(value) if key is not None else value for value in (then, there))
+            wanted = default if then is None else then
+            known = key is not None or name in self._then
+            if known and not same_value(default if before is None else before, default if now is None else now):
+                name = key.name if key is not None else name
+                found.append(Change(f"settings.{name}", (SECTION, section.spelling(name)), there, wanted))
+        return _once(found)
+
+    def _states(self, section: FoldedMap) -> List[Change]:
+        then, states = enabled_ids(self._then.below(STATES)), section.below(STATES)
+        now = enabled_ids(states)
+        found = []
+        for plugin_id in {**then, **now}:
+            enabled = then.get(plugin_id, False)
+            if self._means(plugin_id) and plugin_id not in self._without and now.get(plugin_id, False) != enabled:
+                state = states.below(plugin_id)
+                path = (SECTION, STATES, states.spelling(plugin_id), state.spelling("Enable"))
+                found.append(Change(f"settings.{STATES}.{plugin_id}", path, now.get(plugin_id), enabled))
+        return found
+
+    def _plugins(self, section: FoldedMap) -> List[Change]:
+        then, now = self._then.below(PLUGINS), section.below(PLUGINS)
+        found = []
+        for plugin_id in sorted({*(key.lower() for key in then), *(key.lower() for key in now)}):
+            if not self._means(plugin_id):
+                continue
+            if plugin_id not in then:
+                path = (SECTION, PLUGINS, now.spelling(plugin_id))
+                found.append(Change(f"settings.{PLUGINS}.{plugin_id}", path, now[plugin_id], ABSENT, secret=True))
+            else:
+                found += self._settings_of(plugin_id, then.below(plugin_id), now)
+        return found
+
+    @staticmethod
+    def _settings_of(plugin_id: str, then: FoldedMap, plugins: FoldedMap) -> List[Change]:
+        now = plugins.below(plugin_id)
+        found = []
+        for name in {**then, **{name: None for name in now if name not in then}}:
+            there, wanted = now.get(name), then.get(name, ABSENT)
+            same = name in now and wanted is not ABSENT and same_value(there, wanted)
+            if same or has_mask(there) or has_mask(wanted):  # what a server masks is not known
+                continue
+            path = (SECTION, PLUGINS, plugins.spelling(plugin_id), now.spelling(name))
+            found.append(Change(f"settings.{PLUGINS}.{plugin_id}.{name}", path, there, wanted, secret=True))
+        return found
+
+    def _means(self, plugin_id: str) -> bool:
+        return self._only is None or plugin_id in self._only
+
+
+def _once(changes: Sequence[Change]) -> List[Change]:
+    return list({change.name: change for change in changes}.values())
+
+
+def _way(node: Node) -> str:
+    """The file, which hides nothing, wherever the server reads one."""
+    deaf = node.server is not None and node.version is not None and _DEAF_SINCE <= node.version < _DEAF_BEFORE
+    return SOCKET if node.config_source.kind == DATABASE or deaf else FILE

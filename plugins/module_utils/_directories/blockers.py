@@ -1,0 +1,167 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that keeps an account from a directory although owner and mode were mended."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shlex
+from typing import List, Sequence
+
+from .._core.blocker import (
+    ACL,
+    APPEND_ONLY,
+    HIDDEN,
+    IMMUTABLE,
+    NEEDS_ROOT,
+    NOT_GIVEN,
+    NOT_WRITABLE,
+    PARENT_MISSING,
+    PARENT_NOT_SEARCHABLE,
+    Obstacle,
+)
+from .._host.access import SEARCH, mode_grants
+from .._host.account import Account
+from .._host.accounts import owner_name
+from .._host.attributes import flag_obstacles, has_acl, label_obstacles
+from .._host.mounts import mount_obstacles
+from .._host.path_walk import Step, Way
+from .._host.reading import is_directory, may
+from .._host.root import Root
+from .._node.node import Node
+from .._services.systemd_sandbox import sandbox_obstacles
+from .content import Content
+from .plan import CREATE, MODE, Aim, Change, needs_root, octal
+
+
+def find_obstacles(
+    node: Node,
+    way: Way,
+    searchable: Sequence[bool],
+    content: Content,
+    changes: Sequence[Change],
+    aim: Aim,
+    executes: bool,
+) -> List[Obstacle]:
+    """What is in the way, for a way that is not blocked.
+
+    :param searchable: for each step of the way, whether the account may search it
+    :param changes: the plan, which may hold what cannot be carried out
+    :param executes: programs are started from the directory
+    """
+    root = node.root
+    obstacles = _missing_parents(node, way, aim)
+    obstacles += _closed_parents(root, way, searchable, aim)
+    there = way.end if way.last else posixpath.dirname(way.missing[0])
+    obstacles += mount_obstacles(root, there, executes)
+    obstacles += _flags(root, way, there, changes)
+    if content.stuck:
+        remedy = f"chattr -R -i -a {shlex.quote(way.end)}"
+        obstacles.append(Obstacle(IMMUTABLE, way.end, f"it holds {content.describe_stuck()}", remedy))
+    if content.kept:
+        obstacles.append(_kept(way.end, content, aim.account))
+    if way.last:
+        obstacles += label_obstacles(root, way.end)
+    obstacles += sandbox_obstacles(way.end, node.service.sandbox, node.service.name, executes, root.resolve)
+    if not any(obstacle.fatal for obstacle in obstacles):
+        obstacles += _beyond_us(root, there, changes, aim)
+    return obstacles
+
+
+def unexplained(last: Step, aim: Aim) -> Obstacle:
+    """The kernel refuses although nothing that was looked at explains it."""
+    seen = f"{aim.account.name} may not write in it although it owns it with mode {octal(last.mode)}"
+    return _refused(last.path, seen)
+
+
+def _kept(path: str, content: Content, account: Account) -> Obstacle:
+    return Obstacle(
+        NOT_GIVEN,
+        path,
+        f"it holds {content.describe_kept(account.name)}: files with a second name or of another owner, or closed to "
+        "the server where it could have put them itself",
+        f"look at whose they are; remove them, or give them to the server: chown -h {shlex.quote(account.owner)} PATH",
+        fatal=False,
+    )
+
+
+def unlisted(path: str, aim: Aim) -> Obstacle:
+    """What lies in the directory cannot be seen, so nothing can be said or promised about it."""
+    evidence = f"user id {aim.euid} may not list it"
+    return Obstacle(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {shlex.quote(path)} as its owner")
+
+
+def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
+    if not is_directory(node.root.real(aim.territory.install_dir)):
+        return [
+            Obstacle(
+                PARENT_MISSING,
+                node.install_dir,
+                "the install directory does not exist",
+                "unpack a Mattermost release there, or correct install_dir",
+            )
+        ]
+    if len(way.missing) > 1 and not aim.territory.is_ours(way.missing[0]):
+        return [
+            Obstacle(
+                PARENT_MISSING,
+                way.missing[-2],
+                f"it does not exist, and it lies outside the install directory {node.install_dir}",
+                f"mkdir -p {shlex.quote(way.missing[-2])}, or mount what belongs there, or correct the setting",
+            )
+        ]
+    return []
+
+
+def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) -> List[Obstacle]:
+    obstacles = []
+    user = aim.account.name
+    for step, is_open in zip(way.steps, searchable):
+        if is_open:
+            continue
+        if has_acl(root.real(step.path)):
+            evidence, remedy = (
+                f"its ACL keeps {user} from searching it",
+                f"setfacl -m {shlex.quote(f'u:{user}:x')} {shlex.quote(step.path)}",
+            )
+            obstacles.append(Obstacle(ACL, step.path, evidence, remedy))
+        elif mode_grants(step, aim.account, SEARCH):
+            obstacles.append(
+                _refused(step.path, f"{user} may not search it although mode {octal(step.mode)} allows it")
+            )
+        elif not aim.territory.is_ours(step.path):
+            owner = owner_name(step.uid, step.gid, root)
+            who = "u" if step.uid == aim.account.uid else "g" if step.gid in aim.account.groups else "o"
+            evidence = f"{user} may not search it (owner {owner}, mode {octal(step.mode)})"
+            obstacles.append(
+                Obstacle(PARENT_NOT_SEARCHABLE, step.path, evidence, f"chmod {who}+x {shlex.quote(step.path)}")
+            )
+    return obstacles
+
+
+def _flags(root: Root, way: Way, there: str, changes: Sequence[Change]) -> List[Obstacle]:
+    obstacles = []
+    for path in dict.fromkeys([there, *(change.path for change in changes if change.kind != CREATE)]):
+        obstacles += flag_obstacles(root, path)
+    if way.missing:  # an append-only directory still takes a new entry
+        obstacles = [found for found in obstacles if (found.kind, found.path) != (APPEND_ONLY, there)]
+    return obstacles
+
+
+def _beyond_us(root: Root, there: str, changes: Sequence[Change], aim: Aim) -> List[Obstacle]:
+    may_chown = aim.euid == aim.account.uid and aim.account.gid in {os.getegid(), *os.getgroups()}
+    opened_up = any(change.kind == MODE and change.path == there for change in changes)
+    may_create = opened_up or may(root.real(there), os.W_OK | os.X_OK)
+    refused = needs_root(changes, may_chown, may_create, aim)
+    if not refused:
+        return []
+    actions = "; ".join(change.action for change in refused)
+    evidence = f"user id {aim.euid} may not do this: {actions}"
+    return [Obstacle(NEEDS_ROOT, refused[0].path, evidence, "run as root (become)")]
+
+
+def _refused(path: str, evidence: str) -> Obstacle:
+    return Obstacle(NOT_WRITABLE, path, evidence, "look for a security module's refusal (ausearch -m avc, dmesg)")

@@ -1,0 +1,285 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plugin directories of a node: they exist, and the service's account can really write in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from .._core.blocker import Obstacle
+from .._core.difference import Tracker
+from .._core.errors import OperatorError
+from .._core.resource import Concern, Pending
+from .._host.access import ALL, SEARCH, ask, attempt_write, mode_grants
+from .._host.account import Account
+from .._host.accounts import can_switch, owner_name
+from .._host.attributes import change_flags
+from .._host.path_walk import Way, walk
+from .._host.reading import open_directory
+from .._host.writing import make_directory, make_whole_directory
+from .._node.node import Node
+from .._node.territory import Territory
+from .._settings.settings import read_plugin_settings
+from .blockers import find_obstacles, unexplained, unlisted
+from .content import Content, fix_content, scan_content
+from .plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, plan
+
+DIRECTORY, CLIENT_DIRECTORY = "Directory", "ClientDirectory"
+DEFAULTS = {DIRECTORY: "./plugins", CLIENT_DIRECTORY: "./client/plugins"}
+DEFAULT_MODE = "0755"
+_REASON = "plugin directories changed: "
+
+
+@dataclass(frozen=True)
+class FoundDirectory:
+    """One of the two directories.
+
+    :param setting: ``Directory`` or ``ClientDirectory``
+    :param owner: ``user:group``, empty where the directory is missing
+    :param writable: the account can create and remove entries in it, as it is now
+    :param obstacles: what no change of owner or mode can mend
+    """
+
+    setting: str
+    way: Way
+    owner: str
+    writable: bool
+    obstacles: Tuple[Obstacle, ...]
+    changes: Tuple[Change, ...]
+
+    def fatal(self) -> List[Obstacle]:
+        return [obstacle for obstacle in self.obstacles if obstacle.fatal]
+
+
+@dataclass(frozen=True)
+class FoundDirectories:
+    account: Account
+    directories: Tuple[FoundDirectory, ...]
+
+    def changes(self) -> List[Change]:
+        """Every change once, in order: both directories may need the same parent."""
+        by_name: Dict[str, Change] = {}
+        for directory in self.directories:
+            for change in directory.changes:
+                by_name.setdefault(change.name, change)
+        return list(by_name.values())
+
+
+class Directories(Concern[FoundDirectories]):
+    """``Directory`` and ``ClientDirectory`` exist, belong to the service's account and can be written by it.
+
+    The proof has two parts. :meth:`observe` asks the kernel as the account (access(2)) and writes nothing: it serves
+    check mode and plan. :meth:`prove` creates and removes a file as the account; :meth:`apply` ends with it.
+
+    :param directory: as in PluginSettings; None or empty for what the server's configuration says
+    :param client_directory: likewise
+    :param mode: octal, of both directories and of parents that must be made
+    :raises OperatorError: the mode is no mode, or locks the owner out
+    """
+
+    name = "directories"
+
+    def __init__(
+        self, node: Node, directory: Optional[str], client_directory: Optional[str], mode: str = DEFAULT_MODE
+    ) -> None:
+        self._node = node
+        self._wanted = {DIRECTORY: directory, CLIENT_DIRECTORY: client_directory}
+        self._mode = parse_mode(mode)
+
+    def observe(self) -> FoundDirectories:
+        """Both directories, and what stands in the way.
+
+        :raises OperatorError: both settings name one directory, or the account or configuration cannot be found
+        """
+        paths = self.paths()  # an audit asks for the same, once more
+        return self._node.once(f"directories {paths} {self._mode:o}", lambda: self._observe(paths))
+
+    def _observe(self, paths: Dict[str, str]) -> FoundDirectories:
+        ways = {setting: walk(self._node.root, path) for setting, path in paths.items()}
+        if len({way.end for way in ways.values()}) == 1:
+            raise OperatorError(
+                "Directory and ClientDirectory are the same directory; the server would delete plugins there when it "
+                "renews their web parts",
+                where=ways[DIRECTORY].end,
+                remedy=f"set them apart, for example to {DEFAULTS[DIRECTORY]} and {DEFAULTS[CLIENT_DIRECTORY]}",
+            )
+        account = self._node.account
+        aim = Aim(account, self._mode, self._territory(ways), os.geteuid())
+        return FoundDirectories(account, tuple(self._look(setting, way, aim) for setting, way in ways.items()))
+
+    def _territory(self, ways: Mapping[str, Way]) -> Territory:
+        """What the operator names here is named; what the configuration says is not."""
+        known = self._node.territory
+        named = (way.end for setting, way in ways.items() if self._wanted[setting] and not way.blocked)
+        return replace(known, named=(*known.named, *named))
+
+    def compare(self, found: FoundDirectories) -> Tracker:
+        """What differs.
+
+        :raises OperatorError: something is in the way that no change of owner or mode can mend; ``found`` and
+            :meth:`facts` name it too
+        """
+        self._refuse(found)
+        tracker = Tracker()
+        for change in found.changes():
+            tracker.add(change.name, change.found, change.wanted, change.action)
+        return tracker
+
+    def restart_reasons(self, found: FoundDirectories, differences: Tracker) -> List[str]:
+        """A server whose plugin start-up failed on the directories does not try again by itself."""
+        changes = [change for change in self._changes(found, differences) if change.serves]
+        reason = _REASON + ", ".join(sorted({change.path for change in changes}))
+        noted = reason in self._node.pending_restart
+        return [reason] if changes and self._node.running and not noted else []
+
+    def owe_restart(self, reason: str) -> None:
+        self._node.owe_restart(reason)
+
+    def apply(self, found: FoundDirectories, differences: Tracker) -> None:
+        for change in self._changes(found, differences):
+            self._make(change, found.account)
+        self._node.forget()
+        self.prove()
+
+    def prove(self) -> None:
+        """Create and remove a file in each directory as the account. For real runs only: it writes.
+
+        :raises OperatorError: the account cannot
+        """
+        account = self._node.account
+        if can_switch(account):
+            for path in self.paths().values():
+                attempt_write(account, self._node.root, self._node.root.resolve(path))
+
+    def pending(self, found: FoundDirectories) -> Pending:
+        """A restart that was noted at a change, or that is needed since plugin start-up failed."""
+        reasons = [reason for reason in self._node.pending_restart if reason.startswith(_REASON)]
+        to_mend = any(change.serves for change in found.changes())  # that gives a reason of its own
+        if not reasons and not to_mend and self._start_up_failed():
+            reasons.append("plugins are enabled, but the running server's plugin system is off")
+        return Pending(restart=reasons)
+
+    def facts(self, found: FoundDirectories) -> Dict[str, Any]:
+        return {directory.setting: _facts(directory) for directory in found.directories}
+
+    def warnings(self, found: FoundDirectories) -> List[str]:
+        texts = [
+            f"{directory.setting}: {obstacle.path}: {obstacle.evidence}. What to do: {obstacle.remedy}."
+            for directory in found.directories
+            for obstacle in directory.obstacles
+            if not obstacle.fatal
+        ]
+        if not can_switch(found.account):
+            texts.append(
+                f"only root can try as user {found.account.name} whether it can write in the plugin directories; "
+                "owner and mode were looked at, ACLs were not"
+            )
+        return texts
+
+    def paths(self) -> Dict[str, str]:
+        """Setting -> absolute host path, links not followed."""
+        wanted = dict(self._wanted)
+        if not all(wanted.values()):
+            configured = read_plugin_settings(self._node)
+            wanted = {setting: wanted[setting] or configured.get(setting) for setting in wanted}
+        return {setting: self._node.resolve(wanted[setting] or DEFAULTS[setting]) for setting in wanted}
+
+    def _start_up_failed(self) -> bool:
+        is_off = self._node.running and self._node.plugin_system == "off"
+        return is_off and bool(read_plugin_settings(self._node)["Enable"])
+
+    def _look(self, setting: str, way: Way, aim: Aim) -> FoundDirectory:
+        root = self._node.root
+        if way.blocked:
+            return FoundDirectory(setting, way, "", False, (way.blocked,), ())
+        claim = aim.territory.obstacle(f"PluginSettings.{setting}", way.path, way.end)
+        if claim:
+            return FoundDirectory(setting, way, "", False, (claim,), ())
+        questions = [(step, SEARCH) for step in way.steps]
+        if way.last:
+            questions.append((way.last, ALL))
+        if can_switch(aim.account):
+            answers = ask(aim.account, root, questions)
+        else:
+            answers = [mode_grants(step, aim.account, wanted) for step, wanted in questions]
+        searchable = answers[: len(way.steps)]
+        owner = owner_name(way.last.uid, way.last.gid, root) if way.last else ""
+        try:
+            content = scan_content(root.real(way.end), aim.account) if way.last else Content()
+        except PermissionError:  # only where we are not root
+            return FoundDirectory(setting, way, owner, False, (unlisted(way.end, aim),), ())
+        changes = plan(way, searchable, owner, content, aim)
+        obstacles = find_obstacles(self._node, way, searchable, content, changes, aim, executes=setting == DIRECTORY)
+        works = way.last is not None and all(answers)
+        if way.last and not works and not changes and not obstacles:
+            obstacles.append(unexplained(way.last, aim))
+        fatal = any(obstacle.fatal for obstacle in obstacles)
+        return FoundDirectory(setting, way, owner, works and not fatal, tuple(obstacles), changes)
+
+    def _refuse(self, found: FoundDirectories) -> None:
+        blocked = [directory for directory in found.directories if directory.fatal()]
+        obstacles = list(dict.fromkeys(obstacle for directory in blocked for obstacle in directory.fatal()))
+        if obstacles:
+            raise OperatorError(
+                f"user {found.account.name} cannot be given {' and '.join(directory.setting for directory in blocked)} "
+                "to write in, nothing was changed",
+                where=", ".join(directory.way.path for directory in blocked),
+                found="; ".join(f"{obstacle.path}: {obstacle.evidence}" for obstacle in obstacles),
+                remedy="; then ".join(dict.fromkeys(obstacle.remedy for obstacle in obstacles)),
+            )
+
+    def _changes(self, found: FoundDirectories, differences: Tracker) -> List[Change]:
+        wanted = set(differences.names())
+        return [change for change in found.changes() if change.name in wanted]
+
+    def _make(self, change: Change, account: Account) -> None:
+        root = self._node.root
+        if change.kind == CREATE:
+            self._create(change, account)
+            return
+        with open_directory(root.real(change.path), strict=True) as handle:
+            if change.kind == OWNER:
+                os.fchown(handle, account.uid, account.gid)
+            elif change.kind == MODE:
+                os.fchmod(handle, change.mode)
+            elif change.kind == CONTENT:
+                fix_content(handle, account)
+
+    def _create(self, change: Change, account: Account) -> None:
+        real = self._node.root.real(change.path)
+        # An append-only directory takes a new name and changes none.
+        make = make_directory if change_flags(os.path.dirname(real)) else make_whole_directory
+        make(real, change.mode, account.uid, account.gid)
+
+
+def parse_mode(text: str) -> int:
+    """An octal mode such as ``0755`` or ``750``.
+
+    :raises OperatorError: it is none, or does not give the owner read, write and search
+    """
+    if not re.fullmatch(r"[0-7]{3,4}", text) or int(text, 8) & 0o700 != 0o700:
+        raise OperatorError(
+            "the mode of the plugin directories must be octal and give the owner rwx",
+            found=repr(text),
+            wanted='for example "0755" or "0750"',
+            remedy="write it in quotes, YAML reads a bare 0755 as the number 493",
+        )
+    return int(text, 8)
+
+
+def _facts(found: FoundDirectory) -> Dict[str, Any]:
+    last = found.way.last
+    return {
+        "path": found.way.path,
+        "target": found.way.end,
+        "exists": last is not None,
+        "owner": found.owner if last else None,
+        "mode": octal(last.mode) if last else None,
+        "writable": found.writable,
+        "obstacles": [obstacle.as_dict() for obstacle in found.obstacles],
+    }

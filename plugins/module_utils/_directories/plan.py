@@ -1,0 +1,191 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to be changed so that an account can write in a directory, and what forbids that change. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from dataclasses import dataclass
+from typing import Any, List, Optional, Sequence, Tuple
+
+from .._host.access import SEARCH, mode_bits
+from .._host.account import Account
+from .._host.path_walk import Step, Way
+from .._node.territory import Territory
+from .content import Content
+
+CREATE, OWNER, MODE, CONTENT = "create", "owner", "mode", "content"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What is wanted of a directory, and within which bounds.
+
+    :param mode: of the directory, and of every parent that is made
+    :param territory: where the server's directories may lie; parents there are ours to fix, others are not
+    :param euid: the user that makes the changes
+    """
+
+    account: Account
+    mode: int
+    territory: Territory
+    euid: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing to change.
+
+    :param name: of the difference
+    :param path: host path without links that is changed
+    :param found: None or what is there, as the difference shows it
+    :param mode: the mode that the path gets, for CREATE and MODE
+    :param uid: who owns what is changed, None for CREATE
+    :param serves: the server could not work as it is, so one that runs has to be started anew
+    """
+
+    kind: str
+    name: str
+    path: str
+    found: Any
+    wanted: Any
+    action: str
+    mode: int = 0
+    uid: Optional[int] = None
+    serves: bool = True
+
+
+def octal(mode: int) -> str:
+    """As chmod(1) takes it: ``0755``."""
+    return format(mode, "04o")
+
+
+def plan(way: Way, searchable: Sequence[bool], owner: str, content: Content, aim: Aim) -> Tuple[Change, ...]:
+    """The changes in the order in which they are made; none where the way is blocked.
+
+    :param searchable: for each step of the way, whether the account may search it
+    :param owner: ``user:group`` of the directory, empty where it is missing
+    """
+    if way.blocked:
+        return ()
+    changes = _parents(way, searchable, aim)
+    changes += [_create(path, way, aim) for path in way.missing]
+    if way.last:
+        changes += _directory(way, way.last, owner, content, aim)
+    return tuple(changes)
+
+
+def needs_root(changes: Sequence[Change], may_chown: bool, may_create: bool, aim: Aim) -> List[Change]:
+    """The changes that ``aim.euid`` may not make.
+
+    :param may_chown: it is the account itself and has the account's group
+    :param may_create: it may create an entry in the first directory that holds a missing one, or makes itself able to
+    """
+    if aim.euid == 0:
+        return []
+    refused = []
+    for change in changes:
+        if change.kind == CREATE:
+            allowed = may_chown and may_create
+        elif change.kind == MODE:
+            allowed = change.uid == aim.euid
+        else:
+            allowed = may_chown and change.uid == aim.euid
+        if not allowed:
+            refused.append(change)
+    return refused
+
+
+def _parents(way: Way, searchable: Sequence[bool], aim: Aim) -> List[Change]:
+    changes = []
+    maker = posixpath.dirname(way.missing[0]) if way.missing else None
+    for step, open_to_account in zip(way.steps, searchable):
+        if not aim.territory.is_ours(step.path):
+            continue
+        bits = 0 if open_to_account else mode_bits(step.uid, step.gid, aim.account, SEARCH)
+        # Root creates in any directory; another user first gives itself the right in its own.
+        if step.path == maker and aim.euid != 0 and step.uid == aim.euid:
+            bits |= 0o300
+        if step.mode | bits != step.mode:
+            changes.append(_mode(step, step.path, step.mode | bits, f", so that {_what_for(bits, aim)}", serves=True))
+    return changes
+
+
+def _what_for(bits: int, aim: Aim) -> str:
+    if bits & 0o200:
+        return "a directory can be created in it"
+    return f"{aim.account.name} can search it"
+
+
+def _create(path: str, way: Way, aim: Aim) -> Change:
+    owner = aim.account.owner
+    return Change(
+        CREATE,
+        f"directories.{way.path if path == way.end else path}",
+        path,
+        None,
+        "directory",
+        f"create it, owner {owner}, mode {octal(aim.mode)}",
+        mode=aim.mode,
+    )
+
+
+def _directory(way: Way, last: Step, owner: str, content: Content, aim: Aim) -> List[Change]:
+    name = f"directories.{way.path}"
+    wanted = aim.account.owner
+    changes = []
+    if (last.uid, last.gid) != (aim.account.uid, aim.account.gid):
+        found, serves = owner, last.uid != aim.account.uid
+        if found == wanted:  # two accounts of one name, as after a user was made anew
+            found = f"{last.uid}:{last.gid}"
+            wanted = f"{aim.account.uid}:{aim.account.gid}"
+        changes.append(
+            Change(
+                OWNER,
+                f"{name}.owner",
+                way.end,
+                found,
+                wanted,
+                f"chown {shlex.quote(wanted)} {shlex.quote(way.end)}",
+                0,
+                last.uid,
+                serves,
+            )
+        )
+    if last.mode != aim.mode:
+        serves = last.uid == aim.account.uid and last.mode & 0o700 != 0o700
+        changes.append(_mode(last, way.path, aim.mode, "", serves))
+    if content:
+        changes.append(_content(way, content, aim))
+    return changes
+
+
+def _mode(step: Step, shown: str, mode: int, why: str, serves: bool) -> Change:
+    return Change(
+        MODE,
+        f"directories.{shown}.mode",
+        step.path,
+        octal(step.mode),
+        octal(mode),
+        f"chmod {octal(mode)} {shlex.quote(step.path)}{why}",
+        mode,
+        step.uid,
+        serves,
+    )
+
+
+def _content(way: Way, content: Content, aim: Aim) -> Change:
+    wanted = [f"owned by {aim.account.owner}"] if content.foreign else []
+    wanted += ["open to the owner"] if content.closed else []
+    return Change(
+        CONTENT,
+        f"directories.{way.path}.content",
+        way.end,
+        content.describe(aim.account.name),
+        ", ".join(wanted),
+        f"chown or chmod these entries of {shlex.quote(way.end)}, no others",
+        uid=None if content.foreign else aim.account.uid,
+    )

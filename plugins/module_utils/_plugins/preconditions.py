@@ -1,0 +1,102 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a plugin set refuses before anything changes: the server could not run it, or would undo it."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+from typing import Optional
+
+from .._bundle.installed import Installed, PluginDirectory
+from .._core.errors import OperatorError
+from .._core.server_version import ServerVersion, parse_server_version
+from .._formats.openpgp import unverifiable_by_servers
+from .._server.features import FILESTORE_SINCE
+from .wanted import WantedPlugin
+
+# Servers from 5.6 on look at min_server_version before they start a plugin.
+_MIN_VERSION_SINCE = ServerVersion(5, 6)
+# These plugins are inside the binary of these servers, which unpack them at every start.
+_EMBEDDED = ("jira", "zoom")
+_EMBEDDED_SINCE, _EMBEDDED_BEFORE = ServerVersion(4, 5), ServerVersion(5, 2)
+
+
+def refuse_doubtful_place(plugin: WantedPlugin, found: PluginDirectory, directory: str) -> None:
+    """Two directories with one id, or one whose name is not the id.
+
+    :param directory: host path of PluginSettings.Directory
+    """
+    place = posixpath.join(directory, plugin.id)
+    if plugin.id in found.duplicates:
+        raise OperatorError(
+            f"two directories hold the plugin {plugin.id}, the server starts neither reliably",
+            found=", ".join(found.duplicates[plugin.id]),
+            remedy=f"move all but {place} out of the plugin directory",
+        )
+    installed = found.plugins.get(plugin.id)
+    if plugin.present and installed is not None and installed.path != place:
+        raise OperatorError(
+            f"the plugin {plugin.id} lies in a directory of another name, the server cannot show its web part",
+            found=installed.path,
+            wanted=place,
+            remedy=f"rename {installed.path}, or move it out of the plugin directory",
+        )
+
+
+def refuse_embedded(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
+    """One that is a part of the server's binary: it takes no other in its place, however it gets there."""
+    if version is not None and _EMBEDDED_SINCE <= version < _EMBEDDED_BEFORE and plugin.id in _EMBEDDED:
+        raise OperatorError(
+            f"this server brings the plugin {plugin.id} itself and unpacks it over any other at every start",
+            found=f"server version {version}",
+            wanted=f"at least {_EMBEDDED_BEFORE}",
+            remedy=f"leave {plugin.id} out of the list, or update the server",
+        )
+
+
+def refuse_older_server(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
+    """A server that will not start the plugin, as its manifest says."""
+    if version is None or version < _MIN_VERSION_SINCE or not plugin.min_server_version:
+        return
+    if version < parse_server_version(plugin.min_server_version):
+        raise OperatorError(
+            f"the plugin {plugin.id} {plugin.version} does not run on this server",
+            found=f"server version {version}",
+            wanted=f"at least {plugin.min_server_version} (min_server_version in its manifest)",
+            remedy="take an older plugin or a newer server",
+        )
+
+
+def refuse_unverifiable_signature(plugin: WantedPlugin, where: str) -> None:
+    """One that a server which insists on signatures cannot verify: the plugin would vanish at its next start."""
+    kind = unverifiable_by_servers(base64.b64decode(plugin.signature))
+    if kind:
+        raise OperatorError(
+            f"the server cannot verify the signature of {plugin.id} {plugin.version}, and takes no plugin without",
+            where=where,
+            found=f"a signature by an {kind} key, RequirePluginSignature on",
+            wanted="a signature by an RSA, DSA or ECDSA (NIST) key",
+            remedy="let the publisher sign with such a key (gpg --quick-generate-key NAME rsa3072 sign), and name its "
+            "public key in SignaturePublicKeyFiles",
+        )
+
+
+def refuse_unpacking(
+    plugin: WantedPlugin, installed: Optional[Installed], stored: bool, version: Optional[ServerVersion]
+) -> None:
+    """What is unpacked would be replaced at the next start by what the server itself keeps.
+
+    :param stored: the server has a bundle of this id in its filestore
+    """
+    if version is None:
+        return
+    marked = installed is not None and installed.managed
+    if version >= FILESTORE_SINCE and (marked or stored):
+        raise OperatorError(
+            f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what is "
+            "unpacked",
+            found="a .filestore marker" if marked else "a bundle in the filestore",
+            remedy="use strategy: auto, or upload (the server must run) or filestore",
+        )

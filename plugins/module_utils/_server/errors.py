@@ -1,0 +1,164 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Mattermost server refuses, and what an operator does about it."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import Any, Dict, Optional, Tuple
+
+from .._core.errors import OperatorError
+from .._formats.json_reader import parse_json
+
+
+class ServerError(OperatorError):
+    """The server answered with an error.
+
+    :ivar status: HTTP status
+    :ivar id: Mattermost's error id, e.g. ``app.plugin.upload_disabled.app_error``; empty where it gave none
+    """
+
+    def __init__(self, where: str, status: int, error_id: str, message: str, remedy: str = "") -> None:
+        self.status = status
+        self.id = error_id
+        super().__init__(
+            "the Mattermost server refused",
+            where=where,
+            found=" ".join(part for part in (f"HTTP {status}", error_id, message) if part),
+            remedy=remedy,
+        )
+
+
+class WrongAnswer(ServerError):
+    """The server answered with success, and with something that no server answers; its status counts as 200."""
+
+    def __init__(self, request: str, where: str, found: str, wanted: str) -> None:
+        super().__init__(where, 200, "", "")
+        OperatorError.__init__(
+            self,
+            "the server's answer is not what servers answer",
+            where=f"{request} at {where}",
+            found=found,
+            wanted=wanted,
+            remedy="check that no proxy answers in its place, then look in the server's log",
+        )
+
+
+class ServerUnreachable(OperatorError):
+    """Nobody answers there."""
+
+
+# What an operator does about the refusals that only a setting or a right can mend.
+_REMEDIES = {
+    "app.plugin.upload_disabled.app_error": "set EnableUploads to true and RequirePluginSignature to false "
+    "(mattermost_plugin_settings), or let the bundle be put into the filestore instead (strategy: filestore)",
+    "app.plugin.disabled.app_error": "the plugin system is off: set PluginSettings.Enable, and look in the server's "
+    "log for 'failed to start up plugins' (directories or working directory); then restart the service",
+    "ent.cluster.save_config.error": "the cluster's configuration is read-only over the API: use via: file on every "
+    "app server, or switch ClusterSettings.ReadOnlyConfig off",
+    "app.plugin.cluster.save_config.app_error": "the cluster's configuration is read-only over the API: set the "
+    "plugin's state in config.json on every app server (via: file)",
+    "app.plugin.config.app_error": "the server cannot save the plugin's state, in a cluster mostly because its "
+    "configuration is read-only over the API: set the state in config.json on every app server (via: file)",
+    "api.config.update_config.not_allowed_security.app_error": "a server takes this setting from its file, its "
+    "environment or its local-mode socket only: use via: file or via: socket",
+    "api.plugin.upload.file_too_large.app_error": "raise FileSettings.MaxFileSize above the size of the bundle",
+    "api.plugin.install.directory_conflict.app_error": "let PluginSettings.Directory and ImportSettings.Directory not "
+    "lie in one another",
+    "app.plugin.mvdir.app_error": "make the plugin directory writable for the service user "
+    "(mattermost_plugin_directories)",
+    "app.plugin.webapp_bundle.app_error": "make the client plugin directory writable for the service user "
+    "(mattermost_plugin_directories)",
+    "app.plugin.store_bundle.app_error": "make FileSettings.Directory writable for the service user, or see to it that "
+    "the bucket can be written",
+    "api.restricted_system_admin": "the server restricts its admins (ExperimentalSettings.RestrictSystemAdmin): use "
+    "via: file or via: socket",
+}
+# Where the id alone says too little.
+_BY_STATUS = {
+    401: "give the personal access token of a system admin as api_token (with ServiceSettings.EnableUserAccessTokens "
+    "on), or an account without multi-factor authentication as api_username and api_password",
+    403: "let the account of api_token or api_username be a system admin, or give it the system console's rights to "
+    "read and write plugins and to read the configuration",
+    407: "give api_proxy with the account that the proxy asks for: http://user:password@host:port",
+    413: "raise FileSettings.MaxFileSize above the size of the bundle; and where a proxy stands before the server, its "
+    "own limit, too (nginx: client_max_body_size), or upload past it: api_url of the app server itself, or its socket",
+}
+# In bytes and characters: what of an answer is told.
+_LONGEST_BODY, _LONGEST_PAGE, _LONGEST_TEXT, _LONGEST_ID = 4096, 300, 1000, 200
+_REDIRECTED = "write the address to which it leads as api_url: neither token nor bundle is sent after a redirect"
+
+
+def refusal(request: str, where: str, status: int, body: bytes, location: str = "") -> ServerError:
+    """The error that an answer stands for.
+
+    :param location: where a redirect leads
+    """
+    error_id, message = _error_of(body)
+    remedy = _REMEDIES.get(error_id) or _BY_STATUS.get(status, "see the server's log")
+    if "request body too large" in message:
+        remedy = _BY_STATUS[413]
+    if 300 <= status < 400:
+        message, remedy = f"redirect to {_told(location.partition('?')[0])}", _REDIRECTED
+    return ServerError(f"{request} at {where}", status, error_id, message, remedy)
+
+
+def no_answer(request: str, where: str, error: Exception) -> OperatorError:
+    """The error that a failed connection stands for: a server that is down, or an access that is set up wrongly."""
+    found = f"{request}: {_told(str(error)) or type(error).__name__}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return OperatorError(
+            "the certificate of the Mattermost server cannot be verified",
+            where=where,
+            found=error.verify_message or str(error),
+            remedy="give the certificate authority as api_ca_path, and as api_url the name that the certificate is for",
+        )
+    if isinstance(error, UnicodeError):
+        return ServerUnreachable(
+            "no host has this name",
+            where=where,
+            found=_told(str(error)),
+            wanted="1 to 63 characters between two dots",
+            remedy="correct ServiceSettings.ListenAddress, or api_url",
+        )
+    if isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
+        return OperatorError("what answers there does not speak TLS", where=where, remedy="write http:// in api_url")
+    if re.match(r"Tunnel connection failed: 4", str(error)):
+        return OperatorError("the proxy refuses", where=where, found=_told(str(error)), remedy=_BY_STATUS[407])
+    return ServerUnreachable(
+        "the Mattermost server does not answer",
+        where=where,
+        found=found,
+        remedy="check that the service runs, and its log",
+    )
+
+
+def object_of(body: bytes) -> Optional[Dict[str, Any]]:
+    """The JSON object in an answer, None if there is none."""
+    document = json_of(body)
+    return document if isinstance(document, dict) else None
+
+
+def json_of(body: bytes) -> Any:
+    """The JSON value in an answer, None if there is none."""
+    try:
+        return parse_json(body)
+    except ValueError:
+        return None
+
+
+def _error_of(body: bytes) -> Tuple[str, str]:
+    document = object_of(body)
+    if document is None:
+        return "", _told(body[:_LONGEST_BODY].decode("utf-8", "replace").strip())[:_LONGEST_PAGE]
+    told = " ".join(_told(str(document.get(name) or "")) for name in ("message", "detailed_error"))
+    return str(document.get("id") or "")[:_LONGEST_ID], told.strip()
+
+
+def _told(text: str) -> str:
+    """What of a server's text an operator reads: no secrets, and not without end."""
+    from .._core.secrets import masked
+
+    return masked(text[:_LONGEST_TEXT])

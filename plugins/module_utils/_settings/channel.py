@@ -1,0 +1,153 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which way a setting takes: config.json, the local-mode socket or the REST API; and what a server does on each."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional, Sequence
+
+from .._config.document import FoldedMap
+from .._config.plugin_settings import Change, find_key
+from .._config.source import DATABASE, FILE, REMOTE, ConfigSource
+from .._core.errors import OperatorError
+from .._core.server_version import ServerVersion
+from .._server.client import API_ACCESS, SOCKET, Server
+
+AUTO = "auto"
+API = API_ACCESS
+VIA = (AUTO, FILE, SOCKET, API)
+WAYS = {SOCKET: "the local-mode socket", API: "the REST API"}
+
+_PATCH_UPLOADS_SINCE = ServerVersion(5, 33)  # before, a patch of EnableUploads is silently ignored
+_UPLOADS_FROZEN_SINCE = ServerVersion(4, 8)  # over the REST API; ignored to 5.32, refused from 5.33 on
+# What a REST API under RestrictSystemAdmin (5.10 on) silently keeps; EnableUploads it keeps anyhow.
+_KEPT = ("Directory", "ClientDirectory", "EnableHealthCheck", "AllowInsecureDownloadURL", "MarketplaceURL")
+_MORE_KEPT = (
+    "Enable",
+    "EnableMarketplace",
+    "EnableRemoteMarketplace",
+    "AutomaticPrepackagedPlugins",
+    "RequirePluginSignature",
+    "SignaturePublicKeyFiles",
+    "ChimeraOAuthProxyURL",
+)
+_MORE_KEPT_SINCE = ServerVersion(5, 30)
+_WATCHES_UNTIL = ServerVersion(5, 38)  # from here on the server does not notice a change of its file
+_RELOADS_SINCE = ServerVersion(6, 0)  # on the socket
+_REACH = {
+    SOCKET: "start it with ServiceSettings.EnableLocalMode true (5.24 and later), or use via: file",
+    API: "give api_url and an account, start the server, or use via: file",
+}
+
+
+def choose_way(
+    asked: str,
+    source: ConfigSource,
+    version: Optional[ServerVersion],
+    server: Optional[Server],
+    config: Optional[Dict[str, Any]],
+) -> str:
+    """``file``, ``socket`` or ``api``.
+
+    :param asked: one of :data:`VIA`
+    :param server: the running one, by the way asked for; None where none answers
+    :param config: that it works with
+    :raises OperatorError: the way asked for cannot be gone
+    """
+    if source.kind == REMOTE and asked not in (AUTO, API):
+        raise OperatorError(
+            f"via: {asked} cannot be gone, the app server is reached through its REST API alone",
+            found="api_only: true",
+            wanted="via: auto or api",
+            remedy="correct via, or take api_only away and run on the app server itself",
+        )
+    if source.kind == REMOTE:
+        asked = API
+    if asked == FILE or (asked == AUTO and server is None):
+        if source.kind == DATABASE:
+            raise OperatorError(
+                "the server keeps its configuration in a database, it does not read config.json",
+                where=source.evidence,
+                found="no server answers on the local-mode socket" if server is None else "via: file",
+                remedy="enable local mode (MM_SERVICESETTINGS_ENABLELOCALMODE=true), start the server and use "
+                "via: socket or auto; or give api_url and an account",
+            )
+        return FILE
+    if server is None:
+        raise OperatorError(
+            f"via: {asked} needs a running server that answers on {WAYS[asked]}",
+            found="no answer",
+            remedy=_REACH[asked],
+        )
+    if asked == AUTO and source.kind == FILE:
+        too_old = version is not None and version < _PATCH_UPLOADS_SINCE
+        by_file = server.kind == API or too_old or is_read_only_cluster(config or {})
+        return FILE if by_file else SOCKET
+    return server.kind
+
+
+def refuse_uploads_that_stay(via: str, version: ServerVersion, needed: Sequence[Change]) -> None:
+    """Refuse to tell a server to change EnableUploads where it ignores or refuses that.
+
+    :raises OperatorError: so it is, before anything changes
+    """
+    if not any(change.key == "EnableUploads" for change in needed):
+        return
+    if via == API and version >= _UPLOADS_FROZEN_SINCE:
+        raise OperatorError(
+            "EnableUploads cannot be changed over the REST API, the server takes it from elsewhere only",
+            found=f"server version {version}, via: api",
+            remedy=f"use via: file{' or via: socket' if version >= _PATCH_UPLOADS_SINCE else ''}, or set "
+            "MM_PLUGINSETTINGS_ENABLEUPLOADS in the service's environment",
+        )
+    if via == SOCKET and version < _PATCH_UPLOADS_SINCE:
+        raise OperatorError(
+            "EnableUploads cannot be changed through the socket of this server, it would silently ignore it",
+            found=f"server version {version}",
+            wanted=f"at least {_PATCH_UPLOADS_SINCE}",
+            remedy="use via: file",
+        )
+
+
+def refuse_what_is_kept(via: str, version: ServerVersion, restricted: bool, needed: Sequence[Change]) -> None:
+    """Refuse to tell a restricted REST API what it would silently keep.
+
+    :param restricted: as :func:`is_restricted`
+    :raises OperatorError: so it would, before anything changes
+    """
+    kept = {*_KEPT, *(_MORE_KEPT if version >= _MORE_KEPT_SINCE else ())}
+    keys = [find_key(change.key) for change in needed]
+    names = sorted({key.name for key in keys if key is not None} & kept)
+    if restricted and via == API and names:
+        raise OperatorError(
+            f"the server would take the change and keep its old value: {', '.join(names)}",
+            found="ExperimentalSettings.RestrictSystemAdmin true, via: api",
+            remedy="use via: file or via: socket, which it does not restrict",
+        )
+
+
+def is_read_only_cluster(config: Dict[str, Any]) -> bool:
+    """Whether the server refuses to save its configuration, where that is in a file."""
+    cluster = FoldedMap(config, "the server's configuration").below("ClusterSettings")
+    return cluster.get("Enable") is True and cluster.get("ReadOnlyConfig") is not False
+
+
+def is_restricted(config: Dict[str, Any]) -> bool:
+    """Whether the REST API silently keeps much of what it is told to change."""
+    experimental = FoldedMap(config, "the server's configuration").below("ExperimentalSettings")
+    return experimental.get("RestrictSystemAdmin") is True
+
+
+def watches(version: Optional[ServerVersion]) -> bool:
+    """Whether a server of this version notices a change of its file by itself."""
+    return version is not None and version < _WATCHES_UNTIL
+
+
+def reloads(server: Optional[Server], version: Optional[ServerVersion], restricted: bool) -> bool:
+    """Whether the running server can be made to read its file again."""
+    if server is None or version is None:
+        return False
+    if server.kind == API:
+        return not restricted and not watches(version)
+    return version >= _RELOADS_SINCE

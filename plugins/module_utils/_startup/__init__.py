@@ -1,0 +1,7 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server installs by itself when it starts: bundles of its filestore and its prepackaged plugins.
+
+Private: may change between minor releases without notice.
+"""

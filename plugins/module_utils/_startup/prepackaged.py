@@ -1,0 +1,162 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bundles that a server (5.2 and later) brings along in ``prepackaged_plugins``, and when it installs them.
+
+From 5.2 to 5.19 it installs every one of them at every start. From 5.20 on it takes the newest bundle of a plugin that
+is enabled, where ``AutomaticPrepackagedPlugins`` is on and nothing as new is installed; what it installs so it does not
+store, so at every start anew. From 10.11 on it takes none without a signature.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import posixpath
+import time
+from dataclasses import dataclass
+from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
+
+from .._bundle.manifest_in_bundle import manifest_of
+from .._bundle.tree import DigestCache
+from .._core.plugin_version import is_newer
+from .._core.server_version import ServerVersion
+from .._host.reading import lstat, status
+from .._node.node import Node
+from .._server.features import PREPACKAGED_SINCE
+from .bundle_folder import SIGNATURE, SUFFIX, BundleFolder
+
+FOLDER = "prepackaged_plugins"
+ONLY_NEWER_SINCE = ServerVersion(5, 20)
+SIGNED_SINCE = ServerVersion(10, 11)
+AUTOMATIC, REQUIRE_SIGNATURE = "AutomaticPrepackagedPlugins", "RequirePluginSignature"
+# No file is named so: what the cache keeps of a bundle beside its digest.
+_MANIFEST = "/manifest"
+
+
+@dataclass(frozen=True)
+class PrepackagedBundle:
+    """One bundle of the folder.
+
+    :param name: of the file
+    :param path: host path
+    :param version: in its manifest; empty where it has none
+    :param sha256: empty for a bundle that nobody asked for
+    :param signature: content of the ``.sig`` beside it; None where there is none
+    """
+
+    name: str
+    path: str
+    version: str
+    sha256: str
+    signature: Optional[bytes]
+
+    def is_wanted(self, sha256: str, signature: Optional[bytes]) -> bool:
+        """Whether it is this bundle, with this signature; None: any."""
+        return self.sha256 == sha256 and (signature is None or self.signature == signature)
+
+
+class Prepackaged(BundleFolder):
+    """The folder of one server."""
+
+    what = "the server's folder of prepackaged bundles"
+
+    def __init__(self, node: Node, cache: Optional[DigestCache]) -> None:
+        super().__init__(node, cache, "" if node.api_only else posixpath.join(node.install_dir, FOLDER))
+
+    def owner(self) -> Tuple[int, int]:
+        """As the rest of the installation."""
+        found = status(self._node.root.real(self._node.root.resolve(self._node.install_dir)))
+        return found.st_uid, found.st_gid
+
+    def bundles(self, ids: Collection[str]) -> Dict[str, List[PrepackagedBundle]]:
+        """Plugin id -> its bundles, the newest first.
+
+        :param ids: those whose bytes shall be known
+        :raises OperatorError: this process may not look there
+        """
+        found: Dict[str, List[PrepackagedBundle]] = {}
+        for name in self.names():
+            plugin_id, version = self._said(name) if name.endswith(SUFFIX) else ("", "")
+            if plugin_id:
+                sha256 = self.digest(name) if plugin_id in ids else ""
+                bundle = PrepackagedBundle(name, self.path(name), version, sha256, self.signature(name))
+                found.setdefault(plugin_id, []).append(bundle)
+        return {plugin_id: sorted(bundles, key=_NEWEST_FIRST) for plugin_id, bundles in found.items()}
+
+    def _said(self, name: str) -> Tuple[str, str]:
+        """Id and version in the manifest of a bundle; empty where a server finds none, either."""
+        directory, found = self.real(), lstat(self.real(name))
+        known = self._cache.get(directory, name + _MANIFEST, found) if self._cache else None
+        if known is None:
+            read_at = time.time_ns()
+            manifest = manifest_of(self.real(name))
+            known = json.dumps([manifest.id, manifest.version] if manifest else ["", ""])
+            if self._cache:
+                self._cache.put(directory, name + _MANIFEST, found, known, read_at)
+        plugin_id, version = json.loads(known)
+        return plugin_id, version
+
+    def put(self, plugin_id: str, source: str, signature: Optional[bytes]) -> None:
+        """In place of all other bundles of the plugin."""
+        super().put(plugin_id, source, signature)
+        self._remove(plugin_id, but=plugin_id + SUFFIX)
+
+    def remove(self, plugin_id: str) -> None:
+        """Remove all bundles of the plugin, and their signatures."""
+        self._remove(plugin_id)
+
+    def _remove(self, plugin_id: str, but: str = "") -> None:
+        for bundle in self.bundles(()).get(plugin_id, []):
+            if bundle.name != but:
+                self.remove_file(bundle.name)
+
+    def put_back(self, name: str, source: str, signature: Optional[bytes]) -> None:
+        """A bundle by the name of its file, beside all others."""
+        super().put(name[: -len(SUFFIX)], source, signature)
+
+    def remove_file(self, name: str) -> None:
+        """Remove one bundle and its signature."""
+        self.unlink(name)
+        self.unlink(name + SIGNATURE)
+
+
+def _compare(one: PrepackagedBundle, other: PrepackagedBundle) -> int:
+    return int(is_newer(other.version, one.version)) - int(is_newer(one.version, other.version))
+
+
+_NEWEST_FIRST = functools.cmp_to_key(_compare)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When one server installs what is prepackaged.
+
+    :param version: of the server
+    :param automatic: ``AutomaticPrepackagedPlugins``
+    :param signed: only with a signature
+    """
+
+    version: ServerVersion
+    automatic: bool
+    signed: bool
+
+    @property
+    def always(self) -> bool:
+        """Whether it installs every bundle at every start, whatever is there."""
+        return self.version < ONLY_NEWER_SINCE
+
+    def takes(self, enabled: bool) -> bool:
+        """Whether it looks at the bundle of a plugin at all."""
+        return self.always or (self.automatic and enabled)
+
+
+def rules_of(version: Optional[ServerVersion], settings: Mapping[str, Any]) -> Optional[Rules]:
+    """
+    :param settings: PluginSettings in effect
+    :returns: None for a server that brings nothing along in a folder, or whose version is not known
+    """
+    if version is None or version < PREPACKAGED_SINCE:
+        return None
+    signed = version >= SIGNED_SINCE or bool(settings.get(REQUIRE_SIGNATURE))
+    return Rules(version, bool(settings.get(AUTOMATIC, True)), signed)

@@ -1,0 +1,7 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Windows app servers, from the controller over the host's own connection: directories, rights, NSSM services.
+
+Private: may change between minor releases without notice.
+"""
