@@ -21,7 +21,7 @@ help:
 	@sed -n 's/^# make/make/p' Makefile
 
 demo: $(VENV)/.run-time
-	@$(IN_TESTS) $(BIN)/python -m sandbox.demo
+	@$(IN_TESTS) $(BIN)/python -m plugops_tests.sandbox.demo
 
 # Two at a time, a file always by one; those with the longest tests come first.
 test: system-packages venv lint
@@ -38,7 +38,7 @@ FUZZ_TARGETS := json config manifest_json manifest_yaml bundle bundle_manifest e
   release_record
 
 fuzz: venv $(VENV)/.fuzz
-	set -e; for target in $(FUZZ_TARGETS); do echo "== $$target"; $(IN_TESTS) $(BIN)/python -m fuzz $$target \
+	set -e; for target in $(FUZZ_TARGETS); do echo "== $$target"; $(IN_TESTS) $(BIN)/python -m plugops_tests.fuzz $$target \
 	  -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=600 -max_len=65536 -verbosity=0 \
 	  -artifact_prefix=.cache/ -print_final_stats=1; done
 
@@ -51,20 +51,20 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy plugins
-	cd tests && MYPYPATH=. ../$(BIN)/mypy -p sandbox -p support -p hosts -p standin -p windows
+	cd tests && MYPYPATH=. ../$(BIN)/mypy -p plugops_tests
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict
 
 bench: system-packages venv
-	$(IN_TESTS) $(BIN)/python tests/benchmarks/noop.py
-	$(IN_TESTS) $(BIN)/python -m benchmarks.audit
-	$(IN_TESTS) $(BIN)/python -m benchmarks.delivery
+	$(IN_TESTS) $(BIN)/python tests/plugops_tests/benchmarks/noop.py
+	$(IN_TESTS) $(BIN)/python -m plugops_tests.benchmarks.audit
+	$(IN_TESTS) $(BIN)/python -m plugops_tests.benchmarks.delivery
 
 cluster: system-packages venv
-	@$(IN_TESTS) $(BIN)/python -m support.cluster_here up
+	@$(IN_TESTS) $(BIN)/python -m plugops_tests.support.cluster_here up
 
 cluster-down:
-	@$(IN_TESTS) $(BIN)/python -m support.cluster_here down
+	@$(IN_TESTS) $(BIN)/python -m plugops_tests.support.cluster_here down
 
 venv: $(VENV)/.dev
 
@@ -79,8 +79,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 
 # On Debian as root; elsewhere the tests that miss something are skipped and say so.
 system-packages:
-	@tests/system-packages tests/packages.txt tests/hosts/packages.txt
+	@tests/system-packages tests/packages.txt tests/plugops_tests/hosts/packages.txt
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info plugops-mattermost-*.tar.gz
-	$(IN_TESTS) $(PYTHON) -m sandbox.remove
+	$(IN_TESTS) $(PYTHON) -m plugops_tests.sandbox.remove

@@ -8,7 +8,7 @@ from typing import List
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support import compiling
+from plugops_tests.support import compiling
 
 compiling.keep()
 

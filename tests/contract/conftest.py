@@ -13,10 +13,10 @@ from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
-from contract.deployment import Deployment, Release, Server
-from standin.release import SUPPORTED, build_release
-from support import postgres as postgres_support
-from support.postgres import TemporaryPostgres
+from plugops_tests.deployment import Deployment, Release, Server
+from plugops_tests.standin.release import SUPPORTED, build_release
+from plugops_tests.support import postgres as postgres_support
+from plugops_tests.support.postgres import TemporaryPostgres
 
 ONE_OF_EACH_ERA = ("4.6.0", "5.13.0", "5.36.1", "9.10.0", "11.6.0")
 Target = Tuple[str, str]  # ("standin", version) or ("real", path)

@@ -6,8 +6,8 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
-from contract.deployment import PASSWORD, USER, Answer, Deployment, Server
-from support.bundles import make_bundle
+from plugops_tests.deployment import PASSWORD, USER, Answer, Deployment, Server
+from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract
 

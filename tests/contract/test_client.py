@@ -15,9 +15,9 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.client 
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import ServerError
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 
-from contract.deployment import PASSWORD, USER, Deployment
-from contract.deployment import Server as RunningServer
-from support.bundles import SERVER_EXECUTABLE, make_bundle
+from plugops_tests.deployment import PASSWORD, USER, Deployment
+from plugops_tests.deployment import Server as RunningServer
+from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
 
 pytestmark = pytest.mark.contract
 

@@ -8,8 +8,8 @@ from typing import Any, Dict, Set, Tuple
 
 import pytest
 
-from contract.deployment import Deployment, Server
-from support.bundles import make_bundle
+from plugops_tests.deployment import Deployment, Server
+from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract
 

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from contract.deployment import Deployment, Server
-from support.bundles import SERVER_EXECUTABLE, make_bundle
+from plugops_tests.deployment import Deployment, Server
+from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
 
 pytestmark = pytest.mark.contract
 

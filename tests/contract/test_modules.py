@@ -23,10 +23,10 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import Settings
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import BundleFacts, wanted_plugins
 
-from contract.deployment import PASSWORD, USER, Deployment
-from support.bundles import make_bundle
-from support.server_process import unprivileged_user
-from support.signing import signers
+from plugops_tests.deployment import PASSWORD, USER, Deployment
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.server_process import unprivileged_user
+from plugops_tests.support.signing import signers
 
 pytestmark = pytest.mark.contract
 

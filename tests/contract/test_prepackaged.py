@@ -6,8 +6,8 @@ from typing import Dict, Tuple
 
 import pytest
 
-from contract.deployment import Deployment, Server
-from support.bundles import make_bundle
+from plugops_tests.deployment import Deployment, Server
+from plugops_tests.support.bundles import make_bundle
 
 ID = "pre.packed"
 STATES = {ID: {"Enable": True}}

@@ -10,10 +10,10 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 
-from contract.deployment import Deployment, Server
 from contract.test_modules import Modules, names
-from support.bundles import make_bundle
-from support.signing import missing, signers
+from plugops_tests.deployment import Deployment, Server
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.signing import missing, signers
 
 ID = "pre.packed"
 GONE: Dict[str, object] = {"id": ID, "state": "absent"}

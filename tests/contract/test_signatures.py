@@ -10,8 +10,8 @@ from typing import Iterator
 
 import pytest
 
-from contract.deployment import Deployment
-from support.bundles import make_bundle
+from plugops_tests.deployment import Deployment
+from plugops_tests.support.bundles import make_bundle
 
 pytestmark = [
     pytest.mark.contract,

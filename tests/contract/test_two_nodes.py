@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contract.deployment import Deployment, Server
-from support.bundles import make_bundle
+from plugops_tests.deployment import Deployment, Server
+from plugops_tests.support.bundles import make_bundle
 
 pytestmark = [pytest.mark.contract, pytest.mark.since(5, 14)]
 

@@ -12,8 +12,8 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from contract.deployment import Deployment, Server
-from support.bundles import LAYOUTS, make_bundle, make_manifest
+from plugops_tests.deployment import Deployment, Server
+from plugops_tests.support.bundles import LAYOUTS, make_bundle, make_manifest
 
 pytestmark = pytest.mark.contract
 

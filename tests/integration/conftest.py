@@ -7,8 +7,8 @@ from typing import Iterator
 
 import pytest
 
-from sandbox.app_server import remove_sandbox
-from support import cluster
+from plugops_tests.sandbox.app_server import remove_sandbox
+from plugops_tests.support import cluster
 
 
 @pytest.fixture

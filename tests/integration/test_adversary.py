@@ -16,11 +16,11 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from sandbox.app_server import NEW, VERSION
-from support.adversary import Adversary
-from support.attacked import Deployment, failures
-from support.attacks import Target, account, bounded, doing, own_it, target
-from support.module_harness import captured_log
+from plugops_tests.sandbox.app_server import NEW, VERSION
+from plugops_tests.support.adversary import Adversary
+from plugops_tests.support.attacked import Deployment, failures
+from plugops_tests.support.attacks import Target, account, bounded, doing, own_it, target
+from plugops_tests.support.module_harness import captured_log
 
 pytestmark = [
     pytest.mark.slow,

@@ -12,11 +12,11 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, make_sandbox, plugin_version, remove_sandbox
-from support.bundles import SERVER_EXECUTABLE, make_bundle
-from support.module_harness import differing
-from support.module_place import KEPT_SECRETS, Place, broken_place, running_server
-from support.playbooks import Run, run_playbook
+from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, make_sandbox, plugin_version, remove_sandbox
+from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
+from plugops_tests.support.module_harness import differing
+from plugops_tests.support.module_place import KEPT_SECRETS, Place, broken_place, running_server
+from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ from typing import Any, Dict, Iterator, List, Mapping
 
 import pytest
 
-from sandbox.app_server import OLD, PLUGIN_ID, VERSION
-from support.attacks import (
+from plugops_tests.sandbox.app_server import OLD, PLUGIN_ID, VERSION
+from plugops_tests.support.attacks import (
     HARDENED,
     OWNED,
     VICTIM,
@@ -29,7 +29,7 @@ from support.attacks import (
     swapping,
     target,
 )
-from support.module_harness import captured_log
+from plugops_tests.support.module_harness import captured_log
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,8 +13,8 @@ from typing import Any, Dict, Set
 import pytest
 import testinfra
 
-from support.cluster import NAMES, TestCluster
-from support.playbooks import Run, run_playbook
+from plugops_tests.support.cluster import NAMES, TestCluster
+from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit import audit_of
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.audit_page import page
 
-from support import audit_reports
-from support.audit_reports import HOSTILE
+from plugops_tests.support import audit_reports
+from plugops_tests.support.audit_reports import HOSTILE
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from support.bundles import SERVER_EXECUTABLE, make_bundle
-from support.module_harness import captured_log, differing
-from support.module_place import (
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
+from plugops_tests.support.module_harness import captured_log, differing
+from plugops_tests.support.module_place import (
     CONFIG,
     KEPT_SECRETS,
     SECRETS,
@@ -30,7 +30,7 @@ from support.module_place import (
     mend_directories,
     running_server,
 )
-from support.server_process import ServerProcess, unprivileged_user
+from plugops_tests.support.server_process import ServerProcess, unprivileged_user
 
 PLUGIN = "mattermost_plugin"
 SETTINGS = "mattermost_plugin_settings"

@@ -11,10 +11,18 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, plugin_version, remove_sandbox
-from sandbox.demo import look
-from support import compiling
-from support.playbooks import REPOSITORY, clean_environment, program
+from plugops_tests.sandbox.app_server import (
+    NEW,
+    PLUGIN_ID,
+    VERSION,
+    AppServer,
+    make_sandbox,
+    plugin_version,
+    remove_sandbox,
+)
+from plugops_tests.sandbox.demo import look
+from plugops_tests.support import compiling
+from plugops_tests.support.playbooks import REPOSITORY, clean_environment, program
 
 pytestmark = pytest.mark.slow
 

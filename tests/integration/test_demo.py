@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from sandbox import demo
-from sandbox.app_server import make_sandbox, remove_sandbox
-from support.playbooks import REPOSITORY
+from plugops_tests.sandbox import demo
+from plugops_tests.sandbox.app_server import make_sandbox, remove_sandbox
+from plugops_tests.support.playbooks import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +20,11 @@ COMPLAINT = "Failed to start up plugins: mkdir ./plugins: permission denied"
 
 def test_demo_and_what_the_next_one_begins_with() -> None:
     remove_sandbox(demo.SANDBOX)
-    paths = os.pathsep.join(str(REPOSITORY / name) for name in ("tests", "collections", "tests/support/compiled"))
+    paths = os.pathsep.join(
+        str(REPOSITORY / name) for name in ("tests", "collections", "tests/plugops_tests/support/compiled")
+    )
     done = subprocess.run(
-        [sys.executable, "-m", "sandbox.demo"],
+        [sys.executable, "-m", "plugops_tests.sandbox.demo"],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,

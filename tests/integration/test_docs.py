@@ -23,10 +23,10 @@ from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.entry 
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from sandbox.app_server import VERSION, AppServer, make_sandbox, remove_sandbox
-from standin.release import build_release
-from support.bundles import make_bundle
-from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
+from plugops_tests.sandbox.app_server import VERSION, AppServer, make_sandbox, remove_sandbox
+from plugops_tests.standin.release import build_release
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
 pytestmark = pytest.mark.slow
 

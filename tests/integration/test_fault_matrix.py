@@ -11,10 +11,10 @@ from typing import Any, Dict, Iterator, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES
 
-from support import cluster
-from support.fault_host import HEALTHY, FaultHost, Found, fault_host
-from support.faults import BY_NAME, EVERY_RUN, FAULTS, MENDED_TOGETHER, PAIRS, Fault
-from support.playbooks import run_playbook
+from plugops_tests.support import cluster
+from plugops_tests.support.fault_host import HEALTHY, FaultHost, Found, fault_host
+from plugops_tests.support.faults import BY_NAME, EVERY_RUN, FAULTS, MENDED_TOGETHER, PAIRS, Fault
+from plugops_tests.support.playbooks import run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 CASES: Dict[str, str] = {

@@ -12,10 +12,10 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from standin.release import build_release
-from support import cluster, postgres
-from support.bundles import make_bundle
-from support.ha import APPS, BALANCER, Client, HaCluster, ha_cluster
+from plugops_tests.standin.release import build_release
+from plugops_tests.support import cluster, postgres
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.ha import APPS, BALANCER, Client, HaCluster, ha_cluster
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 

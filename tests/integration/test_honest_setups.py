@@ -18,11 +18,11 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Set, Tuple
 
 import pytest
 
-from hosts import cluster as hosts
-from support import cluster, compiling
-from support.artifacts import NEW, make_artifacts, plugin_ids
-from support.faults import FUNCTIONS
-from support.playbooks import Run, run_playbook
+from plugops_tests.hosts import cluster as hosts
+from plugops_tests.support import cluster, compiling
+from plugops_tests.support.artifacts import NEW, make_artifacts, plugin_ids
+from plugops_tests.support.faults import FUNCTIONS
+from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 INFO = "plugops.mattermost.mattermost_plugin_info"

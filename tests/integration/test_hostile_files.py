@@ -15,8 +15,8 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import OLD, PLUGIN_ID, VERSION
-from support.attacks import (
+from plugops_tests.sandbox.app_server import OLD, PLUGIN_ID, VERSION
+from plugops_tests.support.attacks import (
     OWNED,
     Target,
     as_service,
@@ -24,8 +24,8 @@ from support.attacks import (
     meanwhile,
     target,
 )
-from support.module_harness import captured_log
-from support.module_place import STATE
+from plugops_tests.support.module_harness import captured_log
+from plugops_tests.support.module_place import STATE
 
 pytestmark = [
     pytest.mark.slow,

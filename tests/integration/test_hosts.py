@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hosts import cgroups, cluster, leftovers, machine, names, network, requirements, rootfs
+from plugops_tests.hosts import cgroups, cluster, leftovers, machine, names, network, requirements, rootfs
 
 ROOT = Path(__file__).parents[2]
 SUITE = "bookworm"
@@ -32,7 +32,7 @@ class Cluster:
         self.cluster_id = names.cluster_id(state_dir)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "hosts", *arguments, "--state-dir", str(self.state_dir)]
+        return [sys.executable, "-m", "plugops_tests.hosts", *arguments, "--state-dir", str(self.state_dir)]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

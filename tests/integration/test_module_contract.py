@@ -20,13 +20,13 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle 
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import DigestCache
 from ansible_collections.plugops.mattermost.plugins.module_utils._change.run_lock import Holder, RunLock
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from support import audit_reports, signing
-from support.bundles import make_bundle
-from support.download_server import DownloadServer, download_server, make_ca
-from support.fronts import http_proxy, make_certificate, tls_before
-from support.module_harness import accepted_options, captured_log, differing, documented_options
-from support.module_place import (
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.support import audit_reports, signing
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.download_server import DownloadServer, download_server, make_ca
+from plugops_tests.support.fronts import http_proxy, make_certificate, tls_before
+from plugops_tests.support.module_harness import accepted_options, captured_log, differing, documented_options
+from plugops_tests.support.module_place import (
     CONFIG,
     ISSUED,
     KEPT_SECRETS,
@@ -46,9 +46,9 @@ from support.module_place import (
     running_server,
     values_at,
 )
-from support.playbooks import REPOSITORY, run_playbook
-from support.signing import Signer
-from support.windows_cases import CASES as WINDOWS_CASES
+from plugops_tests.support.playbooks import REPOSITORY, run_playbook
+from plugops_tests.support.signing import Signer
+from plugops_tests.support.windows_cases import CASES as WINDOWS_CASES
 
 PLUGIN = "mattermost_plugin"
 DIRECTORIES = "mattermost_plugin_directories"

@@ -13,9 +13,17 @@ from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
 
 import pytest
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from support.killing import CHANGES, killed_at
-from support.module_place import CONFIG, SOCKET, STATE, Place, broken_place, mend_directories, running_server
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.support.killing import CHANGES, killed_at
+from plugops_tests.support.module_place import (
+    CONFIG,
+    SOCKET,
+    STATE,
+    Place,
+    broken_place,
+    mend_directories,
+    running_server,
+)
 
 Picture = Dict[str, str]
 UNITS = "/etc/systemd/system"

@@ -15,10 +15,10 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from support.bundles import make_bundle
-from support.module_harness import captured_log, differing
-from support.module_place import (
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.module_harness import captured_log, differing
+from plugops_tests.support.module_place import (
     CONFIG,
     SECRETS,
     SOCKET,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from support import cluster
-from support.playbooks import REPOSITORY, clean_environment, program
-from windows import machine as machines
+from plugops_tests.support import cluster
+from plugops_tests.support.playbooks import REPOSITORY, clean_environment, program
+from plugops_tests.windows import machine as machines
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from support.module_place import Place, broken_place
+from plugops_tests.support.module_place import Place, broken_place
 
 ODD = b"n\xe4me"
 

@@ -10,8 +10,8 @@ from typing import Any, Dict, Optional
 
 import pytest
 
-from sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, plugin_version
-from support.playbooks import run_playbook
+from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, plugin_version
+from plugops_tests.support.playbooks import run_playbook
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
-from support.bundles import make_bundle
-from support.playbooks import Run, run_playbook
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import NAMES, NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
-from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
+from plugops_tests.sandbox.app_server import NAMES, NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
+from plugops_tests.support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
 PLAY = "PLAY [Make it so, one app server after another]"
 PUT_BACK = "PLAY [Put back those that have the change already, where one has failed and all shall be put back]"

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Set
 
 import pytest
 
-from support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
+from plugops_tests.support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_obstacles
 
-from hosts import requirements, rootfs
+from plugops_tests.hosts import requirements, rootfs
 
 pytestmark = pytest.mark.hosts
 REPOSITORY = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[List[List[str]]]:
     if lacking:
         pytest.skip(f"real hosts need: {'; '.join(lacking)}")
     state = tmp_path_factory.mktemp("sandbox")
-    command = [sys.executable, "-m", "hosts"]
+    command = [sys.executable, "-m", "plugops_tests.hosts"]
     place = ["--state-dir", str(state)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tests")}
     try:

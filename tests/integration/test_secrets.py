@@ -11,9 +11,9 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from sandbox.app_server import PLUGIN_ID, VERSION, make_sandbox
-from support.module_place import API_PASSWORD, ISSUED, broken_place, running_server
-from support.playbooks import run_playbook
+from plugops_tests.sandbox.app_server import PLUGIN_ID, VERSION, make_sandbox
+from plugops_tests.support.module_place import API_PASSWORD, ISSUED, broken_place, running_server
+from plugops_tests.support.playbooks import run_playbook
 
 pytestmark = pytest.mark.slow
 

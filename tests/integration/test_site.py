@@ -10,9 +10,9 @@ from typing import Any, Dict, List
 import pytest
 import testinfra
 
-from support.artifacts import NEW, plugin_ids
-from support.cluster import NAMES, TestCluster
-from support.playbooks import Run, run_playbook
+from plugops_tests.support.artifacts import NEW, plugin_ids
+from plugops_tests.support.cluster import NAMES, TestCluster
+from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 

@@ -9,9 +9,9 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from support.bundles import make_bundle
-from support.module_place import SOCKET, Place, broken_place, running_server
-from support.playbooks import Run, run_playbook
+from plugops_tests.support.bundles import make_bundle
+from plugops_tests.support.module_place import SOCKET, Place, broken_place, running_server
+from plugops_tests.support.playbooks import Run, run_playbook
 
 MODULES = "plugops.mattermost.mattermost_plugin"
 # So that the tasks wait: the service is somebody else's, or was restarted already.

@@ -17,12 +17,12 @@ from typing import Any, Dict, Iterator, List
 import pytest
 import yaml
 
-from support.module_harness import documented_options
-from support.playbooks import REPOSITORY, run_playbook
-from support.windows_cases import CASES
-from support.windows_play import play
-from windows import machine as machines
-from windows.machine import INSTALL_DIR, MATTERMOST, NSSM, ODD, ODD_DIR, SECRET, Machine
+from plugops_tests.support.module_harness import documented_options
+from plugops_tests.support.playbooks import REPOSITORY, run_playbook
+from plugops_tests.support.windows_cases import CASES
+from plugops_tests.support.windows_play import play
+from plugops_tests.windows import machine as machines
+from plugops_tests.windows.machine import INSTALL_DIR, MATTERMOST, NSSM, ODD, ODD_DIR, SECRET, Machine
 
 pytestmark = pytest.mark.slow
 

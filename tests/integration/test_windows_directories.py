@@ -1,8 +1,8 @@
 """Plugin directories of a Windows app server: rights by icacls, NSSM under wine behind a real sshd.
 
 Real are NSSM, sshd, Ansible, and how a line of cmd.exe becomes the arguments of a program. icacls is a stand-in
-(tests/windows/icacls.py, written after Microsoft's description, sharing no code with the collection): wine keeps no
-lists of access rights. The oracle is that stand-in's own store, and the directories as Linux sees them.
+(plugops_tests/windows/icacls.py, written after Microsoft's description, sharing no code with the collection): wine
+keeps no lists of access rights. The oracle is that stand-in's own store, and the directories as Linux sees them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from support.playbooks import Run
-from support.windows_cases import set_account
-from support.windows_play import play
-from windows import machine as machines
-from windows.machine import INSTALL_DIR, MATTERMOST, ODD, ODD_DIR, Machine
+from plugops_tests.support.playbooks import Run
+from plugops_tests.support.windows_cases import set_account
+from plugops_tests.support.windows_play import play
+from plugops_tests.windows import machine as machines
+from plugops_tests.windows.machine import INSTALL_DIR, MATTERMOST, ODD, ODD_DIR, Machine
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from windows.machine import INSTALL_DIR, MATTERMOST, ODD, ODD_DIR, Machine
+from plugops_tests.windows.machine import INSTALL_DIR, MATTERMOST, ODD, ODD_DIR, Machine
 
 testinfra_hosts = ["local://"]
 

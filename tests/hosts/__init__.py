@@ -1,4 +1,0 @@
-"""Real test hosts: Debian systems started by systemd-nspawn, with systemd and sshd, reached over ssh.
-
-Run it as ``PYTHONPATH=tests python -m hosts`` from the repository root; README.md says more.
-"""
