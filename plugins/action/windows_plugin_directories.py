@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._windows.action import run_concern
+from ..plugin_utils._windows.action import run_resource
 from ..plugin_utils._windows.directories import PluginDirectories
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        return run_concern(
+        return run_resource(
             self,
             result,
             task_vars or {},

@@ -190,7 +190,7 @@ from ..module_utils._change.checkpoint import DIRECTORY, Checkpoint, Checkpoints
 from ..module_utils._change.checkpoint_restore import Restored
 from ..module_utils._change.checkpoint_take import KEEP, KEEP_BUNDLES, Dropped, Taken
 from ..module_utils._core.errors import OperatorError
-from ..module_utils._core.resource import Concern, ensure
+from ..module_utils._core.resource import Resource, ensure
 from ..module_utils._node.module import answer, node_to_change, warn
 from ..module_utils._node.node import Node
 from ..module_utils._node.options import NODE_ARGUMENTS
@@ -199,7 +199,7 @@ from ..module_utils._plugins.strategy import STRATEGIES
 from ..module_utils._plugins.wanted import WantedPlugin
 
 
-def concern_of(node: Node, params: Dict[str, Any]) -> Concern[Any]:
+def resource_of(node: Node, params: Dict[str, Any]) -> Resource[Any]:
     """What ``state`` asks for."""
     name = params["name"] or ""
     if params["state"] == "dropped":
@@ -242,19 +242,19 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
 
 def ensure_state(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     params = module.params
-    concern = concern_of(node, params)
-    outcome = ensure(concern, module.check_mode)
+    resource = resource_of(node, params)
+    outcome = ensure(resource, module.check_mode)
     warn(module, outcome.warnings)
     checkpoints = Checkpoints(node.state_path(DIRECTORY)).list()
     result = outcome.result()
     result["checkpoints"] = [checkpoint.facts() for checkpoint in checkpoints]
-    if isinstance(concern, Restored):
-        shown = concern.target
-        result["restored"] = concern.put_back(outcome.differences)
-        chosen = concern.chosen
+    if isinstance(resource, Restored):
+        shown = resource.target
+        result["restored"] = resource.put_back(outcome.differences)
+        chosen = resource.chosen
         result["strategy"] = chosen and {"name": chosen.name, "reason": chosen.reason}
         if not module.check_mode:
-            concern.plugin_set.save_cache()
+            resource.plugin_set.save_cache()
     else:
         shown = newest(checkpoints, params["name"] or "")
     result["checkpoint"] = None if shown is None else shown.facts()

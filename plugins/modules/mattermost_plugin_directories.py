@@ -211,12 +211,12 @@ def main() -> None:
 def _work(module: AnsibleModule) -> Dict[str, Any]:
     params = module.params
     with node_to_change(module) as node:
-        concern = Directories(node, params["directory"], params["client_directory"], params["mode"])
-        outcome = ensure(concern, module.check_mode)
+        resource = Directories(node, params["directory"], params["client_directory"], params["mode"])
+        outcome = ensure(resource, module.check_mode)
         if not module.check_mode and not len(outcome.differences):
-            concern.prove()  # after a change this has been done
+            resource.prove()  # after a change this has been done
     warn(module, [*node.warnings, *outcome.warnings])
-    return {**outcome.result(), concern.name: outcome.facts}
+    return {**outcome.result(), resource.name: outcome.facts}
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ errors:
   type: list
   elements: dict
   contains:
-    concern:
+    resource:
       description: One of service, directories, settings, plugins.
       type: str
     msg:
@@ -318,7 +318,7 @@ _SHORTEST_KEY = 32
 
 
 def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tuple[NodeReport, PluginSet]:
-    """Inspect every concern in the order in which site.yml ensures them."""
+    """Inspect every resource in the order in which site.yml ensures them."""
     directory = wanted_value(params["settings"], "Directory")
     client_directory = wanted_value(params["settings"], "ClientDirectory")
     report = NodeReport(node)

@@ -237,7 +237,7 @@ settings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._config.plugin_settings import option_types, settings_of
-from ..module_utils._node.module import run_concern
+from ..module_utils._node.module import run_resource
 from ..module_utils._node.options import NODE_ARGUMENTS
 from ..module_utils._settings.channel import AUTO, VIA
 from ..module_utils._settings.settings import Settings
@@ -257,7 +257,7 @@ ARGUMENTS = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     options = module.params
-    run_concern(
+    run_resource(
         module,
         lambda node: Settings(
             node,

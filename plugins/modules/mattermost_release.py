@@ -140,7 +140,7 @@ release:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._install.release import Release
-from ..module_utils._node.module import run_concern
+from ..module_utils._node.module import run_resource
 from ..module_utils._node.options import NODE_ARGUMENTS
 
 
@@ -156,7 +156,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    run_concern(
+    run_resource(
         module,
         lambda node: Release(node, params["archive"] or "", params["sha256"], params["store"], params["stage_only"]),
     )

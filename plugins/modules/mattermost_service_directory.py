@@ -172,13 +172,13 @@ service:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._install.working_directory import ServiceDirectory
-from ..module_utils._node.module import run_concern
+from ..module_utils._node.module import run_resource
 from ..module_utils._node.options import NODE_ARGUMENTS
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=NODE_ARGUMENTS, supports_check_mode=True)
-    run_concern(module, lambda node: ServiceDirectory(node, node.wanted_working_directory))
+    run_resource(module, lambda node: ServiceDirectory(node, node.wanted_working_directory))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ ID = "mod.ules"
 
 
 class Modules:
-    """The concerns of one deployment, as the modules build them."""
+    """The resources of one deployment, as the modules build them."""
 
     def __init__(self, deployment: Deployment, version: Tuple[int, ...], state_dir: Path) -> None:
         self._deployment = deployment

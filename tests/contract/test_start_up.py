@@ -166,13 +166,13 @@ def test_log_file_has_the_format_of_its_era(deployment: Deployment) -> None:
     assert [(found.level, found.message) for found in parse_log(line)] == [("info", "Starting up plugins")]
 
 
-@pytest.mark.parametrize("obstacle", ["file", "dangling link"])
-def test_an_entry_of_another_kind_as_plugin_directory(deployment: Deployment, obstacle: str) -> None:
-    if obstacle == "file":
+@pytest.mark.parametrize("blocker", ["file", "dangling link"])
+def test_an_entry_of_another_kind_as_plugin_directory(deployment: Deployment, blocker: str) -> None:
+    if blocker == "file":
         deployment.plugins.write_text("")
     else:
         deployment.plugins.symlink_to("nowhere")
-    reason = "not a directory" if obstacle == "file" else "no such file or directory"
+    reason = "not a directory" if blocker == "file" else "no such file or directory"
     with deployment.running() as server:
         if server.version < (4, 10):
             assert server.wait_log(reason)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_obstacles
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_blockers
 
 from plugops_tests.hosts import requirements, rootfs
 
@@ -144,5 +144,5 @@ def _resolve(path: str) -> str:
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{sandbox} {path}" for sandbox, path in CASES])
 def test_service_finds_what_is_predicted(number: int, seen: List[List[str]]) -> None:
     sandbox, path = CASES[number]
-    predicted = [found.kind for found in sandbox_obstacles(path, sandbox, "mm.service", True, _resolve)]
+    predicted = [found.kind for found in sandbox_blockers(path, sandbox, "mm.service", True, _resolve)]
     assert seen[number] == predicted

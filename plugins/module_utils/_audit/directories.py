@@ -9,16 +9,16 @@ import os
 import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from .._core.blocker import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, PARENT_MISSING, Obstacle
+from .._core.blocker import HIDDEN, MOUNT_NOEXEC, MOUNT_READ_ONLY, NEEDS_ROOT, PARENT_MISSING, Blocker
 from .._directories.directories import FoundDirectory
 from .._directories.plan import CONTENT, CREATE, MODE, OWNER, Change, octal
 from .._host.access import ALL, ask
 from .._host.accounts import can_switch
-from .._host.mounts import mount_obstacles, mount_of, parse_mountinfo
+from .._host.mounts import mount_blockers, mount_of, parse_mountinfo
 from .._host.path_walk import walk
 from .._host.paths import resolve
 from .._host.reading import MOUNTINFO, exists, file_system, read_text, status
-from .._services.systemd_sandbox import sandbox_obstacles
+from .._services.systemd_sandbox import sandbox_blockers
 from .context import Scene
 from .findings import Findings
 
@@ -34,8 +34,8 @@ def look_at_directories(scene: Scene) -> None:
     if scene.findings.has(["directories-identical"]):
         return
     for directory in scene.directories.directories:
-        for obstacle in directory.obstacles:
-            _add_obstacle(scene, obstacle)
+        for blocker in directory.blockers:
+            _add_blocker(scene, blocker)
         for change in directory.changes:
             _add_change(scene, directory, change)
 
@@ -49,11 +49,11 @@ def look_at_filestore(scene: Scene) -> None:
     way = walk(node.root, path)
     if way.last is None:
         return  # the server makes it, or the directories' own findings tell why it cannot
-    obstacles = mount_obstacles(node.root, way.end, must_execute=False)
-    obstacles += sandbox_obstacles(way.end, node.service.sandbox, node.service.name, False, node.root.resolve)
-    for obstacle in obstacles:
-        _add_obstacle(scene, obstacle)
-    if not obstacles and can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+    blockers = mount_blockers(node.root, way.end, must_execute=False)
+    blockers += sandbox_blockers(way.end, node.service.sandbox, node.service.name, False, node.root.resolve)
+    for blocker in blockers:
+        _add_blocker(scene, blocker)
+    if not blockers and can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
         evidence = (
             f"{way.end} (FileSettings.Directory): {account.name} may not write in it, mode {octal(way.last.mode)}"
         )
@@ -104,17 +104,17 @@ def _existing(real: str) -> str:
     return real
 
 
-def _add_obstacle(scene: Scene, obstacle: Obstacle) -> None:
-    evidence = f"{obstacle.path}: {obstacle.evidence}"
-    if obstacle.kind in (HIDDEN, NEEDS_ROOT):
-        scene.findings.add("not-audited", obstacle.path, evidence, remedy=obstacle.remedy)
+def _add_blocker(scene: Scene, blocker: Blocker) -> None:
+    evidence = f"{blocker.path}: {blocker.evidence}"
+    if blocker.kind in (HIDDEN, NEEDS_ROOT):
+        scene.findings.add("not-audited", blocker.path, evidence, remedy=blocker.remedy)
         return
-    subject, values = obstacle.path, {}
-    if obstacle.kind in (MOUNT_READ_ONLY, MOUNT_NOEXEC):
-        match = _MOUNT.search(obstacle.evidence)
-        subject = match.group(1) if match else obstacle.path
+    subject, values = blocker.path, {}
+    if blocker.kind in (MOUNT_READ_ONLY, MOUNT_NOEXEC):
+        match = _MOUNT.search(blocker.evidence)
+        subject = match.group(1) if match else blocker.path
         values = {"mount": subject}
-    _add(scene.findings, obstacle.kind, subject, evidence, scene, remedy=obstacle.remedy, values=values)
+    _add(scene.findings, blocker.kind, subject, evidence, scene, remedy=blocker.remedy, values=values)
 
 
 def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None:
@@ -123,8 +123,8 @@ def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None
     seen = f"{change.path} ({directory.setting})"
     if change.kind == CREATE and (change.path != directory.way.end or _server_makes(scene, directory)):
         return  # the last of several says it
-    if change.kind == CREATE and any(obstacle.kind == PARENT_MISSING for obstacle in directory.obstacles):
-        return  # the obstacle says it
+    if change.kind == CREATE and any(blocker.kind == PARENT_MISSING for blocker in directory.blockers):
+        return  # the blocker says it
     if change.kind == CREATE:
         code, evidence = "directory-missing", f"{seen}: does not exist"
     elif change.kind == CONTENT:

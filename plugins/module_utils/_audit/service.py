@@ -10,7 +10,7 @@ import pwd
 from typing import List
 
 from .._config.source import is_true
-from .._core.blocker import Obstacle
+from .._core.blocker import Blocker
 from .._core.errors import OperatorError
 from .._host.access import ALL, ask
 from .._host.accounts import can_switch
@@ -20,7 +20,7 @@ from .._host.trees import TreeLimit
 from .._host.trees import walk as walk_tree
 from .._install.working_directory import ServiceDirectory
 from .._node.node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
-from .._services.systemd_sandbox import has_own_tmp, sandbox_obstacles
+from .._services.systemd_sandbox import has_own_tmp, sandbox_blockers
 from .._services.systemd_unit import HOME, declared_working_directory, systemd_is_running, why_not_running
 from .context import Scene
 from .directories import temporary_directory
@@ -33,10 +33,10 @@ def look_at_unit(scene: Scene) -> None:
     """Whether systemd can start the service, and does."""
     node, service = scene.node, scene.node.service
     named = {"service": node.service_name}
-    concern = ServiceDirectory(node, node.wanted_working_directory)
+    resource = ServiceDirectory(node, node.wanted_working_directory)
     for refuse, code in (
-        (concern.refuse_unusable_unit, "unit-unusable"),
-        (concern.refuse_missing_directory, "working-directory-missing"),
+        (resource.refuse_unusable_unit, "unit-unusable"),
+        (resource.refuse_missing_directory, "working-directory-missing"),
     ):
         try:
             refuse(service)
@@ -70,11 +70,11 @@ def look_at_working_directory(scene: Scene) -> None:
     )
     if service.load_state not in ("loaded", "unknown"):
         return
-    concern = ServiceDirectory(node, wanted)
-    differences = concern.compare(service)
+    resource = ServiceDirectory(node, wanted)
+    differences = resource.compare(service)
     if len(differences):
         try:
-            concern.refuse_unwritable(service)
+            resource.refuse_unwritable(service)
         except OperatorError as error:  # what is wrong and site.yml cannot mend
             scene.findings.add(
                 "working-directory-wrong", "", str(error), remedy=error.remedy, mends=False, values=values
@@ -87,7 +87,7 @@ def look_at_working_directory(scene: Scene) -> None:
         for line in _relative_paths(scene, service.working_directory or "/"):
             scene.findings.add("working-directory-wrong", "", line)
     process = service.process
-    for reason in concern.pending(service).restart:
+    for reason in resource.pending(service).restart:
         if not len(differences):
             scene.findings.add("process-elsewhere", "", reason, values=values)
             for line in _relative_paths(scene, process.cwd if process else ""):
@@ -154,8 +154,8 @@ def look_at_socket(scene: Scene) -> None:
         return
     if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
         return
-    for obstacle in _sandbox_obstacles(scene, node.root.resolve(os.path.dirname(path))):
-        text = f"{path}: {obstacle.evidence}"
+    for blocker in _sandbox_blockers(scene, node.root.resolve(os.path.dirname(path))):
+        text = f"{path}: {blocker.evidence}"
         scene.findings.add("socket-hidden", path, text, values={"service": node.service_name})
 
 
@@ -178,16 +178,16 @@ def look_at_temporary_directory(scene: Scene) -> None:
         scene.findings.add(
             "tmpdir-not-writable", path, f"{path}{said}: {account.name} may not write in it", values=values
         )
-    for obstacle in _sandbox_obstacles(scene, way.end):
-        text = f"{path}{said}: {obstacle.evidence}"
-        scene.findings.add("tmpdir-not-writable", path, text, remedy=obstacle.remedy, values=values)
+    for blocker in _sandbox_blockers(scene, way.end):
+        text = f"{path}{said}: {blocker.evidence}"
+        scene.findings.add("tmpdir-not-writable", path, text, remedy=blocker.remedy, values=values)
 
 
-def _sandbox_obstacles(scene: Scene, directory: str) -> List[Obstacle]:
+def _sandbox_blockers(scene: Scene, directory: str) -> List[Blocker]:
     """What the unit leaves its service of a directory, where that is no matter of another root."""
     service = scene.node.service
-    found = sandbox_obstacles(directory, service.sandbox, service.name, False, scene.node.root.resolve)
-    return [obstacle for obstacle in found if obstacle.fatal]
+    found = sandbox_blockers(directory, service.sandbox, service.name, False, scene.node.root.resolve)
+    return [blocker for blocker in found if blocker.fatal]
 
 
 def _relative_paths(scene: Scene, base: str) -> List[str]:

@@ -88,10 +88,10 @@ def look_at_loading(scene: Scene) -> None:
     """Edits of the file that the running server has not read."""
     if scene.node.server is None or scene.node.config_source.kind != FILE:
         return
-    concern = Settings(scene.node, {}, {}, {})
-    found = concern.observe()
-    pending = concern.pending(found)
-    differences = [item for item in concern.compare(found) if item.name == "settings.loaded"]
+    resource = Settings(scene.node, {}, {}, {})
+    found = resource.observe()
+    pending = resource.pending(found)
+    differences = [item for item in resource.compare(found) if item.name == "settings.loaded"]
     texts = [str(item.found) for item in differences] or pending.reload
     for text in texts:
         scene.findings.add("config-not-loaded", scene.node.config_source.path, text)

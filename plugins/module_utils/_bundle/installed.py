@@ -156,5 +156,5 @@ def _candidates(real: str) -> List[str]:
                 for entry in entries
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
             )
-    except (FileNotFoundError, NotADirectoryError):  # the directories' concern says so
+    except (FileNotFoundError, NotADirectoryError):  # the directories' resource says so
         return []

@@ -12,7 +12,7 @@ from typing import Collection, Dict, List, Mapping, Optional, Tuple
 from .._bundle.store import Store
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern
+from .._core.resource import Resource
 from .._node.node import Node
 from .._startup.bundle_folder import SUFFIX
 from .._startup.prepackaged import Prepackaged, PrepackagedBundle
@@ -21,7 +21,7 @@ from .checkpoint import RecordedBundle
 Found = Dict[str, Tuple[str, PrepackagedBundle]]  # by file name, with the plugin's id
 
 
-class PrepackagedOfThen(Concern[Found]):
+class PrepackagedOfThen(Resource[Found]):
     """What was replaced or taken away is back, what was put there is gone.
 
     :param then: by file name

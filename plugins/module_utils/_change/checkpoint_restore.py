@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The concern "restored": a node runs again what a checkpoint says, by the concerns that every change goes through."""
+"""The resource "restored": a node runs again what a checkpoint says, by the resources of every other change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._config.document import FoldedMap
 from .._config.plugin_settings import SECTION, effective, takes_uploads
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern, Pending, ensure
+from .._core.resource import Pending, Resource, ensure
 from .._host.writing import fsync_directory, make_directories, unlink, write_atomic
 from .._install.working_directory import drop_in_path, reload_units
 from .._node.node import Node
@@ -31,7 +31,7 @@ from .checkpoint_settings import SettingsOfThen
 from .checkpoint_take import Taken, drop_in_of, state_of
 
 
-class DropIn(Concern[Optional[str]]):
+class DropIn(Resource[Optional[str]]):
     """Our drop-in of the service says what it said, or is gone.
 
     :param then: its text; None: there was none
@@ -75,9 +75,9 @@ class DropIn(Concern[Optional[str]]):
 
 @dataclass(frozen=True)
 class Part:
-    """One concern, what it found and what differs there."""
+    """One resource, what it found and what differs there."""
 
-    concern: Concern[Any]
+    resource: Resource[Any]
     found: Any
     differences: Tracker
 
@@ -95,7 +95,7 @@ class RestoredFound:
     parts: List[Part]
 
 
-class Restored(Concern[RestoredFound]):
+class Restored(Resource[RestoredFound]):
     """The node runs what a checkpoint says.
 
     :param name: of the checkpoint; empty: the state before the last change
@@ -142,13 +142,13 @@ class Restored(Concern[RestoredFound]):
                 find(checkpoints, self._asked_name) if self._asked_name else previous(checkpoints, state, self._only)
             )
         parts = []
-        for concern in self._concerns(self.target.state, state, plugins):
-            found = concern.observe()
-            parts.append(Part(concern, found, concern.compare(found)))
+        for resource in self._resources(self.target.state, state, plugins):
+            found = resource.observe()
+            parts.append(Part(resource, found, resource.compare(found)))
         self.chosen = self.chosen or self.plugin_set.chosen
         return RestoredFound(self.target, state, plugins, parts)
 
-    def _concerns(self, then: State, now: State, plugins: PluginsFound) -> List[Concern[Any]]:
+    def _resources(self, then: State, now: State, plugins: PluginsFound) -> List[Resource[Any]]:
         wanted = self._wanted(then, plugins)
         ids = [plugin.id for plugin in wanted]
         self._ids = sorted({*self._ids, *ids})
@@ -163,11 +163,11 @@ class Restored(Concern[RestoredFound]):
             full=self._full,
             leave_prepackaged=True,
         )
-        concerns: List[Concern[Any]] = [self.plugin_set, settings]
+        resources: List[Resource[Any]] = [self.plugin_set, settings]
         if not _takes_uploads(self._node, now) and _takes_uploads(self._node, then):
-            concerns.reverse()
-        concerns.insert(0, PrepackagedOfThen(self._node, then.prepackaged, self._only, self._store))
-        return [DropIn(self._node, then.drop_in), *concerns] if self._only is None else concerns
+            resources.reverse()
+        resources.insert(0, PrepackagedOfThen(self._node, then.prepackaged, self._only, self._store))
+        return [DropIn(self._node, then.drop_in), *resources] if self._only is None else resources
 
     def _directories(self, then: State, now: State) -> List[str]:
         """Where plugins were, and are.
@@ -238,7 +238,7 @@ class Restored(Concern[RestoredFound]):
 
     def restart_reasons(self, found: RestoredFound, differences: Tracker) -> List[str]:
         changing = [part for part in found.parts if len(part.differences)]
-        return [reason for part in changing for reason in part.concern.restart_reasons(part.found, part.differences)]
+        return [reason for part in changing for reason in part.resource.restart_reasons(part.found, part.differences)]
 
     def owe_restart(self, reason: str) -> None:
         self._node.owe_restart(reason)
@@ -246,7 +246,7 @@ class Restored(Concern[RestoredFound]):
     def apply(self, found: RestoredFound, differences: Tracker) -> None:
         self._take(found)
         for part in found.parts:
-            ensure(part.concern, check_mode=False)
+            ensure(part.resource, check_mode=False)
         self._node.forget()
 
     def _take(self, found: RestoredFound) -> None:
@@ -269,14 +269,14 @@ class Restored(Concern[RestoredFound]):
     # what else is to be said
 
     def pending(self, found: RestoredFound) -> Pending:
-        pending = [part.concern.pending(part.found) for part in found.parts]
+        pending = [part.resource.pending(part.found) for part in found.parts]
         return Pending(
             list(dict.fromkeys(reason for item in pending for reason in item.restart)),
             list(dict.fromkeys(reason for item in pending for reason in item.reload)),
         )
 
     def warnings(self, found: RestoredFound) -> List[str]:
-        return list(dict.fromkeys(said for part in found.parts for said in part.concern.warnings(part.found)))
+        return list(dict.fromkeys(said for part in found.parts for said in part.resource.warnings(part.found)))
 
     def facts(self, found: RestoredFound) -> Dict[str, Any]:
         return self.plugin_set.facts(found.plugins)

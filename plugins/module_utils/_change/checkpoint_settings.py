@@ -24,7 +24,7 @@ class SettingsOfThen(Settings):
 
     :param then: PluginSettings of the checkpoint
     :param only: ids; then the states and settings of these plugins alone
-    :param without: ids whose states another concern ensures
+    :param without: ids whose states another resource ensures
     """
 
     def __init__(

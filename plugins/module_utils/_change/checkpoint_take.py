@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The concern "checkpoint": what the node runs is written down, and can be brought back without a transfer."""
+"""The resource "checkpoint": what the node runs is written down, and can be brought back without a transfer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .._config.plugin_settings import SECTION
 from .._config.source import DATABASE
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern
+from .._core.resource import Resource
 from .._host.account import Account
 from .._host.reading import read_for, read_text, sha256_of
 from .._install.working_directory import drop_in_path
@@ -114,7 +114,7 @@ class TakenFound:
         return next(same, "")
 
 
-class Taken(Concern[TakenFound]):
+class Taken(Resource[TakenFound]):
     """The newest checkpoint is what the node runs, or there is one of the wanted name.
 
     :param name: of the checkpoint; default: the time
@@ -347,7 +347,7 @@ class Taken(Concern[TakenFound]):
         return {"checkpoints": [checkpoint.facts() for checkpoint in found.checkpoints]}
 
 
-class Dropped(Concern[List[Checkpoint]]):
+class Dropped(Resource[List[Checkpoint]]):
     """There is no checkpoint of that name."""
 
     name = "checkpoint"

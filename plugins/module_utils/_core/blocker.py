@@ -33,7 +33,7 @@ SANDBOX_OTHER_ROOT = "sandbox-other-root"
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class Blocker:
     """One thing in the way.
 
     :param kind: one of the kinds above

@@ -23,7 +23,7 @@ class Pending:
     reload: List[str] = field(default_factory=list)
 
 
-class Concern(Generic[Found]):
+class Resource(Generic[Found]):
     """One thing that a module ensures on one node. ``name`` is the first part of its differences' names."""
 
     name = ""
@@ -48,7 +48,7 @@ class Concern(Generic[Found]):
         return []
 
     def owe_restart(self, reason: str) -> None:
-        """Note on the node that its running server needs a restart. For concerns that give reasons."""
+        """Note on the node that its running server needs a restart. For resources that give reasons."""
         raise NotImplementedError
 
     def pending(self, found: Found) -> Pending:
@@ -56,7 +56,7 @@ class Concern(Generic[Found]):
         return Pending()
 
     def facts(self, found: Found) -> Dict[str, Any]:
-        """What was found, as JSON without secrets: the part of the report that this concern gives."""
+        """What was found, as JSON without secrets: the part of the report that this resource gives."""
         return {}
 
     def warnings(self, found: Found) -> List[str]:
@@ -66,7 +66,7 @@ class Concern(Generic[Found]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one concern came to: the result of every module is made from it.
+    """What one resource came to: the result of every module is made from it.
 
     :param expected_restart: why a restart will be owed once the differences are mended; empty when they are
     """
@@ -91,30 +91,30 @@ class Outcome:
         }
 
 
-def inspect(concern: Concern[Found]) -> Outcome:
+def inspect(resource: Resource[Found]) -> Outcome:
     """Observe and compare, nothing else: check mode, plan, info and audit."""
-    found = concern.observe()
-    differences = concern.compare(found)
-    expected = concern.restart_reasons(found, differences) if len(differences) else []
-    return Outcome(differences, concern.facts(found), concern.pending(found), concern.warnings(found), expected)
+    found = resource.observe()
+    differences = resource.compare(found)
+    expected = resource.restart_reasons(found, differences) if len(differences) else []
+    return Outcome(differences, resource.facts(found), resource.pending(found), resource.warnings(found), expected)
 
 
-def ensure(concern: Concern[Found], check_mode: bool) -> Outcome:
+def ensure(resource: Resource[Found], check_mode: bool) -> Outcome:
     """Make it so, and prove it by observing again; in check mode only inspect.
 
     :raises OperatorError: also when a difference is left after all was applied
     """
     if check_mode:
-        return inspect(concern)
-    found = concern.observe()
-    differences = concern.compare(found)
+        return inspect(resource)
+    found = resource.observe()
+    differences = resource.compare(found)
     if len(differences):
         # Before the change: a run that is killed after it must not leave a server that nobody restarts.
-        for reason in concern.restart_reasons(found, differences):
-            concern.owe_restart(reason)
-        concern.apply(found, differences)
-        found = concern.observe()
-        left = concern.compare(found)
+        for reason in resource.restart_reasons(found, differences):
+            resource.owe_restart(reason)
+        resource.apply(found, differences)
+        found = resource.observe()
+        left = resource.compare(found)
         if len(left):
             first = next(iter(left))
             raise OperatorError(
@@ -123,5 +123,5 @@ def ensure(concern: Concern[Found], check_mode: bool) -> Outcome:
                 wanted=str(first.shown(first.wanted)),
                 remedy="something else on the host sets it back; look for another tool that manages the same thing",
             )
-    concern.tidy()
-    return Outcome(differences, concern.facts(found), concern.pending(found), concern.warnings(found))
+    resource.tidy()
+    return Outcome(differences, resource.facts(found), resource.pending(found), resource.warnings(found))

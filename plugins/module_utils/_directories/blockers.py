@@ -21,23 +21,23 @@ from .._core.blocker import (
     NOT_WRITABLE,
     PARENT_MISSING,
     PARENT_NOT_SEARCHABLE,
-    Obstacle,
+    Blocker,
 )
 from .._host.access import SEARCH, mode_grants
 from .._host.account import Account
 from .._host.accounts import owner_name
-from .._host.attributes import flag_obstacles, has_acl, label_obstacles
-from .._host.mounts import mount_obstacles
+from .._host.attributes import flag_blockers, has_acl, label_blockers
+from .._host.mounts import mount_blockers
 from .._host.path_walk import Step, Way
 from .._host.reading import is_directory, may
 from .._host.root import Root
 from .._node.node import Node
-from .._services.systemd_sandbox import sandbox_obstacles
+from .._services.systemd_sandbox import sandbox_blockers
 from .content import Content
 from .plan import CREATE, MODE, Aim, Change, needs_root, octal
 
 
-def find_obstacles(
+def find_blockers(
     node: Node,
     way: Way,
     searchable: Sequence[bool],
@@ -45,7 +45,7 @@ def find_obstacles(
     changes: Sequence[Change],
     aim: Aim,
     executes: bool,
-) -> List[Obstacle]:
+) -> List[Blocker]:
     """What is in the way, for a way that is not blocked.
 
     :param searchable: for each step of the way, whether the account may search it
@@ -53,32 +53,32 @@ def find_obstacles(
     :param executes: programs are started from the directory
     """
     root = node.root
-    obstacles = _missing_parents(node, way, aim)
-    obstacles += _closed_parents(root, way, searchable, aim)
+    blockers = _missing_parents(node, way, aim)
+    blockers += _closed_parents(root, way, searchable, aim)
     there = way.end if way.last else posixpath.dirname(way.missing[0])
-    obstacles += mount_obstacles(root, there, executes)
-    obstacles += _flags(root, way, there, changes)
+    blockers += mount_blockers(root, there, executes)
+    blockers += _flags(root, way, there, changes)
     if content.stuck:
         remedy = f"chattr -R -i -a {shlex.quote(way.end)}"
-        obstacles.append(Obstacle(IMMUTABLE, way.end, f"it holds {content.describe_stuck()}", remedy))
+        blockers.append(Blocker(IMMUTABLE, way.end, f"it holds {content.describe_stuck()}", remedy))
     if content.kept:
-        obstacles.append(_kept(way.end, content, aim.account))
+        blockers.append(_kept(way.end, content, aim.account))
     if way.last:
-        obstacles += label_obstacles(root, way.end)
-    obstacles += sandbox_obstacles(way.end, node.service.sandbox, node.service.name, executes, root.resolve)
-    if not any(obstacle.fatal for obstacle in obstacles):
-        obstacles += _beyond_us(root, there, changes, aim)
-    return obstacles
+        blockers += label_blockers(root, way.end)
+    blockers += sandbox_blockers(way.end, node.service.sandbox, node.service.name, executes, root.resolve)
+    if not any(blocker.fatal for blocker in blockers):
+        blockers += _beyond_us(root, there, changes, aim)
+    return blockers
 
 
-def unexplained(last: Step, aim: Aim) -> Obstacle:
+def unexplained(last: Step, aim: Aim) -> Blocker:
     """The kernel refuses although nothing that was looked at explains it."""
     seen = f"{aim.account.name} may not write in it although it owns it with mode {octal(last.mode)}"
     return _refused(last.path, seen)
 
 
-def _kept(path: str, content: Content, account: Account) -> Obstacle:
-    return Obstacle(
+def _kept(path: str, content: Content, account: Account) -> Blocker:
+    return Blocker(
         NOT_GIVEN,
         path,
         f"it holds {content.describe_kept(account.name)}: files with a second name or of another owner, or closed to "
@@ -88,16 +88,16 @@ def _kept(path: str, content: Content, account: Account) -> Obstacle:
     )
 
 
-def unlisted(path: str, aim: Aim) -> Obstacle:
+def unlisted(path: str, aim: Aim) -> Blocker:
     """What lies in the directory cannot be seen, so nothing can be said or promised about it."""
     evidence = f"user id {aim.euid} may not list it"
-    return Obstacle(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {shlex.quote(path)} as its owner")
+    return Blocker(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {shlex.quote(path)} as its owner")
 
 
-def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
+def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Blocker]:
     if not is_directory(node.root.real(aim.territory.install_dir)):
         return [
-            Obstacle(
+            Blocker(
                 PARENT_MISSING,
                 node.install_dir,
                 "the install directory does not exist",
@@ -106,7 +106,7 @@ def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
         ]
     if len(way.missing) > 1 and not aim.territory.is_ours(way.missing[0]):
         return [
-            Obstacle(
+            Blocker(
                 PARENT_MISSING,
                 way.missing[-2],
                 f"it does not exist, and it lies outside the install directory {node.install_dir}",
@@ -116,8 +116,8 @@ def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Obstacle]:
     return []
 
 
-def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) -> List[Obstacle]:
-    obstacles = []
+def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) -> List[Blocker]:
+    blockers = []
     user = aim.account.name
     for step, is_open in zip(way.steps, searchable):
         if is_open:
@@ -127,31 +127,29 @@ def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) 
                 f"its ACL keeps {user} from searching it",
                 f"setfacl -m {shlex.quote(f'u:{user}:x')} {shlex.quote(step.path)}",
             )
-            obstacles.append(Obstacle(ACL, step.path, evidence, remedy))
+            blockers.append(Blocker(ACL, step.path, evidence, remedy))
         elif mode_grants(step, aim.account, SEARCH):
-            obstacles.append(
-                _refused(step.path, f"{user} may not search it although mode {octal(step.mode)} allows it")
-            )
+            blockers.append(_refused(step.path, f"{user} may not search it although mode {octal(step.mode)} allows it"))
         elif not aim.territory.is_ours(step.path):
             owner = owner_name(step.uid, step.gid, root)
             who = "u" if step.uid == aim.account.uid else "g" if step.gid in aim.account.groups else "o"
             evidence = f"{user} may not search it (owner {owner}, mode {octal(step.mode)})"
-            obstacles.append(
-                Obstacle(PARENT_NOT_SEARCHABLE, step.path, evidence, f"chmod {who}+x {shlex.quote(step.path)}")
+            blockers.append(
+                Blocker(PARENT_NOT_SEARCHABLE, step.path, evidence, f"chmod {who}+x {shlex.quote(step.path)}")
             )
-    return obstacles
+    return blockers
 
 
-def _flags(root: Root, way: Way, there: str, changes: Sequence[Change]) -> List[Obstacle]:
-    obstacles = []
+def _flags(root: Root, way: Way, there: str, changes: Sequence[Change]) -> List[Blocker]:
+    blockers = []
     for path in dict.fromkeys([there, *(change.path for change in changes if change.kind != CREATE)]):
-        obstacles += flag_obstacles(root, path)
+        blockers += flag_blockers(root, path)
     if way.missing:  # an append-only directory still takes a new entry
-        obstacles = [found for found in obstacles if (found.kind, found.path) != (APPEND_ONLY, there)]
-    return obstacles
+        blockers = [found for found in blockers if (found.kind, found.path) != (APPEND_ONLY, there)]
+    return blockers
 
 
-def _beyond_us(root: Root, there: str, changes: Sequence[Change], aim: Aim) -> List[Obstacle]:
+def _beyond_us(root: Root, there: str, changes: Sequence[Change], aim: Aim) -> List[Blocker]:
     may_chown = aim.euid == aim.account.uid and aim.account.gid in {os.getegid(), *os.getgroups()}
     opened_up = any(change.kind == MODE and change.path == there for change in changes)
     may_create = opened_up or may(root.real(there), os.W_OK | os.X_OK)
@@ -160,8 +158,8 @@ def _beyond_us(root: Root, there: str, changes: Sequence[Change], aim: Aim) -> L
         return []
     actions = "; ".join(change.action for change in refused)
     evidence = f"user id {aim.euid} may not do this: {actions}"
-    return [Obstacle(NEEDS_ROOT, refused[0].path, evidence, "run as root (become)")]
+    return [Blocker(NEEDS_ROOT, refused[0].path, evidence, "run as root (become)")]
 
 
-def _refused(path: str, evidence: str) -> Obstacle:
-    return Obstacle(NOT_WRITABLE, path, evidence, "look for a security module's refusal (ausearch -m avc, dmesg)")
+def _refused(path: str, evidence: str) -> Blocker:
+    return Blocker(NOT_WRITABLE, path, evidence, "look for a security module's refusal (ausearch -m avc, dmesg)")

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from .._core.blocker import Obstacle
+from .._core.blocker import Blocker
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern, Pending
+from .._core.resource import Pending, Resource
 from .._host.access import ALL, SEARCH, ask, attempt_write, mode_grants
 from .._host.account import Account
 from .._host.accounts import can_switch, owner_name
@@ -25,7 +25,7 @@ from .._host.writing import make_directory, make_whole_directory
 from .._node.node import Node
 from .._node.territory import Territory
 from .._settings.settings import read_plugin_settings
-from .blockers import find_obstacles, unexplained, unlisted
+from .blockers import find_blockers, unexplained, unlisted
 from .content import Content, fix_content, scan_content
 from .plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, plan
 
@@ -42,18 +42,18 @@ class FoundDirectory:
     :param setting: ``Directory`` or ``ClientDirectory``
     :param owner: ``user:group``, empty where the directory is missing
     :param writable: the account can create and remove entries in it, as it is now
-    :param obstacles: what no change of owner or mode can mend
+    :param blockers: what no change of owner or mode can mend
     """
 
     setting: str
     way: Way
     owner: str
     writable: bool
-    obstacles: Tuple[Obstacle, ...]
+    blockers: Tuple[Blocker, ...]
     changes: Tuple[Change, ...]
 
-    def fatal(self) -> List[Obstacle]:
-        return [obstacle for obstacle in self.obstacles if obstacle.fatal]
+    def fatal(self) -> List[Blocker]:
+        return [blocker for blocker in self.blockers if blocker.fatal]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FoundDirectories:
         return list(by_name.values())
 
 
-class Directories(Concern[FoundDirectories]):
+class Directories(Resource[FoundDirectories]):
     """``Directory`` and ``ClientDirectory`` exist, belong to the service's account and can be written by it.
 
     The proof has two parts. :meth:`observe` asks the kernel as the account (access(2)) and writes nothing: it serves
@@ -169,10 +169,10 @@ class Directories(Concern[FoundDirectories]):
 
     def warnings(self, found: FoundDirectories) -> List[str]:
         texts = [
-            f"{directory.setting}: {obstacle.path}: {obstacle.evidence}. What to do: {obstacle.remedy}."
+            f"{directory.setting}: {blocker.path}: {blocker.evidence}. What to do: {blocker.remedy}."
             for directory in found.directories
-            for obstacle in directory.obstacles
-            if not obstacle.fatal
+            for blocker in directory.blockers
+            if not blocker.fatal
         ]
         if not can_switch(found.account):
             texts.append(
@@ -197,7 +197,7 @@ class Directories(Concern[FoundDirectories]):
         root = self._node.root
         if way.blocked:
             return FoundDirectory(setting, way, "", False, (way.blocked,), ())
-        claim = aim.territory.obstacle(f"PluginSettings.{setting}", way.path, way.end)
+        claim = aim.territory.blocker(f"PluginSettings.{setting}", way.path, way.end)
         if claim:
             return FoundDirectory(setting, way, "", False, (claim,), ())
         questions = [(step, SEARCH) for step in way.steps]
@@ -214,23 +214,23 @@ class Directories(Concern[FoundDirectories]):
         except PermissionError:  # only where we are not root
             return FoundDirectory(setting, way, owner, False, (unlisted(way.end, aim),), ())
         changes = plan(way, searchable, owner, content, aim)
-        obstacles = find_obstacles(self._node, way, searchable, content, changes, aim, executes=setting == DIRECTORY)
+        blockers = find_blockers(self._node, way, searchable, content, changes, aim, executes=setting == DIRECTORY)
         works = way.last is not None and all(answers)
-        if way.last and not works and not changes and not obstacles:
-            obstacles.append(unexplained(way.last, aim))
-        fatal = any(obstacle.fatal for obstacle in obstacles)
-        return FoundDirectory(setting, way, owner, works and not fatal, tuple(obstacles), changes)
+        if way.last and not works and not changes and not blockers:
+            blockers.append(unexplained(way.last, aim))
+        fatal = any(blocker.fatal for blocker in blockers)
+        return FoundDirectory(setting, way, owner, works and not fatal, tuple(blockers), changes)
 
     def _refuse(self, found: FoundDirectories) -> None:
         blocked = [directory for directory in found.directories if directory.fatal()]
-        obstacles = list(dict.fromkeys(obstacle for directory in blocked for obstacle in directory.fatal()))
-        if obstacles:
+        blockers = list(dict.fromkeys(blocker for directory in blocked for blocker in directory.fatal()))
+        if blockers:
             raise OperatorError(
                 f"user {found.account.name} cannot be given {' and '.join(directory.setting for directory in blocked)} "
                 "to write in, nothing was changed",
                 where=", ".join(directory.way.path for directory in blocked),
-                found="; ".join(f"{obstacle.path}: {obstacle.evidence}" for obstacle in obstacles),
-                remedy="; then ".join(dict.fromkeys(obstacle.remedy for obstacle in obstacles)),
+                found="; ".join(f"{blocker.path}: {blocker.evidence}" for blocker in blockers),
+                remedy="; then ".join(dict.fromkeys(blocker.remedy for blocker in blockers)),
             )
 
     def _changes(self, found: FoundDirectories, differences: Tracker) -> List[Change]:
@@ -281,5 +281,5 @@ def _facts(found: FoundDirectory) -> Dict[str, Any]:
         "owner": found.owner if last else None,
         "mode": octal(last.mode) if last else None,
         "writable": found.writable,
-        "obstacles": [obstacle.as_dict() for obstacle in found.obstacles],
+        "obstacles": [blocker.as_dict() for blocker in found.blockers],
     }

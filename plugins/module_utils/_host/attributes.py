@@ -14,7 +14,7 @@ import stat
 import struct
 from typing import List
 
-from .._core.blocker import APPEND_ONLY, IMMUTABLE, SELINUX_LABEL, Obstacle
+from .._core.blocker import APPEND_ONLY, IMMUTABLE, SELINUX_LABEL, Blocker
 from .paths import at
 from .reading import attribute, read_text
 from .root import Root
@@ -59,21 +59,21 @@ def _has_flags(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
 
 
-def flag_obstacles(root: Root, path: str) -> List[Obstacle]:
+def flag_blockers(root: Root, path: str) -> List[Blocker]:
     """Whether chattr(1) has closed the host path to every change."""
     flags = change_flags(root.real(path))
-    obstacles = []
+    blockers = []
     for flag, kind, letter in ((_IMMUTABLE_FLAG, IMMUTABLE, "i"), (_APPEND_FLAG, APPEND_ONLY, "a")):
         if flags & flag:
-            obstacles.append(
-                Obstacle(
+            blockers.append(
+                Blocker(
                     kind,
                     path,
                     f"it has the {kind} flag (lsattr shows {letter})",
                     f"chattr -{letter} {shlex.quote(path)}",
                 )
             )
-    return obstacles
+    return blockers
 
 
 def has_acl(real: str) -> bool:
@@ -83,7 +83,7 @@ def has_acl(real: str) -> bool:
     return False
 
 
-def label_obstacles(root: Root, path: str, enforcing: str = _ENFORCING) -> List[Obstacle]:
+def label_blockers(root: Root, path: str, enforcing: str = _ENFORCING) -> List[Blocker]:
     """Whether SELinux enforces and the directory has a label that no policy gives to a service's files."""
     if not root.is_live:
         return []
@@ -94,7 +94,7 @@ def label_obstacles(root: Root, path: str, enforcing: str = _ENFORCING) -> List[
         fields = label.split(":")
         if len(fields) > 2 and fields[2] in _STRAY_TYPES:
             return [
-                Obstacle(
+                Blocker(
                     SELINUX_LABEL,
                     path,
                     f"its SELinux label is {label}, SELinux may keep the server out",

@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 from typing import List, Optional
 
-from .._core.blocker import MOUNT_NOEXEC, MOUNT_READ_ONLY, Obstacle
+from .._core.blocker import MOUNT_NOEXEC, MOUNT_READ_ONLY, Blocker
 from .paths import resolve
 from .reading import MOUNTINFO, file_system, read_text
 from .root import Root
@@ -28,7 +28,7 @@ class Mount:
     source: str
 
 
-def mount_obstacles(root: Root, path: str, must_execute: bool) -> List[Obstacle]:
+def mount_blockers(root: Root, path: str, must_execute: bool) -> List[Blocker]:
     """What the mount that holds the existing host path forbids.
 
     :param must_execute: programs are started from there; looked at on the live system only, since an image is
@@ -36,12 +36,12 @@ def mount_obstacles(root: Root, path: str, must_execute: bool) -> List[Obstacle]
     """
     real = root.real(path)
     flags = file_system(real).f_flag
-    obstacles = []
+    blockers = []
     if flags & os.ST_RDONLY:
-        obstacles.append(_obstacle(MOUNT_READ_ONLY, real, path, "read-only", "rw"))
+        blockers.append(_blocker(MOUNT_READ_ONLY, real, path, "read-only", "rw"))
     if must_execute and root.is_live and flags & os.ST_NOEXEC:
-        obstacles.append(_obstacle(MOUNT_NOEXEC, real, path, "noexec, no plugin with a server part can start", "exec"))
-    return obstacles
+        blockers.append(_blocker(MOUNT_NOEXEC, real, path, "noexec, no plugin with a server part can start", "exec"))
+    return blockers
 
 
 def mount_points() -> List[str]:
@@ -73,10 +73,10 @@ def mount_of(path: str, mounts: List[Mount]) -> Optional[Mount]:
     return best
 
 
-def _obstacle(kind: str, real: str, path: str, what: str, option: str) -> Obstacle:
+def _blocker(kind: str, real: str, path: str, what: str, option: str) -> Blocker:
     mount = mount_of(resolve(real), parse_mountinfo(read_text(MOUNTINFO)))
     point, seen = (mount.point, f" ({mount.source}, {mount.kind}, {mount.options})") if mount else (path, "")
-    return Obstacle(
+    return Blocker(
         kind,
         path,
         f"it lies on {point}{seen}, which is mounted {what}",

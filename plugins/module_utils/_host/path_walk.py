@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
-from .._core.blocker import HIDDEN, NOT_A_DIRECTORY, UNTRUSTED_LINK, Obstacle
+from .._core.blocker import HIDDEN, NOT_A_DIRECTORY, UNTRUSTED_LINK, Blocker
 from .accounts import owner_name
 from .paths import held, may_follow, parts_of
 from .reading import lstat, read_link
@@ -52,7 +52,7 @@ class Way:
     steps: Tuple[Step, ...] = ()
     last: Optional[Step] = None
     missing: Tuple[str, ...] = ()
-    blocked: Optional[Obstacle] = None
+    blocked: Optional[Blocker] = None
 
 
 @dataclass
@@ -130,8 +130,8 @@ def _step(root: Root, physical: str) -> Step:
     return Step(physical, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode), found.st_dev, found.st_ino)
 
 
-def _dangling(link: _Link, missing: str) -> Obstacle:
-    return Obstacle(
+def _dangling(link: _Link, missing: str) -> Blocker:
+    return Blocker(
         NOT_A_DIRECTORY,
         link.path,
         f"it is a link to {link.target}, and {missing} does not exist",
@@ -139,8 +139,8 @@ def _dangling(link: _Link, missing: str) -> Obstacle:
     )
 
 
-def _foreign(path: str, link: os.stat_result, root: Root) -> Obstacle:
-    return Obstacle(
+def _foreign(path: str, link: os.stat_result, root: Root) -> Blocker:
+    return Blocker(
         UNTRUSTED_LINK,
         path,
         f"it is a link of {owner_name(link.st_uid, link.st_gid, root)}, who could lead root anywhere with it; "
@@ -149,8 +149,8 @@ def _foreign(path: str, link: os.stat_result, root: Root) -> Obstacle:
     )
 
 
-def _loop(path: str) -> Obstacle:
-    return Obstacle(
+def _loop(path: str) -> Blocker:
+    return Blocker(
         NOT_A_DIRECTORY,
         path,
         "it is part of a loop of symbolic links",
@@ -158,8 +158,8 @@ def _loop(path: str) -> Obstacle:
     )
 
 
-def _unseen(path: str, error: OSError) -> Obstacle:
-    return Obstacle(
+def _unseen(path: str, error: OSError) -> Blocker:
+    return Blocker(
         HIDDEN,
         path,
         f"user id {os.geteuid()} may not look there: {error.strerror}",
@@ -167,7 +167,7 @@ def _unseen(path: str, error: OSError) -> Obstacle:
     )
 
 
-def _other(path: str, found: os.stat_result) -> Obstacle:
+def _other(path: str, found: os.stat_result) -> Blocker:
     kinds = (
         (stat.S_ISREG, "a file"),
         (stat.S_ISFIFO, "a FIFO"),
@@ -176,7 +176,7 @@ def _other(path: str, found: os.stat_result) -> Obstacle:
         (stat.S_ISCHR, "a device"),
     )
     kind = next((name for test, name in kinds if test(found.st_mode)), "no directory")
-    return Obstacle(
+    return Blocker(
         NOT_A_DIRECTORY,
         path,
         f"it is {kind}, not a directory",

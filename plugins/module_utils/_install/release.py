@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern
+from .._core.resource import Resource
 from .._formats.json_reader import parse_json
 from .._host.mounts import mount_points
 from .._host.reading import (
@@ -108,7 +108,7 @@ class ReleaseFound:
     program: str
 
 
-class Release(Concern[ReleaseFound]):
+class Release(Resource[ReleaseFound]):
     """The wanted release is unpacked in the store, and is what the install directory holds.
 
     :param archive: tarball on this host; empty if the store has the release already

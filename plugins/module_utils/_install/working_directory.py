@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The concern "service": the directory that the service runs in.
+"""The resource "service": the directory that the service runs in.
 
 Mattermost resolves relative plugin directories against its working directory alone, and the documented units set it
 to the install directory. Where a unit does not, a drop-in of our own does.
@@ -19,7 +19,7 @@ from typing import Any, Dict, List
 
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern, Pending
+from .._core.resource import Pending, Resource
 from .._host.reading import exists, is_directory, is_file, is_link, may, read_link, read_text
 from .._host.root import Root
 from .._host.writing import make_directories, write_atomic
@@ -41,7 +41,7 @@ WorkingDirectory={}
 """
 
 
-class ServiceDirectory(Concern[Service]):
+class ServiceDirectory(Resource[Service]):
     """The unit's effective ``WorkingDirectory`` is the wanted one.
 
     ``-/path`` counts as ``/path``: the two differ only where the path is missing, which is an error here. ``~`` counts

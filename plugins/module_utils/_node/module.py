@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is the same in every module's main: build the node, ensure the concern, answer Ansible."""
+"""What is the same in every module's main: build the node, ensure the resource, answer Ansible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, Sequence
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import INPUT_ERRORS, OperatorError, kind_and_text, text_of
-from .._core.resource import Concern, ensure
+from .._core.resource import Resource, ensure
 from .._core.text import one_line, printable
 from .._host.locks import alone
 from .node import Node
@@ -44,25 +44,25 @@ def node_to_change(module: AnsibleModule, by_api: bool = False) -> Iterator[Node
             yield node
 
 
-def run_concern(
+def run_resource(
     module: AnsibleModule,
-    build: Callable[[Node], Concern[Any]],
+    build: Callable[[Node], Resource[Any]],
     secret_options: Sequence[str] = (),
     by_api: bool = False,
 ) -> None:
-    """Ensure one concern on this node and answer Ansible.
+    """Ensure one resource on this node and answer Ansible.
 
-    :param secret_options: names of ``no_log`` options whose values the concern handles
+    :param secret_options: names of ``no_log`` options whose values the resource handles
     :param by_api: as for :func:`node_to_change`
     """
 
     def work() -> Dict[str, Any]:
         with node_to_change(module, by_api) as node:
-            concern = build(node)
-            outcome = ensure(concern, module.check_mode)
+            resource = build(node)
+            outcome = ensure(resource, module.check_mode)
         warn(module, [*node.warnings, *outcome.warnings])
         result = outcome.result()
-        result[concern.name] = outcome.facts
+        result[resource.name] = outcome.facts
         return result
 
     answer(module, work, secret_options)

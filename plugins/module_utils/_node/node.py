@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One app server as every concern sees it: paths, account, service, configuration, running server."""
+"""One app server as every resource sees it: paths, account, service, configuration, running server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOCAL_MODE_SINCE = ServerVersion(5, 24)
 
 
 class Node:
-    """Everything a concern asks about its host, each question asked once until :meth:`forget`."""
+    """Everything a resource asks about its host, each question asked once until :meth:`forget`."""
 
     def __init__(self, options: NodeOptions, run: Run) -> None:
         self.options = options
@@ -126,13 +126,13 @@ class Node:
         end, territory = self.root.resolve(path), self.territory
         if named:
             territory = replace(territory, named=(*territory.named, end))
-        obstacle = territory.obstacle(setting, path, end)
-        if obstacle:
+        blocker = territory.blocker(setting, path, end)
+        if blocker:
             raise OperatorError(
                 "a directory that the server's settings name is not used",
-                where=obstacle.path,
-                found=obstacle.evidence,
-                remedy=obstacle.remedy,
+                where=blocker.path,
+                found=blocker.evidence,
+                remedy=blocker.remedy,
             )
 
     @property

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from .._core.blocker import OUTSIDE, SYSTEM_DIRECTORY, Obstacle
+from .._core.blocker import OUTSIDE, SYSTEM_DIRECTORY, Blocker
 
 OPTION = "allowed_directories"
 # Never an app server's, whoever names them: these, what lies in them, and whatever holds one of them.
@@ -74,7 +74,7 @@ class Territory:
         """Whether a directory may be made, changed and used: the server's own, or one that the operator named."""
         return self.is_installed(path) or any(lies_in(path, named) for named in self.named)
 
-    def obstacle(self, setting: str, asked: str, path: str) -> Optional[Obstacle]:
+    def blocker(self, setting: str, asked: str, path: str) -> Optional[Blocker]:
         """Why a directory that a setting names is not used; None if it may be.
 
         :param setting: e.g. ``PluginSettings.Directory``
@@ -83,7 +83,7 @@ class Territory:
         """
         system = system_directory(path, self.install_dir)
         if system:
-            return Obstacle(
+            return Blocker(
                 SYSTEM_DIRECTORY,
                 path,
                 f"{setting} names it, and {_relation(path, system)}; no app server's directory is there",
@@ -91,7 +91,7 @@ class Territory:
             )
         if self.is_ours(path) or any(lies_in(asked, place) for place in (*self.asked, self.install_dir)):
             return None
-        return Obstacle(
+        return Blocker(
             OUTSIDE,
             path,
             f"{setting} names it outside the install directory {self.install_dir}; whoever can write the server's "

@@ -24,7 +24,7 @@ from .wanted import WantedPlugin
 class NextStart:
     """
     :param settings: gives the PluginSettings in effect, or that will be by then
-    :param leave_prepackaged: another concern sees to the bundles that the server brings along
+    :param leave_prepackaged: another resource sees to the bundles that the server brings along
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from .._bundle.tree import DigestCache, describe_changes, tree_digest
 from .._config.plugin_settings import enabled_ids
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern, Pending
+from .._core.resource import Pending, Resource
 from .._host.reading import is_directory
 from .._node.node import Node
 from .._server.errors import ServerError
@@ -39,7 +39,7 @@ CACHE = "trees.json"
 _AT_NEXT_START = (UNPACK, FILESTORE, PREPACKAGED)
 
 
-class PluginSet(Concern[PluginsFound]):
+class PluginSet(Resource[PluginsFound]):
     """Ensures a list of plugins.
 
     :param strategy: one of the names in :mod:`_strategy`
@@ -50,7 +50,7 @@ class PluginSet(Concern[PluginsFound]):
     :param download: brings a bundle (URL, sha256) into the store, of those that the node gets itself
     :param full: read every file again instead of trusting the digests of unchanged files
     :param list_files: let the facts name every file, so that nodes can be compared file by file
-    :param leave_prepackaged: another concern sees to the bundles that the server brings along
+    :param leave_prepackaged: another resource sees to the bundles that the server brings along
     :ivar chosen: the way that bundles take, once one had to be chosen
     """
 

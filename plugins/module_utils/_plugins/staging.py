@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any, Dict, List
 
 from .._core.difference import Tracker
-from .._core.resource import Concern, Pending
+from .._core.resource import Pending, Resource
 from .observed import PluginsFound
 from .plugin_set import PluginSet
 
 
-class Staging(Concern[PluginsFound]):
+class Staging(Resource[PluginsFound]):
     """Ensures that the store has every bundle that the plugin set needs to become as wanted."""
 
     name = "plugins"

@@ -23,7 +23,7 @@ def add_bundle_digests(node: Node, plugins: Dict[str, Any]) -> None:
     """To the report of the plugins add, for each installed one, the SHA-256 of a bundle that unpacks to its files
     (``bundle``, None if the node has none) and of the server's own copy in its filestore (``filestore``).
 
-    :param plugins: the facts of the concern "plugins"
+    :param plugins: the facts of the resource "plugins"
     """
     if node.api_only:  # the server's own copies cannot be seen
         for plugin in plugins["installed"].values():

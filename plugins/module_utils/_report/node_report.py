@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One report of a node: every concern inspected, what stands in the way beside what differs."""
+"""One report of a node: every resource inspected, what stands in the way beside what differs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, Callable, Dict, List, Sequence, TypeVar
 
 from .._core.errors import INPUT_ERRORS, OperatorError, text_of
-from .._core.resource import Concern, inspect
+from .._core.resource import Resource, inspect
 from .._core.text import in_lines
 from .._node.node import Node
 from .._plugins.running import Evidence, look
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class NodeReport:
-    """Collects what the concerns of one node say."""
+    """Collects what the resources of one node say."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -37,8 +37,8 @@ class NodeReport:
         """See whether the server runs the plugins that it shall run."""
         self._running = self._ask("plugins", lambda: look(self._node, wanted), {})
 
-    def add(self, name: str, build: Callable[[], Concern[Any]]) -> None:
-        """Inspect one concern; what makes it impossible becomes an error of the report."""
+    def add(self, name: str, build: Callable[[], Resource[Any]]) -> None:
+        """Inspect one resource; what makes it impossible becomes an error of the report."""
         try:
             outcome = inspect(build())
         except (OperatorError, OSError, *INPUT_ERRORS) as error:
@@ -74,16 +74,16 @@ class NodeReport:
             "unhealthy": in_lines(unhealthy),  # what a play fails with
         }
 
-    def _add_error(self, concern: str, error: Exception) -> None:
+    def _add_error(self, resource: str, error: Exception) -> None:
         text = text_of(error)
-        if text not in [known["msg"] for known in self._errors]:  # one cause often stops several concerns
-            self._errors.append({"concern": concern, "msg": text})
+        if text not in [known["msg"] for known in self._errors]:  # one cause often stops several resources
+            self._errors.append({"concern": resource, "msg": text})
 
-    def _ask(self, concern: str, question: Callable[[], T], unknown: T) -> T:
+    def _ask(self, resource: str, question: Callable[[], T], unknown: T) -> T:
         try:
             return question()
         except (OperatorError, OSError, *INPUT_ERRORS) as error:
-            self._add_error(concern, error)
+            self._add_error(resource, error)
             return unknown
 
     def _unhealthy(self, running: bool, plugin_system: str) -> List[str]:

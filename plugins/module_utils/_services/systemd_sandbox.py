@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Callable, List, Mapping, Optional, Tuple
 
-from .._core.blocker import SANDBOX_HIDDEN, SANDBOX_NOEXEC, SANDBOX_OTHER_ROOT, SANDBOX_READ_ONLY, Obstacle
+from .._core.blocker import SANDBOX_HIDDEN, SANDBOX_NOEXEC, SANDBOX_OTHER_ROOT, SANDBOX_READ_ONLY, Blocker
 
 # What systemd mounts for its two shorthands; more specific paths win over less specific ones.
 _SYSTEM = {
@@ -47,9 +47,9 @@ class _Rule:
     final: bool = False
 
 
-def sandbox_obstacles(
+def sandbox_blockers(
     path: str, sandbox: Mapping[str, str], unit: str, must_execute: bool, resolve: Resolve = posixpath.normpath
-) -> List[Obstacle]:
+) -> List[Blocker]:
     """What keeps a service from writing to, or executing in, a host path without links.
 
     :param sandbox: the unit's settings as ``systemctl show`` words them, lists joined by spaces
@@ -64,12 +64,12 @@ def sandbox_obstacles(
     hidden = _hidden_by(path, rules)
     if hidden:
         return [_hidden(path, hidden, unit)]
-    obstacles = []
+    blockers = []
     # Where the same path is made both, systemd lets the forbidding setting win.
     read_only = _deciding(path, rules, (WRITABLE, READ_ONLY))
     if read_only and read_only.effect == READ_ONLY:
-        obstacles.append(
-            Obstacle(
+        blockers.append(
+            Blocker(
                 SANDBOX_READ_ONLY,
                 path,
                 f"{read_only.setting} in {unit} makes it read-only for the service",
@@ -78,15 +78,15 @@ def sandbox_obstacles(
         )
     noexec = _deciding(path, rules, (EXEC, NOEXEC)) if must_execute else None
     if noexec and noexec.effect == NOEXEC:
-        obstacles.append(
-            Obstacle(
+        blockers.append(
+            Blocker(
                 SANDBOX_NOEXEC,
                 path,
                 f"{noexec.setting} in {unit} forbids to execute there, no plugin with a server part can start",
                 _remedy(path, noexec, unit, f"ExecPaths={path}"),
             )
         )
-    return obstacles
+    return blockers
 
 
 def _rules(sandbox: Mapping[str, str], resolve: Resolve) -> List[_Rule]:
@@ -185,11 +185,11 @@ def _is_false(value: str) -> bool:
     return value.lower() in ("", "no", "false", "0", "off", "n", "f")
 
 
-def _other_root(path: str, sandbox: Mapping[str, str], unit: str) -> Optional[Obstacle]:
+def _other_root(path: str, sandbox: Mapping[str, str], unit: str) -> Optional[Blocker]:
     for setting in ("RootDirectory", "RootImage"):
         value = sandbox.get(setting, "")
         if value and value != "/":
-            return Obstacle(
+            return Blocker(
                 SANDBOX_OTHER_ROOT,
                 path,
                 f"{setting}={value} in {unit} gives the service another root, so it does not see this path of the host",
@@ -199,14 +199,14 @@ def _other_root(path: str, sandbox: Mapping[str, str], unit: str) -> Optional[Ob
     return None
 
 
-def _hidden(path: str, rule: _Rule, unit: str) -> Obstacle:
+def _hidden(path: str, rule: _Rule, unit: str) -> Blocker:
     if rule.final:
         setting, _, value = rule.setting.partition("=")
         change = "set ProtectHome=no" if setting == "ProtectHome" else f"take {value} out of {setting}="
         remedy = f"{change} in {unit}, or set the directory to another path"
     else:
         remedy = _remedy(path, rule, unit, f"BindPaths={path}")
-    return Obstacle(SANDBOX_HIDDEN, path, f"{rule.setting} in {unit} hides it from the service", remedy)
+    return Blocker(SANDBOX_HIDDEN, path, f"{rule.setting} in {unit} hides it from the service", remedy)
 
 
 def _remedy(path: str, rule: _Rule, unit: str, line: str) -> str:

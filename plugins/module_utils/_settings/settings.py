@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The concern "settings": PluginSettings as wanted, in the server's file or through the running server."""
+"""The resource "settings": PluginSettings as wanted, in the server's file or through the running server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .._config.plugin_settings import (
 from .._config.source import FILE, ConfigSource, Override
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
-from .._core.resource import Concern, Pending
+from .._core.resource import Pending, Resource
 from .._core.server_version import ServerVersion
 from .._node.node import Node
 from .._server.client import SOCKET, Server
@@ -109,7 +109,7 @@ def expected_plugin_settings(node: Node, wanted: Mapping[str, Any]) -> Dict[str,
     return {**read_plugin_settings(node), **{name: coming[name] for name in coming if name not in overrides}}
 
 
-class Settings(Concern[SettingsFound]):
+class Settings(Resource[SettingsFound]):
     """PluginSettings hold what is wanted; what is not named is left alone.
 
     :param settings: key of PluginSettings, in any case, that is no map -> value

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The concern "service" on Windows: the AppDirectory of one NSSM service, and nothing else of it."""
+"""The resource "service" on Windows: the AppDirectory of one NSSM service, and nothing else of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from ...module_utils._core.difference import Tracker
 from ...module_utils._core.errors import OperatorError
-from ...module_utils._core.resource import Concern, Pending
+from ...module_utils._core.resource import Pending, Resource
 from . import winpath
 from .cmd import command, if_exists, literal, shown
 from .host import WindowsHost
@@ -19,7 +19,7 @@ from .nssm_program import trusted_nssm
 DIFFERENCE = "service.AppDirectory"
 
 
-class AppDirectory(Concern[NssmService]):
+class AppDirectory(Resource[NssmService]):
     """The directory that NSSM starts the program in is the wanted one.
 
     :param path: the directory wanted, variables allowed

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ...module_utils._core.difference import Tracker
 from ...module_utils._core.errors import OperatorError
-from ...module_utils._core.resource import Concern, Pending
+from ...module_utils._core.resource import Pending, Resource
 from ...module_utils._directories.directories import CLIENT_DIRECTORY, DEFAULTS, DIRECTORY
 from . import blockers, icacls, links, sddl, system, winpath
 from .cmd import if_exists, literal
@@ -57,7 +57,7 @@ class WindowsDirectories:
     seen: Mapping[str, str]  # attributes of the directories, of all above them and of what is closed in them
 
 
-class PluginDirectories(Concern[WindowsDirectories]):
+class PluginDirectories(Resource[WindowsDirectories]):
     """``Directory`` and ``ClientDirectory`` exist, and the service's account has Modify there and in what is in them.
 
     The proof is the host's own list of rights, read by the rules of Windows. No file is written as the account: that

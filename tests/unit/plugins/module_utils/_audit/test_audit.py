@@ -1,4 +1,4 @@
-"""Audit of an image: what depends on the server's version, what only a log or the report tells, and what obstacles are.
+"""Audit of an image: what depends on the server's version, what only a log or the report tells, and what blockers are.
 
 Faults of a running host are made on one: tests/integration/test_fault_matrix.py.
 """
@@ -22,7 +22,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context 
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.directories import look_at_directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.findings import MOST_OF_A_CODE
 from ansible_collections.plugops.mattermost.plugins.module_utils._core import blocker
-from ansible_collections.plugops.mattermost.plugins.module_utils._core.blocker import HIDDEN, NEEDS_ROOT, Obstacle
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.blocker import HIDDEN, NEEDS_ROOT, Blocker
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories import directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
@@ -232,9 +232,9 @@ def test_what_keeps_site_yml_from_its_work(image: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_obstacle_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    obstacle = Obstacle(kind, "/opt/mattermost/plugins", "seen: it lies on /opt (ext4)", "mend it")
-    monkeypatch.setattr(directories, "find_obstacles", lambda *_, **__: [obstacle])
+def test_every_blocker_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    blocker = Blocker(kind, "/opt/mattermost/plugins", "seen: it lies on /opt (ext4)", "mend it")
+    monkeypatch.setattr(directories, "find_blockers", lambda *_, **__: [blocker])
     scene = Scene(node(image, "9.10.0"))
     look_at_directories(scene)
     (found,) = {item["code"]: item for item in scene.findings.as_list()}.values()

@@ -1,4 +1,4 @@
-"""The one shape of every module, with a concern that keeps its state in a dict."""
+"""The one shape of every module, with a resource that keeps its state in a dict."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Any, Dict, List
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.difference import Tracker
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Concern, Pending, ensure, inspect
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import (
+    Pending,
+    Resource,
+    ensure,
+    inspect,
+)
 
 
-class Lamp(Concern[Dict[str, Any]]):
+class Lamp(Resource[Dict[str, Any]]):
     """``stuck`` values do not change whatever is applied."""
 
     name = "lamp"
@@ -65,7 +70,7 @@ def test_nothing_to_do_touches_nothing() -> None:
     assert lamp.calls == ["observe"]
 
 
-@pytest.mark.parametrize("look", [inspect, lambda concern: ensure(concern, check_mode=True)])
+@pytest.mark.parametrize("look", [inspect, lambda resource: ensure(resource, check_mode=True)])
 def test_check_mode_predicts_what_a_run_reports(look: Any) -> None:
     lamp = Lamp({"on": False}, {"on": True, "colour": "blue"})
     predicted = look(lamp).result()

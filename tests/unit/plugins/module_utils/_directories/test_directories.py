@@ -1,4 +1,4 @@
-"""The directories concern on small hosts, live below a temporary directory and as images."""
+"""The directories resource on small hosts, live below a temporary directory and as images."""
 
 from __future__ import annotations
 
@@ -82,28 +82,28 @@ class Host:
 
     def run(self, directories: Optional[Directories] = None) -> List[str]:
         """Check, run, check, run; returns the names that differed."""
-        concern = directories or self.directories()
+        resource = directories or self.directories()
         before = self.state()
-        predicted = ensure(concern, check_mode=True).result()
+        predicted = ensure(resource, check_mode=True).result()
         assert self.state() == before
-        done = ensure(concern, check_mode=False).result()
+        done = ensure(resource, check_mode=False).result()
         after = self.state()
         assert done["differences"] == predicted["differences"]
         assert (done["changed"], done["diff"]) == (predicted["changed"], predicted["diff"])
-        assert not ensure(concern, check_mode=True).result()["changed"]
-        assert not ensure(concern, check_mode=False).result()["changed"]
+        assert not ensure(resource, check_mode=True).result()["changed"]
+        assert not ensure(resource, check_mode=False).result()["changed"]
         assert self.state() == after
-        concern.prove()
+        resource.prove()
         return [difference["name"] for difference in done["differences"]]
 
     def refused(self, directories: Optional[Directories] = None) -> str:
         """The message of a host that cannot be mended; check mode says the same, and nothing is changed."""
-        concern = directories or self.directories()
+        resource = directories or self.directories()
         before = self.state()
         messages = []
         for check_mode in (True, False):
             with pytest.raises(OperatorError) as raised:
-                ensure(concern, check_mode)
+                ensure(resource, check_mode)
             messages.append(str(raised.value))
         assert messages[0] == messages[1]
         assert self.state() == before
@@ -111,7 +111,7 @@ class Host:
 
     def kinds(self, directories: Optional[Directories] = None) -> List[str]:
         found = (directories or self.directories()).observe()
-        return sorted({obstacle.kind for directory in found.directories for obstacle in directory.obstacles})
+        return sorted({blocker.kind for directory in found.directories for blocker in directory.blockers})
 
 
 @pytest.fixture
@@ -379,10 +379,10 @@ def test_warnings_change_nothing(host: Host) -> None:
 
 def test_facts_of_what_cannot_be_mended_name_it(host: Host) -> None:
     (host / "opt/mattermost/plugins").write_text("")
-    concern = host.directories()
-    facts = concern.facts(concern.observe())
-    (obstacle,) = facts["Directory"]["obstacles"]
-    assert (obstacle["kind"], obstacle["fatal"]) == ("not-a-directory", True)
+    resource = host.directories()
+    facts = resource.facts(resource.observe())
+    (blocker,) = facts["Directory"]["obstacles"]
+    assert (blocker["kind"], blocker["fatal"]) == ("not-a-directory", True)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["ClientDirectory"]["exists"] is False
     assert facts["ClientDirectory"]["writable"] is False
@@ -527,30 +527,30 @@ class Running:
 
 
 def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    concern = Running(monkeypatch, host.node(), "off").directories
-    predicted = ensure(concern, check_mode=True).result()
+    resource = Running(monkeypatch, host.node(), "off").directories
+    predicted = ensure(resource, check_mode=True).result()
     assert not (host / "var").exists()
-    done = ensure(concern, check_mode=False).result()
+    done = ensure(resource, check_mode=False).result()
     reason = "plugin directories changed: /opt/mattermost/client/plugins, /opt/mattermost/plugins"
     assert predicted["pending"] == done["pending"] == {"restart": [reason], "reload": []}
     assert predicted["restart_required"] is done["restart_required"] is True
-    assert ensure(concern, check_mode=False).pending.restart == [reason], "until it was restarted"
+    assert ensure(resource, check_mode=False).pending.restart == [reason], "until it was restarted"
     assert (host / "var/lib/plugops").is_dir()
 
 
 def test_restart_is_noted_before_the_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    concern = Running(monkeypatch, host.node(), "off").directories
+    resource = Running(monkeypatch, host.node(), "off").directories
     # As if killed before the first mkdir.
     monkeypatch.setattr(directories_module, "make_whole_directory", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        ensure(concern, check_mode=False)
-    assert len(concern.pending(concern.observe()).restart) > 0
+        ensure(resource, check_mode=False)
+    assert len(resource.pending(resource.observe()).restart) > 0
 
 
 def test_plugin_system_off_without_a_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.run()
-    concern = Running(monkeypatch, host.node(), "off").directories
-    assert ensure(concern, check_mode=False).pending.restart == [
+    resource = Running(monkeypatch, host.node(), "off").directories
+    assert ensure(resource, check_mode=False).pending.restart == [
         "plugins are enabled, but the running server's plugin system is off"
     ]
     host.configure({"Enable": False})
@@ -560,8 +560,8 @@ def test_plugin_system_off_without_a_change(host: Host, monkeypatch: pytest.Monk
 def test_mode_for_other_accounts_needs_no_restart(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.run()
     (host / "opt/mattermost/plugins").chmod(0o744)
-    concern = Running(monkeypatch, host.node(), "on").directories
-    outcome = ensure(concern, check_mode=False)
+    resource = Running(monkeypatch, host.node(), "on").directories
+    outcome = ensure(resource, check_mode=False)
     assert outcome.differences.names() == ["directories./opt/mattermost/plugins.mode"]
     assert outcome.pending.restart == []
 

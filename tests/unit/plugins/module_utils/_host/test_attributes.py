@@ -12,9 +12,9 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._host import attributes
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.attributes import (
     change_flags,
-    flag_obstacles,
+    flag_blockers,
     has_acl,
-    label_obstacles,
+    label_blockers,
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 
@@ -35,12 +35,12 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(("letter", "kind"), [("i", "immutable"), ("a", "append-only")])
 def test_flag_is_seen_and_gone_again(place: Path, letter: str, kind: str) -> None:
-    assert flag_obstacles(LIVE, str(place)) == []
+    assert flag_blockers(LIVE, str(place)) == []
     chattr(f"+{letter}", place)
-    (found,) = flag_obstacles(LIVE, str(place))
+    (found,) = flag_blockers(LIVE, str(place))
     assert (found.kind, found.path, found.remedy, found.fatal) == (kind, str(place), f"chattr -{letter} {place}", True)
     subprocess.run(found.remedy.split(), check=True)
-    assert flag_obstacles(LIVE, str(place)) == []
+    assert flag_blockers(LIVE, str(place)) == []
 
 
 def test_other_flags_are_none_of_ours(place: Path) -> None:
@@ -50,7 +50,7 @@ def test_other_flags_are_none_of_ours(place: Path) -> None:
 
 def test_path_of_an_image(place: Path) -> None:
     chattr("+i", place)
-    (found,) = flag_obstacles(Root(str(place.parent)), "/place")
+    (found,) = flag_blockers(Root(str(place.parent)), "/place")
     assert (found.path, found.remedy) == ("/place", "chattr -i /place")
 
 
@@ -84,7 +84,7 @@ def test_label(place: Path, monkeypatch: pytest.MonkeyPatch, enforce: str, label
     # Few machines that build this run SELinux; the label is given by what stands between us and the kernel.
     (place / "enforce").write_text(enforce)
     monkeypatch.setattr(attributes.os, "getxattr", lambda path, name: label.encode())
-    found = label_obstacles(LIVE, str(place), str(place / "enforce"))
+    found = label_blockers(LIVE, str(place), str(place / "enforce"))
     assert [item.kind for item in found] == kinds
     for item in found:
         assert not item.fatal
@@ -92,5 +92,5 @@ def test_label(place: Path, monkeypatch: pytest.MonkeyPatch, enforce: str, label
 
 
 def test_no_selinux(place: Path) -> None:
-    assert label_obstacles(LIVE, str(place), str(place / "missing")) == []
-    assert label_obstacles(Root(str(place)), "/", str(place / "missing")) == []
+    assert label_blockers(LIVE, str(place), str(place / "missing")) == []
+    assert label_blockers(Root(str(place)), "/", str(place / "missing")) == []

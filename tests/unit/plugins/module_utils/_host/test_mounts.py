@@ -13,7 +13,7 @@ from typing import Any, List
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.mounts import (
     Mount,
-    mount_obstacles,
+    mount_blockers,
     mount_of,
     parse_mountinfo,
 )
@@ -25,9 +25,9 @@ COLLECTIONS = REPOSITORY / "collections"
 # Runs in the namespace: mounts vanish with it, whatever happens.
 LOOK = """
 import json, sys
-from ansible_collections.plugops.mattermost.plugins.module_utils._host.mounts import mount_obstacles
+from ansible_collections.plugops.mattermost.plugins.module_utils._host.mounts import mount_blockers
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
-answer = [found.as_dict() for found in mount_obstacles(Root(sys.argv[2] or None), sys.argv[1], sys.argv[3] == "1")]
+answer = [found.as_dict() for found in mount_blockers(Root(sys.argv[2] or None), sys.argv[1], sys.argv[3] == "1")]
 print(json.dumps(answer))
 """
 
@@ -100,7 +100,7 @@ def test_in_an_image_paths_are_the_hosts_and_noexec_says_nothing(point: Path) ->
 
 def test_an_ordinary_mount(point: Path) -> None:
     assert look_at_mount(point, "rw,exec", str(point)) == []
-    assert [found.kind for found in mount_obstacles(Root(), "/proc/self", False)] == []
+    assert [found.kind for found in mount_blockers(Root(), "/proc/self", False)] == []
 
 
 def test_mountinfo_of_this_machine_agrees_with_findmnt() -> None:

@@ -93,7 +93,7 @@ class Host:
         pass
 
 
-def concern(path: Path, systemd: Optional[Systemd] = None, wanted: str = WANTED) -> ServiceDirectory:
+def resource(path: Path, systemd: Optional[Systemd] = None, wanted: str = WANTED) -> ServiceDirectory:
     return ServiceDirectory(cast(Node, Host(path, systemd)), wanted)
 
 
@@ -141,9 +141,9 @@ def snapshot(root: Path) -> Dict[str, Stamp]:
 def test_check_run_check_run(root: Path) -> None:
     unit(root)
     before = snapshot(root)
-    predicted = ensure(concern(root), check_mode=True)
+    predicted = ensure(resource(root), check_mode=True)
     assert snapshot(root) == before
-    done = ensure(concern(root), check_mode=False)
+    done = ensure(resource(root), check_mode=False)
     assert (
         predicted.differences.as_list()
         == done.differences.as_list()
@@ -151,7 +151,7 @@ def test_check_run_check_run(root: Path) -> None:
     )
     after = snapshot(root)
     for check_mode in (True, False):
-        again = ensure(concern(root), check_mode=check_mode)
+        again = ensure(resource(root), check_mode=check_mode)
         assert again.result()["changed"] is False
         assert snapshot(root) == after
     assert done.facts == {**predicted.facts, **again.facts}
@@ -160,11 +160,11 @@ def test_check_run_check_run(root: Path) -> None:
 
 def test_what_systemd_makes_of_it(live: Path) -> None:
     unit(live, "WorkingDirectory=/opt/mattermost/bin")
-    ensure(concern(live, None), check_mode=True)
+    ensure(resource(live, None), check_mode=True)
     write(live, f"{ETC}/service.d/50-all.conf", "WorkingDirectory=/elsewhere")
     write(live, f"run/systemd/system/{NAME}.d/override.conf", "WorkingDirectory=/elsewhere")
     systemd = Systemd(live)
-    ensure(concern(live, systemd), check_mode=False)
+    ensure(resource(live, systemd), check_mode=False)
     loaded = systemd_oracle.load(live, NAME).unit
     assert loaded is not None
     assert loaded.one("WorkingDirectory") == WANTED
@@ -175,7 +175,7 @@ def test_mode_and_owner_whatever_the_umask(root: Path, umask: int) -> None:
     unit(root)
     old = os.umask(umask)
     try:
-        ensure(concern(root), check_mode=False)
+        ensure(resource(root), check_mode=False)
     finally:
         os.umask(old)
     file, directory = root / OURS[1:], (root / OURS[1:]).parent
@@ -188,14 +188,14 @@ def test_mode_and_owner_whatever_the_umask(root: Path, umask: int) -> None:
 def test_what_is_right_already_is_left_alone(root: Path, value: str) -> None:
     unit(root, f"WorkingDirectory={value}")
     before = snapshot(root)
-    assert ensure(concern(root), check_mode=False).result()["changed"] is False
+    assert ensure(resource(root), check_mode=False).result()["changed"] is False
     assert snapshot(root) == before
 
 
 def test_another_drop_in_that_is_right_is_left_alone(root: Path) -> None:
     unit(root, "WorkingDirectory=/opt/mattermost/bin")
     write(root, f"{ETC}/{NAME}.d/zzz-admin.conf", f"WorkingDirectory={WANTED}")
-    outcome = ensure(concern(root), check_mode=False)
+    outcome = ensure(resource(root), check_mode=False)
     assert outcome.result()["changed"] is False
     assert outcome.facts["working_directory_origin"] == f"/{ETC}/{NAME}.d/zzz-admin.conf"
 
@@ -217,8 +217,8 @@ def test_what_is_found(root: Path, lines: List[str], found: Optional[str]) -> No
     (root / "etc").mkdir()
     (root / "etc/passwd").write_text("mattermost:x:991:991::/home/mattermost:/bin/false\n")
     unit(root, *lines)
-    assert [item.found for item in inspect(concern(root)).differences] == [found]
-    ensure(concern(root), check_mode=False)
+    assert [item.found for item in inspect(resource(root)).differences] == [found]
+    ensure(resource(root), check_mode=False)
 
 
 @pytest.mark.parametrize("user", ["mattermost", "991"])
@@ -226,13 +226,13 @@ def test_home_that_is_the_wanted_directory(root: Path, user: str) -> None:
     (root / "etc").mkdir()
     (root / "etc/passwd").write_text(f"root:x:0:0::/root:/bin/sh\nmattermost:x:991:991::{WANTED}:/bin/false\n")
     unit(root, "WorkingDirectory=~", f"User={user}")
-    assert not len(inspect(concern(root)).differences)
+    assert not len(inspect(resource(root)).differences)
 
 
 def test_percent_signs_are_no_specifiers(live: Path) -> None:
     (live / "opt/100%p").mkdir()
     unit(live)
-    ensure(concern(live, Systemd(live), wanted="/opt/100%p"), check_mode=False)
+    ensure(resource(live, Systemd(live), wanted="/opt/100%p"), check_mode=False)
     loaded = systemd_oracle.load(live, NAME).unit
     assert loaded is not None
     assert loaded.one("WorkingDirectory") == "/opt/100%p"
@@ -241,13 +241,13 @@ def test_percent_signs_are_no_specifiers(live: Path) -> None:
 @pytest.mark.parametrize("wanted", ["opt", "~", "", "/opt/a\nb", "/opt/a ", "/opt/a\\", "/opt/\x7f", "/opt/\udcff"])
 def test_paths_that_no_unit_can_hold(root: Path, wanted: str) -> None:
     with pytest.raises(OperatorError, match=r"cannot be a service's working directory"):
-        concern(root, wanted=wanted)
+        resource(root, wanted=wanted)
 
 
 def test_alias_is_followed_to_the_unit_itself(root: Path) -> None:
     write(root, f"{ETC}/mattermost-server.service", "ExecStart=/bin/true")
     (root / ETC / NAME).symlink_to("mattermost-server.service")
-    ensure(concern(root), check_mode=False)
+    ensure(resource(root), check_mode=False)
     assert (root / ETC / "mattermost-server.service.d" / DROP_IN).is_file()
 
 
@@ -272,7 +272,7 @@ def test_drop_in_that_would_win_is_named(live: Path, path: str, value: str) -> N
     before = snapshot(live)
     for check_mode in (True, False):
         with pytest.raises(OperatorError, match=f"read after ours.*{path}:3.*sorts before {DROP_IN}"):
-            ensure(concern(live), check_mode=check_mode)
+            ensure(resource(live), check_mode=check_mode)
     assert snapshot(live) == before
     # and systemd does let it win
     write(live, OURS, f"WorkingDirectory={WANTED}")
@@ -294,7 +294,7 @@ def test_file_of_our_name_that_hides_ours(live: Path) -> None:
     hiding = f"/run/systemd/system.control/{NAME}.d/{DROP_IN}"
     write(live, hiding, "UMask=0027")
     with pytest.raises(OperatorError, match=f"hides ours.*{hiding}"):
-        ensure(concern(live), check_mode=True)
+        ensure(resource(live), check_mode=True)
     write(live, OURS, f"WorkingDirectory={WANTED}")
     loaded = systemd_oracle.load(live, NAME).unit
     assert loaded is not None
@@ -304,7 +304,7 @@ def test_file_of_our_name_that_hides_ours(live: Path) -> None:
 def test_file_of_our_name_further_down_is_hidden_by_ours(root: Path) -> None:
     unit(root)
     write(root, f"usr/lib/systemd/system/{NAME}.d/{DROP_IN}", "WorkingDirectory=/elsewhere")
-    assert ensure(concern(root), check_mode=False).facts["working_directory_origin"] == OURS
+    assert ensure(resource(root), check_mode=False).facts["working_directory_origin"] == OURS
 
 
 @pytest.mark.parametrize("target", ["/dev/null", "/opt/admin.conf"])
@@ -314,7 +314,7 @@ def test_link_in_our_place_is_not_followed(root: Path, target: str) -> None:
     (root / OURS[1:]).parent.mkdir()
     (root / OURS[1:]).symlink_to(os.path.relpath(f"{root}{target}", (root / OURS[1:]).parent))
     with pytest.raises(OperatorError, match=r"something else has its place.*a link to .*" + target):
-        ensure(concern(root), check_mode=True)
+        ensure(resource(root), check_mode=True)
 
 
 def test_file_in_place_of_the_directory(root: Path) -> None:
@@ -322,14 +322,14 @@ def test_file_in_place_of_the_directory(root: Path) -> None:
     (root / ETC / f"{NAME}.d").write_text("")
     (root / ETC / f"{NAME}.d").chmod(0o755)
     with pytest.raises(OperatorError, match=f"/{ETC}/{NAME}.d.* found: not a directory"):
-        ensure(concern(root), check_mode=True)
+        ensure(resource(root), check_mode=True)
 
 
 def test_our_old_drop_in_is_rewritten(root: Path) -> None:
     unit(root)
     write(root, OURS, "WorkingDirectory=/opt/mattermost/bin")
     (root / OURS[1:]).chmod(0o600)
-    outcome = ensure(concern(root), check_mode=False)
+    outcome = ensure(resource(root), check_mode=False)
     assert [item.found for item in outcome.differences] == ["/opt/mattermost/bin"]
     assert (root / OURS[1:]).stat().st_mode & 0o7777 == 0o644
 
@@ -342,14 +342,14 @@ def test_no_such_unit(root: Path) -> None:
     with pytest.raises(
         OperatorError, match=r"does not exist.*looked in .*/etc/systemd/system.*mattermost-server\.service"
     ):
-        inspect(concern(root))
+        inspect(resource(root))
 
 
 def test_masked_unit(root: Path) -> None:
     (root / ETC).mkdir(parents=True)
     (root / ETC / NAME).symlink_to("/dev/null")
     with pytest.raises(OperatorError, match=f"masked.*/{ETC}/{NAME}.*systemctl unmask {NAME}"):
-        inspect(concern(root))
+        inspect(resource(root))
 
 
 @pytest.mark.parametrize("value", ["opt/mattermost", "/opt/../opt/mattermost", '"/opt/mattermost"', "/opt/%Q"])
@@ -357,38 +357,38 @@ def test_line_that_systemd_refuses(root: Path, value: str) -> None:
     unit(root, f"WorkingDirectory={value}")
     write(root, f"{ETC}/{NAME}.d/a.conf", f"WorkingDirectory={WANTED}")
     with pytest.raises(OperatorError, match=f"/{ETC}/{NAME}:3"):
-        inspect(concern(root))
+        inspect(resource(root))
 
 
 def test_a_drop_in_that_systemd_cannot_read_is_no_stronger_one(root: Path) -> None:
     unit(root, "WorkingDirectory=/srv")
     write(root, f"{ETC}/{NAME}.d/zzz.conf", "WorkingDirectory=srv", "WorkingDirectory=/elsewhere")
-    assert ensure(concern(root), check_mode=False).facts["working_directory"] == WANTED
+    assert ensure(resource(root), check_mode=False).facts["working_directory"] == WANTED
 
 
 def test_directory_that_is_missing_or_none(root: Path) -> None:
     unit(root, "WorkingDirectory=-/opt/gone")
     (root / "opt/file").write_text("")
     with pytest.raises(OperatorError, match=r"does not exist.*/opt/gone.*install_dir"):
-        inspect(concern(root, wanted="/opt/gone"))
+        inspect(resource(root, wanted="/opt/gone"))
     with pytest.raises(OperatorError, match=r"is not a directory.*/opt/file"):
-        inspect(concern(root, wanted="/opt/file"))
+        inspect(resource(root, wanted="/opt/file"))
     (root / "opt/link").symlink_to("/opt/mattermost")
     (root / "opt/dangling").symlink_to(root / "opt/mattermost")  # leads outside, as the host sees it
-    assert len(inspect(concern(root, wanted="/opt/link")).differences) == 1
+    assert len(inspect(resource(root, wanted="/opt/link")).differences) == 1
     with pytest.raises(OperatorError, match=r"does not exist.*/opt/dangling|not a directory.*/opt/dangling"):
-        inspect(concern(root, wanted="/opt/dangling"))
+        inspect(resource(root, wanted="/opt/dangling"))
 
 
 def test_root_directory_of_the_unit(root: Path) -> None:
     unit(root, "RootDirectory=/srv/jail")
     (root / "srv/jail").mkdir(parents=True)
     with pytest.raises(OperatorError, match=r"/opt/mattermost inside RootDirectory=/srv/jail"):
-        inspect(concern(root))
+        inspect(resource(root))
     (root / "srv/jail/opt/mattermost").mkdir(parents=True)
-    assert ensure(concern(root), check_mode=False).facts["working_directory"] == WANTED
+    assert ensure(resource(root), check_mode=False).facts["working_directory"] == WANTED
     unit(root, "RootDirectory=/srv/empty", "BindPaths=/opt/mattermost")
-    assert inspect(concern(root)).result()["changed"] is False
+    assert inspect(resource(root)).result()["changed"] is False
 
 
 # ---- with a systemd
@@ -397,9 +397,9 @@ def test_root_directory_of_the_unit(root: Path) -> None:
 def test_systemd_reads_the_change(live: Path) -> None:
     unit(live, "WorkingDirectory=/opt/mattermost/bin")
     systemd = Systemd(live)
-    predicted = ensure(concern(live, systemd), check_mode=True)
+    predicted = ensure(resource(live, systemd), check_mode=True)
     assert systemd.reloads == 0
-    done = ensure(concern(live, systemd), check_mode=False)
+    done = ensure(resource(live, systemd), check_mode=False)
     assert [item.as_dict() for item in done.differences] == [
         {
             "name": "service.WorkingDirectory",
@@ -412,7 +412,7 @@ def test_systemd_reads_the_change(live: Path) -> None:
     assert systemd.reloads == 1
     assert systemd.loaded.unit is not None
     assert systemd.loaded.unit.one("WorkingDirectory") == WANTED
-    again = ensure(concern(live, systemd), check_mode=False)
+    again = ensure(resource(live, systemd), check_mode=False)
     assert (again.result()["changed"], systemd.reloads) == (False, 1)
 
 
@@ -420,7 +420,7 @@ def test_files_that_are_right_and_not_yet_read(live: Path) -> None:
     unit(live, "WorkingDirectory=/opt/mattermost/bin")
     systemd = Systemd(live)
     unit(live, f"WorkingDirectory={WANTED}")
-    outcome = ensure(concern(live, systemd), check_mode=False)
+    outcome = ensure(resource(live, systemd), check_mode=False)
     assert [(item.found, item.action) for item in outcome.differences] == [
         ("/opt/mattermost/bin", "systemctl daemon-reload")
     ]
@@ -432,7 +432,7 @@ def test_files_that_went_wrong_and_are_not_yet_read(live: Path) -> None:
     unit(live, f"WorkingDirectory={WANTED}")
     systemd = Systemd(live)
     unit(live, "WorkingDirectory=/opt/mattermost/bin")
-    outcome = ensure(concern(live, systemd), check_mode=False)
+    outcome = ensure(resource(live, systemd), check_mode=False)
     assert [item.found for item in outcome.differences] == ["/opt/mattermost/bin"]
     assert (live / OURS[1:]).is_file()
 
@@ -441,7 +441,7 @@ def test_other_changes_that_are_not_yet_read_are_not_ours(live: Path) -> None:
     unit(live, f"WorkingDirectory={WANTED}")
     systemd = Systemd(live)
     unit(live, f"WorkingDirectory={WANTED}", "UMask=0027")
-    outcome = ensure(concern(live, systemd), check_mode=False)
+    outcome = ensure(resource(live, systemd), check_mode=False)
     assert (outcome.result()["changed"], systemd.reloads) == (False, 0)
     assert outcome.facts["needs_daemon_reload"] is True
 
@@ -451,9 +451,9 @@ def test_systemd_that_cannot_reload(live: Path) -> None:
     systemd = Systemd(live)
     systemd.refuses_reload = True
     with pytest.raises(OperatorError, match=r"daemon-reload.*Access denied"):
-        ensure(concern(live, systemd), check_mode=False)
+        ensure(resource(live, systemd), check_mode=False)
     systemd.refuses_reload = False  # the next run mends what is left
-    assert [item.action for item in ensure(concern(live, systemd), check_mode=False).differences] == [
+    assert [item.action for item in ensure(resource(live, systemd), check_mode=False).differences] == [
         "systemctl daemon-reload"
     ]
 
@@ -474,7 +474,7 @@ def running(live: Path) -> Iterator[Tuple[Systemd, subprocess.Popen[bytes]]]:
 
 def test_process_in_the_wrong_directory(live: Path, running: Tuple[Systemd, Any]) -> None:
     systemd, process = running
-    outcome = ensure(concern(live, systemd), check_mode=False)
+    outcome = ensure(resource(live, systemd), check_mode=False)
     assert outcome.result()["changed"] is False
     assert outcome.result()["restart_required"] is True
     assert outcome.pending.restart == [
@@ -489,7 +489,7 @@ def test_process_in_the_right_directory_by_another_name(live: Path) -> None:
     systemd = Systemd(live)
     with subprocess.Popen(["sleep", "60"], cwd=live / "opt/current") as process:
         systemd.main_pid = process.pid
-        outcome = ensure(concern(live, systemd, wanted="/opt/current"), check_mode=False)
+        outcome = ensure(resource(live, systemd, wanted="/opt/current"), check_mode=False)
         process.kill()
     assert (outcome.result()["restart_required"], outcome.facts["pid"]) == (False, process.pid)
 
@@ -502,7 +502,7 @@ def test_process_in_a_directory_that_was_replaced(live: Path) -> None:
         (live / "opt/mattermost/bin").rmdir()
         (live / "opt/mattermost").rmdir()
         (live / "opt/mattermost").mkdir()
-        outcome = inspect(concern(live, systemd))
+        outcome = inspect(resource(live, systemd))
         process.kill()
     assert "(deleted)" in outcome.pending.restart[0]
 
@@ -512,7 +512,7 @@ def test_process_that_we_may_not_look_at(live: Path, running: Tuple[Systemd, Any
         raise PermissionError(path)
 
     monkeypatch.setattr(os, "readlink", forbidden)
-    outcome = inspect(concern(live, running[0]))
+    outcome = inspect(resource(live, running[0]))
     assert outcome.pending.restart == []
     assert "run as root" in outcome.warnings[0]
 
@@ -542,7 +542,7 @@ def test_systemd_agrees_or_nothing_was_changed(live: Path, own: str, drop_ins: D
         systemd = Systemd(root)
         outcome, error = None, ""
         try:
-            outcome = ensure(concern(root, systemd), check_mode=False)
+            outcome = ensure(resource(root, systemd), check_mode=False)
         except OperatorError as raised:
             error = str(raised)
         if outcome is None:

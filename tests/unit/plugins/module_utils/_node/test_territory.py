@@ -23,7 +23,7 @@ OURS = Territory("/opt/mattermost-11.0.0", ("/srv/mm",), ("/opt/mattermost", "/s
 
 
 def _kind(path: str, asked: str = "", territory: Territory = OURS) -> Optional[str]:
-    found = territory.obstacle("PluginSettings.Directory", asked or path, path)
+    found = territory.blocker("PluginSettings.Directory", asked or path, path)
     return found.kind if found else None
 
 
@@ -39,7 +39,7 @@ def test_a_link_of_roots_leads_out_of_the_install_directory() -> None:
 
 @pytest.mark.parametrize("path", ["/srv/mmx", "/srv/other", "/opt/mattermost-11.0.0x", "/var/lib/mattermost"])
 def test_what_nobody_named(path: str) -> None:
-    found = OURS.obstacle("FileSettings.Directory", path, path)
+    found = OURS.blocker("FileSettings.Directory", path, path)
     assert found is not None
     assert found.kind == "directory-outside"
     assert "mattermost_allowed_directories" in found.remedy

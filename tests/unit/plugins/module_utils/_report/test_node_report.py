@@ -1,4 +1,4 @@
-"""One report of a node, of concerns that find, differ, warn or fail."""
+"""One report of a node, of resources that find, differ, warn or fail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.difference import Tracker
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
-from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Concern, Pending
+from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Pending, Resource
 from ansible_collections.plugops.mattermost.plugins.module_utils._report import node_report
 from ansible_collections.plugops.mattermost.plugins.module_utils._report.node_report import NodeReport
 
@@ -30,7 +30,7 @@ class FakeNode:
         return value
 
 
-class Fixed(Concern[None]):
+class Fixed(Resource[None]):
     def __init__(self, name: str, **says: Any) -> None:
         self.name = name
         self.says = says
@@ -60,11 +60,11 @@ Make = Callable[..., NodeReport]
 
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Make:
-    def make(*concerns: Concern[Any], **node: Any) -> NodeReport:
+    def make(*resources: Resource[Any], **node: Any) -> NodeReport:
         monkeypatch.setattr(node_report, "read_plugin_settings", lambda node: {"Enable": node.enabled})
         made = NodeReport(FakeNode(**node))
-        for concern in concerns:
-            made.add(concern.name, lambda concern=concern: concern)
+        for resource in resources:
+            made.add(resource.name, lambda resource=resource: resource)
         return made
 
     return make
@@ -118,7 +118,7 @@ def test_everything_is_collected_once_and_in_order(report: Make) -> None:
         (RecursionError("too deep"), "RecursionError: too deep"),
     ],
 )
-def test_one_impossible_concern_hides_no_other(report: Make, error: Exception, text: str) -> None:
+def test_one_impossible_resource_hides_no_other(report: Make, error: Exception, text: str) -> None:
     result = report(Fixed("a", error=error), Fixed("b", differences=["b.x"])).result()
     assert result["errors"] == [{"concern": "a", "msg": text}]
     assert "a" not in result
@@ -127,8 +127,8 @@ def test_one_impossible_concern_hides_no_other(report: Make, error: Exception, t
     assert not result["healthy"]
 
 
-def test_concern_that_cannot_even_be_made(report: Make) -> None:
-    def build() -> Concern[Any]:
+def test_resource_that_cannot_even_be_made(report: Make) -> None:
+    def build() -> Resource[Any]:
         raise OperatorError("unknown key")
 
     made = report()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Dict, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_obstacles
+from ansible_collections.plugops.mattermost.plugins.module_utils._services.systemd_sandbox import sandbox_blockers
 
 PLUGINS = "/opt/mattermost/plugins"
 
 
 def kinds(sandbox: Dict[str, str], path: str = PLUGINS, must_execute: bool = True) -> List[str]:
-    return [found.kind for found in sandbox_obstacles(path, sandbox, "mattermost.service", must_execute)]
+    return [found.kind for found in sandbox_blockers(path, sandbox, "mattermost.service", must_execute)]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_links_in_settings_are_followed() -> None:
         return path.replace("/opt/current", "/opt/mattermost")
 
     sandbox = {"ProtectSystem": "strict", "ReadWritePaths": "/opt/current"}
-    assert sandbox_obstacles(PLUGINS, sandbox, "mattermost.service", True, resolve) == []
+    assert sandbox_blockers(PLUGINS, sandbox, "mattermost.service", True, resolve) == []
 
 
 def test_remedy_is_the_line_to_add() -> None:
-    found = sandbox_obstacles(PLUGINS, {"ProtectSystem": "strict", "NoExecPaths": "/opt"}, "mm.service", True)
+    found = sandbox_blockers(PLUGINS, {"ProtectSystem": "strict", "NoExecPaths": "/opt"}, "mm.service", True)
     assert [(item.path, item.fatal) for item in found] == [(PLUGINS, True)] * 2
     assert "ProtectSystem=strict in mm.service" in found[0].evidence
     assert "ReadWritePaths=/opt/mattermost/plugins" in found[0].remedy
@@ -104,10 +104,10 @@ def test_remedy_is_the_line_to_add() -> None:
     ],
 )
 def test_remedy_is_one_that_works(sandbox: Dict[str, str], path: str, remedy: str) -> None:
-    (found,) = sandbox_obstacles(path, sandbox, "mm.service", True)
+    (found,) = sandbox_blockers(path, sandbox, "mm.service", True)
     assert remedy in found.remedy
 
 
 def test_other_root_is_only_a_warning() -> None:
-    (found,) = sandbox_obstacles(PLUGINS, {"RootDirectory": "/srv/root"}, "mm.service", True)
+    (found,) = sandbox_blockers(PLUGINS, {"RootDirectory": "/srv/root"}, "mm.service", True)
     assert not found.fatal

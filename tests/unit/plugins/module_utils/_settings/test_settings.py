@@ -1,4 +1,4 @@
-"""The concern "settings" on a real file and beside a server double that keeps config as Mattermost does.
+"""The resource "settings" on a real file and beside a server double that keeps config as Mattermost does.
 
 The double holds what Mattermost 5.24 to 11.6 do with their configuration, as seen on real servers: GET gives the
 effective values, PATCH replaces maps, EnableUploads is silently kept below 5.33, 11 masks secrets and leaves out what
@@ -51,7 +51,7 @@ STORED: Dict[str, Any] = {
 
 
 class ServerDouble:
-    """One Mattermost server's configuration, behind the calls that the concern makes."""
+    """One Mattermost server's configuration, behind the calls that the resource makes."""
 
     where = "socket /var/tmp/mattermost_local.socket"
 
@@ -116,7 +116,7 @@ class ServerDouble:
 
 
 class Host:
-    """What the concern asks of its node, on a real directory."""
+    """What the resource asks of its node, on a real directory."""
 
     api_only = False
 
@@ -310,10 +310,10 @@ def test_a_broken_file_is_refused_and_left_as_it_is(tmp_path: Path, text: str) -
 
 
 def test_a_write_in_between_is_not_undone(host: Host) -> None:
-    concern = settings(host, EnableUploads=True)
-    found = concern.observe()
+    resource = settings(host, EnableUploads=True)
+    found = resource.observe()
     host.file.write_text(host.file.read_text().replace('"MaximumLoginAttempts": 10', '"MaximumLoginAttempts": 11'))
-    concern.apply(found, concern.compare(found))
+    resource.apply(found, resource.compare(found))
     assert '"MaximumLoginAttempts": 11' in host.file.read_text()
     assert host.written["EnableUploads"] is True
 

@@ -120,7 +120,7 @@ def test_a_name_that_the_event_log_cannot_be_asked_for() -> None:
     assert "started" not in dict(questions("mattermost"))
 
 
-def concern(**more: Any) -> AppDirectory:
+def resource(**more: Any) -> AppDirectory:
     host = WindowsHost(lambda line: {"stdout": ""}, "cmd", "win1")
     host.ask = lambda parts: {**answers(**more), "wanted": r'"c:\mattermost"', "exists": "yes"}  # type: ignore
     return AppDirectory(host, "mattermost", r"c:\mattermost")
@@ -130,7 +130,7 @@ RIGHT = value("AppDirectory", r"C:\Mattermost")
 
 
 def reasons(**more: str) -> list[str]:
-    made = concern(directory=RIGHT, **more)
+    made = resource(directory=RIGHT, **more)
     found = made.observe()
     assert len(made.compare(found)) == 0
     return made.pending(found).restart
@@ -152,4 +152,4 @@ def test_the_running_process_says_whether_a_restart_is_owed() -> None:
 def test_an_account_without_rights_is_refused_only_where_something_differs() -> None:
     assert reasons(elevated="ERROR: Access is denied.") == []
     with pytest.raises(OperatorError, match="access denied: this account may not change the service mattermost"):
-        concern(elevated="ERROR: Access is denied.").observe()
+        resource(elevated="ERROR: Access is denied.").observe()

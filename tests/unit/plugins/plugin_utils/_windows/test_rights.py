@@ -210,13 +210,13 @@ class Host(WindowsHost):
         return {name: found.get(name, "") for name, _ in parts}
 
 
-def concern(*rounds: Dict[str, str]) -> Tuple[PluginDirectories, Host]:
+def resource(*rounds: Dict[str, str]) -> Tuple[PluginDirectories, Host]:
     host = Host(*rounds)
     return PluginDirectories(host, "mattermost", r"c:\mattermost"), host
 
 
 def test_nothing_differs_in_one_round_trip() -> None:
-    made, host = concern(answers())
+    made, host = resource(answers())
     outcome = ensure(made, False)
     assert (len(outcome.differences), len(host.asked)) == (0, 1)
     assert outcome.facts["Directory"]["writable"]
@@ -224,7 +224,7 @@ def test_nothing_differs_in_one_round_trip() -> None:
 
 def test_a_second_one_for_an_account_that_only_the_host_knows() -> None:
     probe = {"account": "x.tmp\nD:AI(A;;0x80;;;S-1-5-21-1-2-3-1001)\n"}
-    made, host = concern(answers(runs_as=r".\mm"), probe)
+    made, host = resource(answers(runs_as=r".\mm"), probe)
     assert len(ensure(made, False).differences) == 0  # authenticated users may modify
     assert len(host.asked) == 2
     assert 'grant:r %COMPUTERNAME%^"\\mm:^(RA^)^"' in dict(host.asked[1])["account-granted"]
@@ -236,7 +236,7 @@ def test_a_grant_and_the_note_before_it() -> None:
         directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}(A;OICI;0x1301bf;;;NS)\n",
         directories_owed="HKEY_LOCAL_MACHINE\\x\n    mattermost\\directories    REG_SZ    812",
     )
-    made, host = concern(closed, {}, granted)
+    made, host = resource(closed, {}, granted)
     outcome = ensure(made, False)
     assert [d.as_dict() for d in outcome.differences] == [
         {
@@ -254,17 +254,17 @@ def test_a_grant_and_the_note_before_it() -> None:
 
 def test_a_grant_that_did_nothing() -> None:
     closed = answers(directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}\n")
-    made, _ = concern(closed, {"granted-0": "Das System ..."}, closed)
+    made, _ = resource(closed, {"granted-0": "Das System ..."}, closed)
     with pytest.raises(OperatorError, match=r"did not change what it was asked to.*Das System"):
         ensure(made, False)
 
 
-def test_an_entry_that_denies_is_an_obstacle_or_a_warning() -> None:
+def test_an_entry_that_denies_is_an_blocker_or_a_warning() -> None:
     mine = f"plugins\n{BELOW_ROOT.replace('D:AI', 'D:AI(D;OICIID;0x100116;;;SU)')}\n"
     with pytest.raises(OperatorError, match=r"denied to write in Directory.*S-1-5-6, inherited.*remove:d \*S-1-5-6"):
-        ensure(concern(answers(directory_rights=mine))[0], False)
+        ensure(resource(answers(directory_rights=mine))[0], False)
     others = mine.replace("SU", "S-1-5-21-1-2-3-9")
-    outcome = ensure(concern(answers(directory_rights=others))[0], False)
+    outcome = ensure(resource(answers(directory_rights=others))[0], False)
     assert len(outcome.differences) == 0
     assert "if the account" in outcome.warnings[0]
 
@@ -272,9 +272,9 @@ def test_an_entry_that_denies_is_an_obstacle_or_a_warning() -> None:
 def test_rights_that_cannot_be_read_and_no_administrator() -> None:
     text = answers(directory_rights="", directory_rights_said=r"c:\mattermost\plugins: Zugriff verweigert")
     with pytest.raises(OperatorError, match=r"cannot be read.*Zugriff verweigert.*takeown"):
-        ensure(concern(text)[0], False)
+        ensure(resource(text)[0], False)
     with pytest.raises(OperatorError, match="access denied: this account may not give rights"):
-        ensure(concern(answers(elevated="", directory_rights=f"x\n{BELOW_PROGRAM_FILES}"))[0], True)
+        ensure(resource(answers(elevated="", directory_rights=f"x\n{BELOW_PROGRAM_FILES}"))[0], True)
 
 
 def test_a_line_that_every_way_takes() -> None:

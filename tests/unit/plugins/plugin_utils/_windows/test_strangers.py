@@ -117,9 +117,9 @@ def test_a_text_of_the_event_log_is_no_answer_of_the_registry() -> None:
 
 def test_a_restart_never_asks_for_what_strangers_write_and_the_directory_asks_it_last() -> None:
     cmd = Cmd(started=event("C:\\x"))
-    concern = AppDirectory(cmd.host(), "mattermost", r"C:\mattermost")
+    resource = AppDirectory(cmd.host(), "mattermost", r"C:\mattermost")
     cmd.said["exists"] = "yes"
-    assert concern.observe().running_directory == r"C:\mattermost"
+    assert resource.observe().running_directory == r"C:\mattermost"
     names = re.findall(r"echo [0-9a-f]{16}-([a-z0-9-]+):", cmd.lines[0])
     assert names[-2:] == ["started", "end"]
     cmd = Cmd()
@@ -139,9 +139,9 @@ def test_even_one_who_knows_the_mark_can_only_spoil_the_answer() -> None:
         cmd.said["started"] = event(forged(mark[1]))
         return plain(line)
 
-    concern = AppDirectory(WindowsHost(run, "cmd", "win1"), "mattermost", r"C:\mattermost")
+    resource = AppDirectory(WindowsHost(run, "cmd", "win1"), "mattermost", r"C:\mattermost")
     with pytest.raises(OperatorError, match="nothing in it is believed"):
-        concern.observe()
+        resource.observe()
 
 
 def as_a_name(text: str) -> str:
@@ -210,11 +210,11 @@ def test_a_right_on_an_entry_is_given_in_a_directory_that_is_held() -> None:
     """Without /t, which walks through junctions; and only a directory gets one."""
     entries = f"com.example.one\r\n{CLOSED}\r\na file\r\n{CLOSED}\r\nled\r\n{CLOSED}"
     cmd = Cmd(directory_entries=entries, kinds_0=DIRECTORY, kinds_1="", kinds_2=LINK)
-    concern = cmd.directories()
-    found = concern.observe()
+    resource = cmd.directories()
+    found = resource.observe()
     assert list(found.directories[0].closed) == ["com.example.one"]
-    assert "'a file', 'led'" in concern.warnings(found)[0]
-    concern.apply(found, concern.compare(found))
+    assert "'a file', 'led'" in resource.warnings(found)[0]
+    resource.apply(found, resource.compare(found))
     granting = cmd.lines[-1]
     assert "/t" not in re.findall(r"/\w+", granting)
     assert granting.count("icacls.exe") == 1
@@ -245,9 +245,9 @@ def test_a_junction_of_the_operators_own_is_no_matter_where_nothing_is_to_be_cha
 def test_directories_are_made_level_by_level_in_one_that_is_held() -> None:
     there = {f"client_{name}": "" for name in ("is_directory", "exists", "parent", "rights")}
     cmd = Cmd(**there, links_2="", links_3="")
-    concern = cmd.directories()
-    found = concern.observe()
-    concern.apply(found, concern.compare(found))
+    resource = cmd.directories()
+    found = resource.observe()
+    resource.apply(found, resource.compare(found))
     made = [line for line in cmd.lines if "mkdir" in line]
     held, above = r"C:\mattermost", r"C:\mattermost\client"
     for line, place, new in zip(made, (held, above), (above, rf"{above}\plugins")):
@@ -440,9 +440,9 @@ def _texts() -> Dict[str, str]:
 @given(st.sampled_from(PARTS), st.one_of(TEXT.map(lambda text: text.encode("utf-8", "replace")), st.binary()))
 def test_an_answer_with_anything_in_it_is_read_or_refused(part: str, said: bytes) -> None:
     cmd = Cmd(**{part: said})
-    for concern in (cmd.directories(), AppDirectory(cmd.host(), "mattermost", r"C:\mattermost")):
+    for resource in (cmd.directories(), AppDirectory(cmd.host(), "mattermost", r"C:\mattermost")):
         try:
-            ensure(concern, True)
+            ensure(resource, True)
         except OperatorError:
             pass
     allowed = r"[^\x00-\x08\x0b-\x1f]*"
