@@ -110,7 +110,7 @@ def test_the_version_is_in_the_head(raw: RawServer) -> None:
 
 MEASURED = """
 import resource, sys
-from ansible_collections.plugops.mattermost.plugins.module_utils import _server
+from ansible_collections.plugops.mattermost.plugins.module_utils._server import client as client_module
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 client_module._QUICK = float(sys.argv[3])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
