@@ -81,7 +81,7 @@ def test_one_roll_out_for_both(mixed: Mixed) -> None:
     before = mixed.place.snapshot()
     checked = mixed.play("site", "--check")
     predicted = [change for change in checked.changed() if change.startswith("api1")]
-    assert predicted == ["api1: plugops.mattermost.app_server : The plugins are as wanted"]
+    assert predicted == ["api1: plugops.mattermost.app_server : Ensure the plugins"]
     assert differing(before, mixed.place.snapshot()) == []
 
     done = mixed.play("site")
@@ -109,7 +109,7 @@ def test_what_fails_is_not_put_back_and_that_is_said(mixed: Mixed, tmp_path: Pat
     message = run.tasks[-1]["result"]["msg"]
     assert run.tasks[-1]["host"] == "api1"
     assert "COULD NOT be put back" in message
-    assert "of an app server that is reached through its API alone no checkpoint is taken" in message
+    assert "no checkpoint is taken of an app server that is managed through its REST API only" in message
     assert list(mixed.state.glob("**/run-lock.json")) != []  # without a lease: it says that something was begun
     assert mixed.play("site", "--limit=api1").returncode == 0
     assert list(mixed.state.glob("**/run-lock.json")) == []

@@ -17,8 +17,8 @@ import pytest
 from plugops_tests.sandbox.app_server import NAMES, NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
 from plugops_tests.support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
 
-PLAY = "PLAY [Make it so, one app server after another]"
-PUT_BACK = "PLAY [Put back those that have the change already, where one has failed and all shall be put back]"
+PLAY = "PLAY [Change one app server after another]"
+PUT_BACK = "PLAY [Undo the change on all app servers after a failure]"
 SUMS = "find . -type f -path '*/plugins/*' -printf '%p %m ' -exec sha256sum {} ';' | sort"
 
 
@@ -136,7 +136,7 @@ def test_one_that_stayed_out_of_service_is_put_into_it_by_the_next_run(cluster: 
     again = cluster.site(hook)
     assert sorted(path.name for path in cluster.place.glob("seen-*")) == ["seen-app1", "seen-app2"]
     assert cluster.locks() == []
-    assert not [line for line in again.changed() if "app1" in line and "plugins are as wanted" in line]
+    assert not [line for line in again.changed() if "app1" in line and "Ensure the plugins" in line]
     assert cluster.site(hook).changed() == []
 
 
@@ -171,7 +171,7 @@ def test_two_runs_at_once(cluster: Cluster) -> None:
         ):
             assert words in message, message
         started.append(cluster.start_site({**hook, "mattermost_lock_timeout": 300}, outputs[1]))
-        task = "TASK [plugops.mattermost.app_server : No other run changes it from here on]"
+        task = "TASK [plugops.mattermost.app_server : Acquire the run lock]"
         wait_until(lambda: task in outputs[1].read_text(), started[1], outputs[1])
         end.touch()
         assert [process.wait(timeout=300) for process in started] == [0, 0], outputs[1].read_text()
@@ -180,6 +180,6 @@ def test_two_runs_at_once(cluster: Cluster) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     second = outputs[1].read_text()
-    assert "changed: [app1]" not in second.partition(PLAY)[2].partition("PLAY [Give the run lock back]")[0], second
+    assert "changed: [app1]" not in second.partition(PLAY)[2].partition("PLAY [Release the run locks]")[0], second
     assert cluster.locks() == []
     assert cluster.site(hook).changed() == []

@@ -261,12 +261,12 @@ def wait_for_task(output: Path, name: str, process: subprocess.Popen[bytes]) -> 
 UNREACHABLE = 4  # of ansible-playbook
 # In the order in which one run after another comes further.
 STEPS = (
-    "No other run changes it from here on",
-    "The bundles are there",
-    "What it runs now is noted",
-    "The plugins are as wanted",
-    "Restart the service, or start it",
-    "The load balancer uses it",
+    "Acquire the run lock",
+    "Stage bundles on the node",
+    "Take a checkpoint",
+    "Ensure the plugins",
+    "Restart or start the service",
+    "Enable the app server in the load balancer",
 )
 
 

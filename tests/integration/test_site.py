@@ -133,14 +133,14 @@ def test_again_changes_nothing_and_restarts_nothing(broken: TestCluster) -> None
 
 
 def test_what_contradicts_itself_is_refused_although_nothing_differs(broken: TestCluster) -> None:
-    said_twice = plugin_ids(1)[0]
-    wrong = {"mattermost_plugin_states": {said_twice.upper(): True}, "mattermost_drain_tasks": "/nowhere/drain.yml"}
-    variables = {**broken.wanted(PLUGINS), "mattermost_plugins": [{"id": said_twice}], **wrong}
+    duplicate = plugin_ids(1)[0]
+    wrong = {"mattermost_plugin_states": {duplicate.upper(): True}, "mattermost_drain_tasks": "/nowhere/drain.yml"}
+    variables = {**broken.wanted(PLUGINS), "mattermost_plugins": [{"id": duplicate}], **wrong}
     run = run_playbook("playbooks/site.yml", broken.inventory, variables, may_fail=True)
     assert run.returncode == 2
     for name in NAMES:
         (refusal,) = [task["result"] for task in run.tasks if task["host"] == name and task["status"] == "failed"]
-        assert f"mattermost_plugin_states names {said_twice}, which mattermost_plugins lists, too" in refusal["msg"]
+        assert f"mattermost_plugin_states names {duplicate}, which mattermost_plugins also lists" in refusal["msg"]
         assert "there is no file /nowhere/drain.yml on the controller" in refusal["msg"]
 
 

@@ -140,7 +140,7 @@ def test_packages_of_a_second_cluster_go_with_the_last_one_too(tmp_path: Path) -
         ({"test_cluster_release_sha256": "0" * 64}, r"found sha256 [0-9a-f]{64} of .*, wanted 0{64}\. What to do"),
         (
             {"test_cluster_database": "postgres://user:secret-of-test@127.0.0.1:5999/mattermost"},
-            r"nobody listens on 127\.0\.0\.1, port 5999, as seen from .* What to do",
+            r"no listener on 127\.0\.0\.1, port 5999, as seen from .* What to do",
         ),
         ({"test_cluster_first_port": 9000}, r"port 9002, which app2 needs, is taken .* found python3 .* What to do"),
     ],
@@ -172,7 +172,7 @@ def test_runs_that_are_cut_off_then_a_neighbour_then_nothing(machine: Machine) -
     assert "No space left on device" in full
     machine.ssh("umount /opt/mattermost-test/releases")
 
-    machine.killed(given, "The app server runs")
+    machine.killed(given, "Start the app server")
     machine.ssh("systemctl stop mattermost-test-postgresql.service")
     machine.play("test_cluster", given)
     assert machine.play("test_cluster", given).changed() == []
@@ -212,7 +212,7 @@ def test_a_cluster_that_was_hardly_begun_is_taken_away(machine: Machine) -> None
     kept = machine.place / "kept" / "begun"
     kept.mkdir(parents=True)
     (kept / "notes.txt").write_text("somebody's")
-    machine.killed(given, "Files of the database")
+    machine.killed(given, "Initialize the database")
     assert (kept / "database_password").exists()
     machine.play("test_cluster_destroy", given)
     assert machine.differences() == ""

@@ -132,7 +132,7 @@ def test_a_host_that_cannot_be_reached_stops_the_run_although_its_api_answers(mi
 def test_wanted_plugins_without_an_address_are_refused(mixed: Mixed) -> None:
     """Before anything changes. Nothing else of such an app server is known but its service."""
     run = mixed.play("site", "--limit=win1", may_fail=True, mattermost_api_url="")
-    assert "there is no address of it" in run.tasks[-1]["result"]["msg"], run.output
+    assert "mattermost_api_url is not set" in run.tasks[-1]["result"]["msg"], run.output
     assert (run.returncode, run.changed()) == (2, [])
 
 
@@ -192,14 +192,14 @@ def test_two_linux_hosts_and_a_windows_host_converge_in_one_run(tmp_path: Path) 
         assert "to be seen when the service runs (plugins): the server's plugin system is off" in plan.output
         checked = play("site", "--check")
         assert changed_on(checked, "win1") == [
-            "The plugin directories exist and the service's account can write them",
-            "The service runs in the right directory",
-            "Restart the service, or start it",
+            "Ensure the plugin directories",
+            "Ensure the AppDirectory of the service",
+            "Restart or start the service",
         ]
         assert (machine.registry(MATTERMOST), machine.runs_in()) == (before, WRONG)
 
         done = play("site")
-        order = [task["host"] for task in done.tasks if task["task"].endswith(" : The change begins")]
+        order = [task["host"] for task in done.tasks if task["task"].endswith(" : Mark the change as started")]
         assert order == [*names, "win1"]
         assert (machine.app_directory(MATTERMOST), machine.runs_in()) == (INSTALL_DIR, INSTALL_DIR)
         running = dict.fromkeys(plugin_ids(2), NEW)

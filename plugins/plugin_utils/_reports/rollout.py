@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import Any, List, Mapping
 
 # Stages of a node, as the role's tasks note them in app_server_rollout.
-PREPARING, READY, UNTOUCHED, REFUSED, CHANGING, DONE, FAILED, TAKEN_BACK = (
+PREPARING, READY, UNTOUCHED, BLOCKED, CHANGING, DONE, FAILED, UNDONE = (
     "preparing",
     "ready",
     "untouched",
-    "refused",
+    "blocked",
     "changing",
     "done",
     "failed",
-    "taken back",
+    "undone",
 )
-_STOPPING = (PREPARING, REFUSED, CHANGING, FAILED)
+_STOPPING = (PREPARING, BLOCKED, CHANGING, FAILED)
 
 
 def stopped(rollouts: Mapping[str, Mapping[str, Any]]) -> List[str]:
@@ -36,7 +36,7 @@ def unfinished(rollout: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
     """
     if rollout.get("stage") == CHANGING:
         return True
-    if rollout.get("stage") in (DONE, FAILED, TAKEN_BACK):
+    if rollout.get("stage") in (DONE, FAILED, UNDONE):
         return bool(rollout.get("drained")) or rollout.get("restored") is False
     return bool(report.get("unfinished"))  # not touched, so what another run has left is left still
 
@@ -46,7 +46,7 @@ def failure(node: str, rollouts: Mapping[str, Mapping[str, Any]]) -> str:
 
     Of a node that was lost on the way Ansible itself says that it is unreachable.
     """
-    if rollouts.get(node, {}).get("stage") not in (REFUSED, FAILED):
+    if rollouts.get(node, {}).get("stage") not in (BLOCKED, FAILED):
         return ""
     words = [_what_happened(rollouts[node])]
     for stage, text in ((DONE, "Have the change"), (READY, "Were not touched"), (UNTOUCHED, "Had nothing to change")):
@@ -56,7 +56,7 @@ def failure(node: str, rollouts: Mapping[str, Mapping[str, Any]]) -> str:
     lost = sorted(other for other, rollout in rollouts.items() if rollout.get("stage") == CHANGING)
     if lost:
         words.append(f"Lost while being changed, and not put back: {', '.join(lost)}.")
-    back = sorted(other for other, rollout in rollouts.items() if rollout.get("stage") == TAKEN_BACK)
+    back = sorted(other for other, rollout in rollouts.items() if rollout.get("stage") == UNDONE)
     if back:
         words.append(f"Had the change and were put back: {', '.join(back)}.")
     words.append("What to do: mend the cause, then run site.yml again.")
@@ -67,7 +67,7 @@ def _what_happened(rollout: Mapping[str, Any]) -> str:
     if "msg" not in rollout:
         return f"Another app server failed, and this one was to be put back, too. {_afterwards(rollout)}"
     why = f"{_sentence(rollout.get('msg', ''))} (task: {rollout.get('task', '')})"
-    if rollout["stage"] == REFUSED:
+    if rollout["stage"] == BLOCKED:
         return f"No app server was changed: {why}."
     return f"{why}. {_afterwards(rollout)}"
 

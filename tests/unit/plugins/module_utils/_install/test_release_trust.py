@@ -161,7 +161,7 @@ def test_install_directories_of_like_names_have_records_of_their_own(host: Host)
         host.install_dir = host.root / name[1:]
         host.ensure(*host.old)
         here = {"state_dir": str(state), "install_dir": name}
-        assert Path(template.render(test_cluster_host=host)).is_file()
+        assert Path(template.render(test_cluster_host=here)).is_file()
     assert len(list(state.glob("release*.json"))) == len(names)
 
 

@@ -7,27 +7,31 @@ from typing import Any, Dict
 import pytest
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._reports.rollout import failure, stopped, unfinished
 
-WHY = {"task": "The app server is healthy", "msg": "It did not become healthy within 60 s: com.example.a does not run."}
+WHY = {
+    "task": "Assert that the app server is healthy",
+    "msg": "It did not become healthy within 60 s: com.example.a does not run.",
+}
 
 
 def of(**app2: Any) -> Dict[str, Dict[str, Any]]:
     return {"app1": {"stage": "done"}, "app2": {**WHY, **app2}, "app3": {"stage": "ready"}, "app4": {}}
 
 
-@pytest.mark.parametrize("stage", ["ready", "untouched", "done", "taken back"])
+@pytest.mark.parametrize("stage", ["ready", "untouched", "done", "undone"])
 def test_it_goes_on(stage: str) -> None:
     assert stopped(of(stage=stage)) == []
     assert failure("app2", of(stage=stage)) == ""
 
 
-@pytest.mark.parametrize("stage", ["preparing", "refused", "changing", "failed"])
+@pytest.mark.parametrize("stage", ["preparing", "blocked", "changing", "failed"])
 def test_it_stops(stage: str) -> None:
     assert stopped(of(stage=stage)) == ["app2"]
 
 
 def test_a_failed_node_that_was_put_back() -> None:
     assert failure("app2", of(stage="failed", restored=True)) == (
-        "It did not become healthy within 60 s: com.example.a does not run (task: The app server is healthy). "
+        "It did not become healthy within 60 s: com.example.a does not run "
+        "(task: Assert that the app server is healthy). "
         "This app server was put back as it was before the change, settings, plugins and drop-in. "
         "Have the change: app1. Were not touched: app3. What to do: mend the cause, then run site.yml again."
     )
@@ -49,15 +53,15 @@ def test_what_became_of_it(rollout: Dict[str, Any], text: str) -> None:
     assert text in failure("app2", of(stage="failed", **rollout))
 
 
-def test_refused_before_anything_was_changed() -> None:
-    rollouts = {"app1": {"stage": "ready"}, "app2": {"stage": "refused", **WHY}, "app3": {"stage": "untouched"}}
+def test_blocked_before_anything_was_changed() -> None:
+    rollouts = {"app1": {"stage": "ready"}, "app2": {"stage": "blocked", **WHY}, "app3": {"stage": "untouched"}}
     text = failure("app2", rollouts)
     assert text.startswith("No app server was changed: It did not become healthy")
     assert "Were not touched: app1. Had nothing to change: app3." in text
 
 
 def test_nodes_that_were_put_back_or_lost_are_named() -> None:
-    rollouts = {"app1": {"stage": "taken back"}, "app2": {"stage": "failed", **WHY}, "app3": {"stage": "changing"}}
+    rollouts = {"app1": {"stage": "undone"}, "app2": {"stage": "failed", **WHY}, "app3": {"stage": "changing"}}
     text = failure("app2", rollouts)
     assert "Had the change and were put back: app1." in text
     assert "Lost while being changed, and not put back: app3." in text
@@ -79,9 +83,9 @@ def test_one_with_the_change_that_could_not_be_put_back() -> None:
         ({"stage": "failed", "restored": True}, None, False),
         ({"stage": "failed", "restored": False}, None, True),
         ({"stage": "failed", "restored": True, "drained": True}, None, True),
-        ({"stage": "taken back", "restored": True}, None, False),
+        ({"stage": "undone", "restored": True}, None, False),
         ({"stage": "ready"}, {"run": "other"}, True),
-        ({"stage": "refused"}, {"run": "other"}, True),
+        ({"stage": "blocked"}, {"run": "other"}, True),
         ({"stage": "untouched"}, None, False),
     ],
 )
