@@ -124,7 +124,9 @@ def test_of_many_who_want_it_one_gets_it(tmp_path: Path) -> None:
 
 
 def _other_process(code: str) -> Dict[str, Any]:
-    done = subprocess.run([sys.executable, "-c", code], env=_environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=_environment(), capture_output=True, text=True, check=True, timeout=60
+    )
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found
@@ -149,8 +151,8 @@ def test_a_run_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
 def test_workers_are_of_the_run_of_their_parent() -> None:
     code = IMPORT + (
         "import multiprocessing as m; q = m.get_context('fork').SimpleQueue();"
-        "p = m.get_context('fork').Process(target=lambda: q.put(this_run_module.this_run().to_dict())); p.start();"
-        "print(json.dumps({'same': q.get() == this_run_module.this_run().to_dict()})); p.join()"
+        "p = m.get_context('fork').Process(target=lambda: q.put(this_run.this_run().to_dict())); p.start();"
+        "print(json.dumps({'same': q.get() == this_run.this_run().to_dict()})); p.join()"
     )
     assert _other_process(code) == {"same": True}
 
