@@ -1,4 +1,4 @@
-"""What there is on a machine: processes, ports, units, users, files.
+"""Record the state of a machine: processes, ports, units, users, files.
 
 `snapshot.py keep FILE`, later `snapshot.py compare FILE`, which prints each difference and ends with 1 if there is one.
 """
@@ -12,8 +12,8 @@ import subprocess
 import sys
 from typing import Iterator, List
 
-# What lives on its own: the kernel's, systemd's bookkeeping, logs, sessions of who looks on, copies of before.
-NOT_OF_INTEREST = (
+# What changes on its own: the kernel's files, systemd's bookkeeping, logs, sessions of the tests, backup copies.
+IGNORED = (
     "/dev",
     "/proc",
     "/sys",
@@ -42,7 +42,7 @@ SESSIONS = ("/user.slice", "/init.scope")
 
 def files(directory: str) -> Iterator[str]:
     for entry in sorted(os.scandir(directory), key=lambda found: found.name):
-        if entry.path.startswith(NOT_OF_INTEREST) or entry.name == ".ansible":
+        if entry.path.startswith(IGNORED) or entry.name == ".ansible":
             continue
         found = entry.stat(follow_symlinks=False)
         text = f"file {entry.path} {stat.filemode(found.st_mode)} {found.st_uid}:{found.st_gid}"
@@ -56,7 +56,7 @@ def files(directory: str) -> Iterator[str]:
 
 
 def _content(path: str, size: int) -> str:
-    """What configures the machine, by its content; the rest, by its size."""
+    """Configuration files are compared by content, the rest by size."""
     if not path.startswith("/etc/"):
         return str(size)
     with open(path, "rb") as stream:
@@ -76,10 +76,10 @@ def processes() -> Iterator[str]:
             yield f"process {program} of {os.path.basename(unit)}"
 
 
-def said(kind: str, argv: List[str], columns: slice) -> Iterator[str]:
+def listed(kind: str, argv: List[str], columns: slice) -> Iterator[str]:
     for line in subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
         if ".scope " in line:
-            continue  # a session of who looks on
+            continue  # a session of the tests
         yield f"{kind} {' '.join(line.split()[columns])}"
 
 
@@ -88,11 +88,11 @@ def snapshot() -> List[str]:
         {
             *files("/"),
             *processes(),
-            *said("port", ["ss", "-Hltun"], slice(0, 5, 4)),
-            *said("unit file", ["systemctl", "list-unit-files", "--no-legend", "--no-pager"], slice(0, 2)),
-            *said("failed unit", ["systemctl", "list-units", "--failed", "--plain", "--no-legend"], slice(0, 1)),
-            *said("user", ["getent", "passwd"], slice(0, 1)),
-            *said("group", ["getent", "group"], slice(0, 1)),
+            *listed("port", ["ss", "-Hltun"], slice(0, 5, 4)),
+            *listed("unit file", ["systemctl", "list-unit-files", "--no-legend", "--no-pager"], slice(0, 2)),
+            *listed("failed unit", ["systemctl", "list-units", "--failed", "--plain", "--no-legend"], slice(0, 1)),
+            *listed("user", ["getent", "passwd"], slice(0, 1)),
+            *listed("group", ["getent", "group"], slice(0, 1)),
         }
     )
 

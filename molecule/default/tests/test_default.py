@@ -1,4 +1,4 @@
-"""The app servers after site.yml, looked at from outside: stat, systemd, /proc, the server's own answer."""
+"""The app servers after site.yml as seen from outside: stat, systemd, /proc, the server's own answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_service_user_can_write(host: Any, directory: str) -> None:
         host.run_expect([0], f"runuser -u mattermost -- sh -c 'touch {directory}/.probe && rm {directory}/.probe'")
 
 
-def test_nothing_of_somebody_else_lies_in_the_directories(host: Any) -> None:
+def test_every_file_in_the_directories_belongs_to_the_service_user(host: Any) -> None:
     assert output(host, f"find {' '.join(DIRECTORIES)} -not -user mattermost") == ""
 
 
@@ -46,7 +46,7 @@ def test_nothing_is_left_behind(host: Any) -> None:
     assert output(host, "find /opt/mattermost /etc/systemd -name '.plugops*'") == ""
 
 
-def test_what_does_not_concern_us_has_not_changed(host: Any) -> None:
+def test_system_directories_are_unchanged(host: Any) -> None:
     with host.sudo():
         for path in ("/etc", "/etc/systemd/system", "/opt"):
             found = host.file(path)

@@ -1,4 +1,4 @@
-"""The app servers and the load balancer after the upgrade, looked at from outside."""
+"""The app servers and the load balancer after the upgrade, as seen from outside."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_app(host: Any) -> bool:
 
 def test_the_server_runs_the_new_version(host: Any) -> None:
     if not is_app(host):
-        pytest.skip("no app server")
+        pytest.skip("not an app server")
     script = (
         "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8065/api/v4/plugins/webapp').read().decode())"
     )
@@ -32,7 +32,7 @@ def test_the_server_runs_the_new_version(host: Any) -> None:
 
 def test_the_load_balancer_uses_all_app_servers(host: Any) -> None:
     if is_app(host):
-        pytest.skip("no load balancer")
+        pytest.skip("not a load balancer")
     lines = output(host, "grep 'server ' /etc/nginx/conf.d/mattermost.conf").splitlines()
     assert len([line for line in lines if ":8065" in line]) == len(APPS)
     assert not [line for line in lines if " down" in line]

@@ -1,4 +1,4 @@
-"""A test session through the load balancer, as somebody's CI would hold one: it knows result.json and nothing else."""
+"""A test session through the load balancer as in a CI: it knows only result.json."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_token_is_an_admins_on_every_app_server(kept: Path) -> None:
         assert "system_admin" in Session(url, result["admin"]["token"]).me()["roles"]
 
 
-def test_the_result_says_what_a_test_needs_and_to_its_owner_alone(kept: Path) -> None:
+def test_the_result_has_what_a_test_needs_and_only_its_owner_can_read_it(kept: Path) -> None:
     result = read_result(kept)
     assert {node["server_version"] for node in result["nodes"]} == {"9.10.0"}
     for node in result["nodes"]:

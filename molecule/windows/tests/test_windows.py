@@ -1,4 +1,4 @@
-"""The machine after site.yml, looked at from outside: its registry, the processes as Linux sees them."""
+"""The machine after site.yml as seen from outside: its registry, the processes as Linux sees them."""
 
 from __future__ import annotations
 
