@@ -15,14 +15,14 @@ from .._bundle.manifest import Manifest
 from .._bundle.tree import MARKER
 from .._config.plugin_settings import STATES, enabled_ids
 from .._core.errors import OperatorError
-from .._core.server_version import ServerVersion, parse_server_version
+from .._core.server_version import parse_server_version
 from .._host.executable import fits, read_header, this_processor
 from .._host.reading import exists, is_directory, is_file, is_link, read_link, status
+from .._server import features
 from .._server.client import ServerError, ServerUnreachable
 from .._server.seeded_plugins import is_seeded
 from .context import Scene
 
-_MIN_VERSION_SINCE = ServerVersion(5, 6)
 _BACKUP = re.compile(
     r"(?:[.~_-](?:bak|backup|old|orig|save|copy|disabled|\d{4}-?\d\d-?\d\d)\d*|~|\.(?:tar(?:\.gz)?|tgz|zip))$", re.I
 )
@@ -167,7 +167,7 @@ def _look_at_names(scene: Scene, plugin_id: str, same: List[Unpacked]) -> None:
 
 def _look_at_version(scene: Scene, plugin: Unpacked) -> None:
     needed, version = plugin.manifest.min_server_version, scene.version
-    if not needed or version is None or version < _MIN_VERSION_SINCE:
+    if not needed or version is None or not features.MIN_SERVER_VERSION.in_version(version):
         return
     try:
         too_old = version < parse_server_version(needed)

@@ -19,7 +19,8 @@ from .._host.reading import is_directory, is_link, open_directory, status
 from .._host.trees import TreeLimit
 from .._host.trees import walk as walk_tree
 from .._install.working_directory import ServiceDirectory
-from .._node.node import DEFAULT_SOCKET, LOCAL_MODE_SINCE
+from .._node.node import DEFAULT_SOCKET
+from .._server import features
 from .._services.systemd_sandbox import has_own_tmp, sandbox_blockers
 from .._services.systemd_unit import HOME, declared_working_directory, systemd_is_running, why_not_running
 from .context import Scene
@@ -152,7 +153,7 @@ def look_at_socket(scene: Scene) -> None:
             text = str(error)
         scene.findings.add("socket-foreign", path, text)
         return
-    if scene.version is not None and scene.version < LOCAL_MODE_SINCE:
+    if not features.LOCAL_MODE.in_version(scene.version):
         return
     for blocker in _sandbox_blockers(scene, node.root.resolve(os.path.dirname(path))):
         text = f"{path}: {blocker.evidence}"

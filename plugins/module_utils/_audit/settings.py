@@ -13,17 +13,14 @@ from .._config.plugin_settings import SECTION, effective, find_key
 from .._config.source import FILE
 from .._config.types import TYPES
 from .._core.errors import OperatorError
-from .._core.server_version import ServerVersion
 from .._host.reading import exists, status
+from .._server import features
 from .._settings.settings import Settings
 from .context import Scene
 from .proxy_limit import proxy_limit
 
 _DEFAULTS = {"Directory": ("plugins",), "ClientDirectory": ("client/plugins",)}
 _DEFAULT_DATA = "data"
-_SIGNED_SINCE = ServerVersion(5, 18)
-_LIMITED_SINCE = ServerVersion(5, 21)
-_LARGER_DEFAULT_SINCE = ServerVersion(5, 33)
 _MIB = 1024 * 1024
 
 
@@ -61,7 +58,7 @@ def look_at_switches(scene: Scene) -> None:
             )
 
     signed = settings.get("RequirePluginSignature") is True
-    if signed and settings["EnableUploads"] is True and (scene.version is None or scene.version >= _SIGNED_SINCE):
+    if signed and settings["EnableUploads"] is True and features.SIGNATURES.in_version(scene.version):
         text = f"{SECTION}.RequirePluginSignature is true, by {_origin(scene, 'RequirePluginSignature')}"
         values = {"origin": "RequirePluginSignature must be false for it"}
         scene.findings.add("uploads-disabled", f"{SECTION}.RequirePluginSignature", text, values=values)
@@ -118,8 +115,8 @@ def look_at_limits(scene: Scene) -> None:
     if size == 0:
         return
     version = scene.version
-    if version is None or version >= _LIMITED_SINCE:
-        default = 100 if version is None or version >= _LARGER_DEFAULT_SINCE else 50
+    if features.UPLOAD_LIMIT.in_version(version):
+        default = 100 if features.UPLOAD_LIMIT_OF_100_MIB.in_version(version) else 50
         limit = _number(scene.section("FileSettings").get("maxfilesize"), default * _MIB)
         if size > limit:
             text = f"FileSettings.MaxFileSize is {limit}, {name} has {size} bytes"

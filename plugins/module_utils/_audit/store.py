@@ -22,20 +22,18 @@ from .._host.path_walk import Step
 from .._host.reading import is_file, status
 from .._plugins.prepackaged_preconditions import overtaking
 from .._plugins.wanted import WantedPlugin
-from .._server.features import FILESTORE_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
-from .._startup.prepackaged import SIGNED_SINCE
+from .._server import features
 from .._startup.signatures import stored_unsigned
 from .context import Scene
 from .plugins import Unpacked
 
 _SUFFIX = ".tar.gz"
-_SIGNATURES_SINCE = ServerVersion(5, 18)
 
 
 def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
     """What the server will do with each unpacked plugin when it starts next."""
     version, store = scene.version, scene.filestore
-    if version is None or version < FILESTORE_SINCE:
+    if version is None or not features.FILESTORE.in_version(version):
         return
     if store is None:
         return  # another driver: only the server knows what it holds
@@ -53,7 +51,7 @@ def look_at_store(scene: Scene, plugins: List[Unpacked]) -> None:
 def look_at_prepackaged(scene: Scene) -> None:
     """Prepackaged bundles of enabled plugins that the server will refuse."""
     version = scene.version
-    if version is None or version < SIGNED_SINCE:
+    if version is None or not features.PREPACKAGED_ONLY_SIGNED.in_version(version):
         return
     states = enabled_ids(scene.plugin_settings[STATES])
     for plugin_id, bundles in scene.prepackaged.items():
@@ -94,7 +92,7 @@ def _came_along(scene: Scene, plugin: Unpacked) -> bool:
 def look_at_keys(scene: Scene) -> None:
     """The public keys that signatures are checked with."""
     settings, source = scene.plugin_settings, scene.node.config_source
-    if source.kind != "file" or (scene.version is not None and scene.version < _SIGNATURES_SINCE):
+    if source.kind != "file" or not features.SIGNATURES.in_version(scene.version):
         return
     for name in settings.get("SignaturePublicKeyFiles") or []:
         path = scene.join(posixpath.dirname(source.path), str(name))
@@ -106,7 +104,7 @@ def _look_at_stored(scene: Scene, plugin: Unpacked, path: str, version: ServerVe
     found = manifest_of(scene.real(path))
     stored = found.version if found else ""
     other = stored != plugin.manifest.version
-    unmarked = version < UNPACK_DELETED_SINCE and not plugin.marked
+    unmarked = features.MANAGED_MARKER.in_version(version) and not plugin.marked
     came_along = stored != plugin.manifest.version and _came_along(scene, plugin)
     if found is not None and (other or unmarked) and not came_along:
         text = f"{path} holds version {stored or '(none)'}, {plugin.path} holds {plugin.manifest.version or '(none)'}"
@@ -115,14 +113,14 @@ def _look_at_stored(scene: Scene, plugin: Unpacked, path: str, version: ServerVe
 
 
 def _look_at_unstored(scene: Scene, plugin: Unpacked, version: ServerVersion) -> None:
-    if version >= UNPACK_DELETED_SINCE:
+    if features.UNPACKED_DELETED.in_version(version):
         text = f"{plugin.path} has no bundle in the file store, the server is {version}"
         scene.findings.add("unpacked-will-be-deleted", plugin.id, text)
     elif plugin.marked:
         marker = scene.join(plugin.path, MARKER)
         text = f"{marker} exists, and the file store has no bundle of {plugin.id}"
         scene.findings.add("marker-on-copy", plugin.id, text, values={"marker": marker})
-    elif version >= UNPACK_UNSUPPORTED_SINCE:
+    elif features.UNPACKED_UNSUPPORTED.in_version(version):
         scene.findings.add("unpacked-unsupported", plugin.id, f"{plugin.path}, the server is {version}")
     else:
         scene.findings.add("unmanaged-plugin", plugin.id, f"{plugin.path} has no {MARKER}")
@@ -143,7 +141,8 @@ def _look_at_reading(scene: Scene, bundles: Sequence[str]) -> None:
 
 
 def _look_at_signatures(scene: Scene, folder: str, stored: Dict[str, str], version: ServerVersion) -> None:
-    if version < _SIGNATURES_SINCE or scene.plugin_settings.get("RequirePluginSignature") is not True:
+    required = scene.plugin_settings.get("RequirePluginSignature") is True
+    if not required or not features.SIGNATURES.in_version(version):
         return
     for plugin_id in stored_unsigned(scene.node):
         path = scene.join(folder, stored[plugin_id])

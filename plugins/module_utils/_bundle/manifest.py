@@ -18,6 +18,7 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion
 from .._formats.json_reader import check_depth
+from .._server import features
 
 MANIFEST_LIMIT = 1024 * 1024  # bytes; the largest public ones have some 20 KB
 # In the order in which servers of all versions look; the first that exists is the manifest.
@@ -27,9 +28,6 @@ MANIFEST_NAMES = ("plugin.yml", "plugin.yaml", "plugin.json")
 _YAML_LIMIT = 256 * 1024
 _MIN_ID = 3
 _MAX_ID = 190
-_LENGTH_CHECKED_SINCE = ServerVersion(4, 5)
-_SHORT_IDS_REFUSED_SINCE = ServerVersion(4, 10)
-_CHARACTERS_CHECKED_SINCE = ServerVersion(5, 2)  # since then ids are lower-cased, too
 _ID_CHARACTERS = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -109,15 +107,15 @@ def check_id(plugin_id: str, version: Optional[ServerVersion]) -> None:
     :raises OperatorError: with the rule that is broken
     """
     _check_directory_name(plugin_id, "")
-    current = version is None or version >= _CHARACTERS_CHECKED_SINCE
     server = f"Mattermost {version}" if version else "Mattermost"
-    if (version is None or version >= _LENGTH_CHECKED_SINCE) and len(plugin_id) > _MAX_ID:
+    if features.ID_AT_MOST_190.in_version(version) and len(plugin_id) > _MAX_ID:
         _refuse_id(plugin_id, f"at most {_MAX_ID} characters for {server}", "")
-    if (version is None or version >= _SHORT_IDS_REFUSED_SINCE) and len(plugin_id) < _MIN_ID:
+    if features.ID_AT_LEAST_3.in_version(version) and len(plugin_id) < _MIN_ID:
         _refuse_id(plugin_id, f"at least {_MIN_ID} characters for {server}", "")
-    if current and not _ID_CHARACTERS.fullmatch(plugin_id):
+    by_pattern = features.ID_PATTERN.in_version(version)
+    if by_pattern and not _ID_CHARACTERS.fullmatch(plugin_id):
         _refuse_id(plugin_id, f"letters, digits, '.', '-' and '_' only, for {server}", "")
-    if not current and plugin_id != plugin_id.lower():
+    if not by_pattern and plugin_id != plugin_id.lower():
         # Their configuration reader lower-cases the keys of PluginStates, so the plugin could never be enabled.
         _refuse_id(plugin_id, f"lower case for {server}", "")
 

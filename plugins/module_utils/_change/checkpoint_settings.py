@@ -10,13 +10,10 @@ from typing import Any, Collection, List, Mapping, Optional, Sequence
 from .._config.document import ABSENT, FoldedMap, same_value
 from .._config.plugin_settings import PLUGINS, SECTION, STATES, Change, enabled_ids, find_key
 from .._config.source import DATABASE, FILE
-from .._core.server_version import ServerVersion
 from .._node.node import Node
+from .._server import features
 from .._settings.live_settings import has_mask
 from .._settings.settings import SOCKET, Settings
-
-# These neither watch their file nor read it again when told to: a save of theirs would undo a change of it.
-_DEAF_SINCE, _DEAF_BEFORE = ServerVersion(5, 38), ServerVersion(6, 0)
 
 
 class SettingsOfThen(Settings):
@@ -103,5 +100,7 @@ def _once(changes: Sequence[Change]) -> List[Change]:
 
 def _way(node: Node) -> str:
     """The file, which hides nothing, wherever the server reads one."""
-    deaf = node.server is not None and node.version is not None and _DEAF_SINCE <= node.version < _DEAF_BEFORE
-    return SOCKET if node.config_source.kind == DATABASE or deaf else FILE
+    notices = features.FILE_WATCHED.in_version(node.version) or features.RELOAD_BY_SOCKET.in_version(node.version)
+    # A running server that does not notice a change of its file undoes it when it saves next.
+    undone = node.server is not None and not notices
+    return SOCKET if node.config_source.kind == DATABASE or undone else FILE

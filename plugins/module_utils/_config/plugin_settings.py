@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The vocabulary of PluginSettings: which keys there are, what they take, and what changes when some are wanted.
 
-The keys, types and defaults are those of Mattermost's ``PluginSettings`` in its configuration model, 4.4 to 11.
+The keys, types, defaults and first versions are those of ``PluginSettings`` in the server's model/config.go, 4.4 to 11.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion
+from .._server.features import FIRST_RELEASE
 from .document import FoldedMap, Path, same_value
 
 SECTION = "PluginSettings"
@@ -25,7 +26,6 @@ PLUGINS = "Plugins"
 TAKES_UPLOADS = {"Enable": True, "EnableUploads": True, "RequirePluginSignature": False}
 
 _ID = re.compile(r"[A-Za-z0-9_.-]+")
-_FIRST = ServerVersion(4, 4)  # plugins exist from 4.4 on
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,17 @@ class Key:
     option: str
     type: str
     default: Any
-    since: ServerVersion = _FIRST
+    since: ServerVersion = FIRST_RELEASE
     restart: bool = False
     empty_is_default: bool = False
 
     def normal(self, value: Any) -> Any:
         """The value as the server understands it."""
         return self.default if self.empty_is_default and value == "" else value
+
+    def in_version(self, version: Optional[ServerVersion]) -> bool:
+        """Whether a server of this version knows it; where the version is not known, whether current servers do."""
+        return version is None or version >= self.since
 
 
 # In the server's own order of fields.
@@ -160,7 +164,7 @@ def check_known(wanted: Wanted, version: Optional[ServerVersion]) -> None:
     """
     for name in wanted.touched():
         key = _BY_NAME[name.lower()]
-        if version is not None and version < key.since:
+        if not key.in_version(version):
             raise OperatorError(
                 f"this server does not know the setting {key.name}",
                 found=f"server version {version}",
@@ -229,7 +233,7 @@ def effective(
     """
     settings: Dict[str, Any] = {}
     for key in KEYS:
-        if version is not None and version < key.since:
+        if not key.in_version(version):
             continue
         value = key.normal(overrides[key.name] if key.name in overrides else section.get(key.name))
         if key.type == "map":

@@ -18,6 +18,7 @@ from .._core.server_version import ServerVersion
 from .._formats.json_reader import parse_json
 from .._host.reading import is_directory, is_file
 from .._host.root import Root
+from .._server import features
 from .._services.systemd_unit import Service
 from .plugin_settings import KEYS, Key
 
@@ -25,10 +26,6 @@ FILE = "file"
 DATABASE = "database"
 REMOTE = "api"  # only the running server is asked
 
-_MM_CONFIG_SINCE = ServerVersion(5, 10)
-_EXECUTABLE_SEARCHED_SINCE = ServerVersion(5, 8)
-_OVERRIDES_SINCE = ServerVersion(5, 2)  # before, the section was read again from the file after the environment
-_MAP_OVERRIDES_SINCE = ServerVersion(7, 5)
 _PROGRAMS = ("mattermost", "platform")  # the second to 4.10
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _DSN = re.compile(r"(mysql|postgres|postgresql)://")
@@ -135,7 +132,7 @@ def _name_and_evidence(
         option, name = flag
         return name, f"{option} {_shown(name)} in {_command_origin(service)}"
     name = environment.get("MM_CONFIG", "")
-    if name and (version is None or version >= _MM_CONFIG_SINCE):
+    if name and features.MM_CONFIG.in_version(version):
         return name, f"MM_CONFIG={_shown(name)} in {_variable_origin('MM_CONFIG', service)}"
     return _DEFAULT_NAME, "default: neither -c nor MM_CONFIG is given"
 
@@ -181,7 +178,7 @@ def _locate(
 ) -> str:
     if name.startswith("/"):
         return posixpath.normpath(name)
-    if version is not None and version < _EXECUTABLE_SEARCHED_SINCE:
+    if not features.CONFIG_BESIDE_EXECUTABLE.in_version(version):
         near = [posixpath.join(working_directory, up) for up in ("config", "../config", "../../config", ".")]
         places = [posixpath.normpath(posixpath.join(place, name)) for place in near]
         return next((place for place in places if _is_file(place, root)), posixpath.join(install_dir, "config", name))
@@ -222,8 +219,8 @@ def _overrides(environment: Dict[str, str], service: Service, version: Optional[
 
 
 def _reads_override(key: Key, version: Optional[ServerVersion]) -> bool:
-    first = _MAP_OVERRIDES_SINCE if key.type == "map" else _OVERRIDES_SINCE
-    return version is None or version >= max(first, key.since)
+    overrides = features.OVERRIDES_OF_MAPS if key.type == "map" else features.OVERRIDES
+    return key.in_version(version) and overrides.in_version(version)
 
 
 def _understood(key: Key, text: str) -> Any:

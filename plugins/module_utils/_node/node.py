@@ -33,7 +33,6 @@ T = TypeVar("T")
 
 DEFAULT_USER = "mattermost"
 DEFAULT_SOCKET = "/var/tmp/mattermost_local.socket"  # noqa: S108 - the server's own default
-LOCAL_MODE_SINCE = ServerVersion(5, 24)
 
 
 class Node:

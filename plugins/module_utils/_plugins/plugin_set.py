@@ -20,8 +20,8 @@ from .._core.errors import OperatorError
 from .._core.resource import Pending, Resource
 from .._host.reading import is_directory
 from .._node.node import Node
+from .._server import features
 from .._server.errors import ServerError
-from .._server.features import FILESTORE_SINCE, PREPACKAGED_SINCE
 from .._settings.settings import expected_plugin_settings, read_plugin_settings
 from .._startup.filestore import Filestore, StoredBundle
 from .._startup.prepackaged import Prepackaged, PrepackagedBundle
@@ -166,15 +166,13 @@ class PluginSet(Resource[PluginsFound]):
         return Prepackaged(self._node, None if self._full else self._cache)
 
     def _stored_bundles(self) -> Dict[str, StoredBundle]:
-        version = self._node.version
-        if version is not None and version < FILESTORE_SINCE:
+        if not features.FILESTORE.in_version(self._node.version):
             return {}
         coming = {plugin.id for plugin in self._wanted if self._ways.asked_for(plugin) == PREPACKAGED}
         return self._filestore.bundles({plugin.id for plugin in self._wanted if plugin.present}, coming)
 
     def _prepackaged_bundles(self) -> Dict[str, List[PrepackagedBundle]]:
-        version = self._node.version
-        if version is not None and version < PREPACKAGED_SINCE:
+        if not features.PREPACKAGED.in_version(self._node.version):
             return {}
         return self._prepackaged.bundles({plugin.id for plugin in self._wanted})
 

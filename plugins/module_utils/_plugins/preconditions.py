@@ -13,14 +13,10 @@ from .._bundle.installed import Installed, PluginDirectory
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion, parse_server_version
 from .._formats.openpgp import unverifiable_by_servers
-from .._server.features import FILESTORE_SINCE
+from .._server import features
 from .wanted import WantedPlugin
 
-# Servers from 5.6 on look at min_server_version before they start a plugin.
-_MIN_VERSION_SINCE = ServerVersion(5, 6)
-# These plugins are inside the binary of these servers, which unpack them at every start.
-_EMBEDDED = ("jira", "zoom")
-_EMBEDDED_SINCE, _EMBEDDED_BEFORE = ServerVersion(4, 5), ServerVersion(5, 2)
+_EMBEDDED = ("jira", "zoom")  # in the binary of servers with features.EMBEDDED_PLUGINS
 
 
 def refuse_doubtful_place(plugin: WantedPlugin, found: PluginDirectory, directory: str) -> None:
@@ -47,18 +43,18 @@ def refuse_doubtful_place(plugin: WantedPlugin, found: PluginDirectory, director
 
 def refuse_embedded(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
     """One that is a part of the server's binary: it takes no other in its place, however it gets there."""
-    if version is not None and _EMBEDDED_SINCE <= version < _EMBEDDED_BEFORE and plugin.id in _EMBEDDED:
+    if features.EMBEDDED_PLUGINS.in_version(version) and plugin.id in _EMBEDDED:
         raise OperatorError(
             f"this server brings the plugin {plugin.id} itself and unpacks it over any other at every start",
             found=f"server version {version}",
-            wanted=f"at least {_EMBEDDED_BEFORE}",
+            wanted=f"at least {features.EMBEDDED_PLUGINS.until}",
             remedy=f"leave {plugin.id} out of the list, or update the server",
         )
 
 
 def refuse_older_server(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
     """A server that will not start the plugin, as its manifest says."""
-    if version is None or version < _MIN_VERSION_SINCE or not plugin.min_server_version:
+    if version is None or not features.MIN_SERVER_VERSION.in_version(version) or not plugin.min_server_version:
         return
     if version < parse_server_version(plugin.min_server_version):
         raise OperatorError(
@@ -93,7 +89,7 @@ def refuse_unpacking(
     if version is None:
         return
     marked = installed is not None and installed.managed
-    if version >= FILESTORE_SINCE and (marked or stored):
+    if features.FILESTORE.in_version(version) and (marked or stored):
         raise OperatorError(
             f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what is "
             "unpacked",

@@ -9,8 +9,8 @@ from typing import Optional, Sequence, Tuple
 
 from .._core.errors import OperatorError
 from .._core.plugin_version import is_newer
-from .._server.features import FILESTORE_SINCE, UNPACK_DELETED_SINCE
-from .._startup.prepackaged import AUTOMATIC, FOLDER, SIGNED_SINCE, PrepackagedBundle, Rules
+from .._server import features
+from .._startup.prepackaged import AUTOMATIC, FOLDER, PrepackagedBundle, Rules
 from .observed import PluginsFound
 from .preconditions import refuse_unverifiable_signature
 from .wanted import WantedPlugin
@@ -46,7 +46,7 @@ def refuse_to_bring_along(plugin: WantedPlugin, found: PluginsFound, rules: Opti
         )
     if plugin.enabled:
         _refuse_switched_off(plugin, rules)
-    if rules.version >= SIGNED_SINCE and bundles[0].signature is None:
+    if features.PREPACKAGED_ONLY_SIGNED.in_version(rules.version) and bundles[0].signature is None:
         raise _unsigned(plugin, bundles[0].path, rules)
 
 
@@ -87,7 +87,11 @@ def _refuse_switched_off(plugin: WantedPlugin, rules: Rules) -> None:
 
 
 def _unsigned(plugin: WantedPlugin, where: str, rules: Rules) -> OperatorError:
-    why = f"server version {rules.version}" if rules.version >= SIGNED_SINCE else "RequirePluginSignature on"
+    why = (
+        f"server version {rules.version}"
+        if features.PREPACKAGED_ONLY_SIGNED.in_version(rules.version)
+        else "RequirePluginSignature on"
+    )
     return OperatorError(
         f"the prepackaged bundle of {plugin.id} must be signed",
         where=where,
@@ -107,7 +111,7 @@ def _kept(
         return (None if stored.sha256 == plugin.sha256 else stored.version), stored.path
     if installed is None or installed.tree.digest == tree:
         return None, ""
-    unmanaged = not installed.managed and FILESTORE_SINCE <= rules.version < UNPACK_DELETED_SINCE
+    unmanaged = not installed.managed and features.MANAGED_MARKER.in_version(rules.version)
     came_along = installed.version in {bundle.version for bundle in found.prepackaged.get(plugin.id, [])}
     if unmanaged or (filestore and not came_along):
         return installed.version, installed.path

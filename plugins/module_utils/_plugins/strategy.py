@@ -10,7 +10,7 @@ from typing import Optional
 
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion
-from .._server.features import FILESTORE_SINCE, PREPACKAGED_SINCE, UNPACK_DELETED_SINCE, UNPACK_UNSUPPORTED_SINCE
+from .._server import features
 
 UNPACK = "unpack"
 UPLOAD = "upload"
@@ -65,8 +65,14 @@ def choose(
         return _filestore(version, "local driver only" if filestore is None else filestore)
     if asked == PREPACKAGED:
         return _prepackaged(version)
-    no_unpacking = managed or reachable or (version is not None and version >= UNPACK_UNSUPPORTED_SINCE)
-    if asked == AUTO and filestore == "" and no_unpacking and version is not None and version >= FILESTORE_SINCE:
+    no_unpacking = managed or reachable or features.UNPACKED_UNSUPPORTED.in_version(version)
+    if (
+        asked == AUTO
+        and filestore == ""
+        and no_unpacking
+        and version is not None
+        and features.FILESTORE.in_version(version)
+    ):
         why = "the running server takes no uploads" if reachable else "no running server answers"
         return Strategy(FILESTORE, f"{why}; {version} installs from its filestore at its next start")
     return _unpack(asked, version)
@@ -74,7 +80,7 @@ def choose(
 
 def _filestore(version: Optional[ServerVersion], problem: str) -> Strategy:
     _refuse_before(
-        FILESTORE_SINCE, version, "strategy filestore is for servers that install plugins from their filestore"
+        features.FILESTORE, version, "strategy filestore is for servers that install plugins from their filestore"
     )
     if problem:
         raise OperatorError(
@@ -88,19 +94,19 @@ def _filestore(version: Optional[ServerVersion], problem: str) -> Strategy:
 
 def _prepackaged(version: Optional[ServerVersion]) -> Strategy:
     _refuse_before(
-        PREPACKAGED_SINCE, version, "strategy prepackaged is for servers that bring plugins along in a folder"
+        features.PREPACKAGED, version, "strategy prepackaged is for servers that bring plugins along in a folder"
     )
     return Strategy(PREPACKAGED, "asked for")
 
 
-def _refuse_before(first: ServerVersion, version: Optional[ServerVersion], problem: str) -> None:
+def _refuse_before(feature: features.Feature, version: Optional[ServerVersion], problem: str) -> None:
     if version is None:
         raise _version_not_known()
-    if version < first:
+    if not feature.in_version(version):
         raise OperatorError(
             problem,
             found=f"server version {version}",
-            wanted=f"at least {first}",
+            wanted=f"at least {feature.since}",
             remedy="use strategy: auto or unpack",
         )
 
@@ -119,14 +125,14 @@ def _upload(asked: str, version: Optional[ServerVersion], reachable: bool) -> St
 def _unpack(asked: str, version: Optional[ServerVersion]) -> Strategy:
     if version is None:
         raise _version_not_known()
-    if version >= UNPACK_DELETED_SINCE:
+    if features.UNPACKED_DELETED.in_version(version):
         raise OperatorError(
             "strategy unpack is refused: this server deletes at its next start whatever it has not installed itself",
             found=f"server version {version}",
-            wanted=f"below {UNPACK_DELETED_SINCE}",
+            wanted=f"below {features.UNPACKED_DELETED.since}",
             remedy=_MAKE_REACHABLE,
         )
-    if version >= UNPACK_UNSUPPORTED_SINCE:
+    if features.UNPACKED_UNSUPPORTED.in_version(version):
         if asked == AUTO:
             raise OperatorError(
                 "the server does not answer on a local-mode socket, and unpacking is not supported by this version",

@@ -12,8 +12,8 @@ from typing import Any, Callable, List, Mapping, Optional
 from .._config.document import FoldedMap, section_in
 from .._config.plugin_settings import SECTION, STATES, TAKES_UPLOADS, enabled_ids, takes_uploads
 from .._core.errors import OperatorError
-from .._core.server_version import ServerVersion
 from .._formats.json_source import kind_of
+from .._server import features
 from .._server.client import Server
 from .._server.errors import ServerError, ServerUnreachable, WrongAnswer
 from .wanted import WantedPlugin
@@ -22,8 +22,6 @@ from .wanted import WantedPlugin
 ACTIVATION_TIMEOUT = 30.0
 STATE_TIMEOUT = 10.0  # a server that watches its file has read a change within 3 seconds
 _POLL = 0.2
-_FORCE_SINCE = ServerVersion(5, 8)
-_SIZE_LIMITED_SINCE = ServerVersion(5, 21)
 _NOT_INSTALLED = "app.plugin.not_installed.app_error"
 _SHARED_REMEDY = "look for the plugin's id in the server's log"
 _SAID_REMEDY = "mend that, or take another version of the plugin, or say enabled: false"
@@ -74,7 +72,7 @@ class Uploader:
 
         :raises OperatorError: a bundle is too large, or its binaries are not executable
         """
-        limited = bool(plugins) and self._server.version() >= _SIZE_LIMITED_SINCE
+        limited = bool(plugins) and features.UPLOAD_LIMIT.in_version(self._server.version())
         limit = self._section("FileSettings").get("MaxFileSize") if limited else None
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
             raise WrongAnswer("GET /config", self._server.where, f"{kind_of(limit)} as MaxFileSize", "a whole number")
@@ -126,11 +124,12 @@ class Uploader:
         if enabled_now and installed_now:
             self.switch(plugin.id, False)
         try:
-            if installed_now and self._server.version() < _FORCE_SINCE:
+            replaces = features.FORCED_UPLOAD.in_version(self._server.version())
+            if installed_now and not replaces:
                 self.remove(plugin.id)
                 self._upload_or_put_back(bundle, kept)
             else:
-                self._server.upload(bundle, force=self._server.version() >= _FORCE_SINCE)
+                self._server.upload(bundle, force=replaces)
         except BaseException:
             if enabled_now and installed_now:
                 with contextlib.suppress(OperatorError):  # the refusal is what the operator must read

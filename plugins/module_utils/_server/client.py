@@ -24,6 +24,7 @@ from .._formats.json_source import kind_of
 from .._host.reading import open_file
 from .._host.sockets import LocalSocket
 from .._http.connection import SLOWEST, Connection, Deadline, read_body
+from . import features
 from .errors import ServerError, ServerUnreachable, WrongAnswer, no_answer, refusal
 
 API = "/api/v4"
@@ -42,11 +43,8 @@ _LARGE_LIMIT = 4 * 1024 * 1024  # configurations, lists of plugins
 _LONGEST_ID, _LONGEST_VERSION = 256, 256
 _ADDRESS = re.compile(r"(.*):([0-9]{1,5})")
 _LAST_PORT = 65535
-_PATCHES_SINCE = ServerVersion(5, 20)  # before, the whole configuration is sent
-_LISTS_FAILED_SINCE, _LISTS_FAILED_UNTIL = ServerVersion(5, 2), ServerVersion(5, 14)
 _RUNS = 2  # as a state of a plugin
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
-_ENABLES_SINCE = ServerVersion(5, 2)  # before, the words were activate and deactivate
 
 SOCKET, ADDRESS, API_ACCESS = "socket", "address", "api"
 
@@ -108,7 +106,7 @@ class Server:
 
     def patch_config(self, patch: Dict[str, Any]) -> Dict[str, Any]:
         """Change only the keys given; a map given replaces the server's whole map."""
-        if self.version() >= _PATCHES_SINCE:
+        if features.CONFIG_PATCH.in_version(self.version()):
             return self._json("PUT", "/config/patch", body=patch, limit=_LARGE_LIMIT)
         config = self.get_config()  # masked secrets are understood: these servers put the real ones back
         for section, values in patch.items():
@@ -134,7 +132,7 @@ class Server:
         5.2 to 5.13 list a plugin that failed to start as active, too; their states tell.
         """
         found = _versions(self.plugins()["active"])
-        if not found or not _LISTS_FAILED_SINCE <= self.version() < _LISTS_FAILED_UNTIL:
+        if not found or not features.FAILED_PLUGINS_LISTED_AS_ACTIVE.in_version(self.version()):
             return found
         failed = {item["plugin_id"].lower() for item in self.statuses() if item.get("state") != _RUNS}
         return {plugin_id: version for plugin_id, version in found.items() if plugin_id not in failed}
@@ -181,11 +179,11 @@ class Server:
 
     def enable(self, plugin_id: str) -> None:
         """Save the state "enabled". Success says nothing about whether the plugin runs: look at :meth:`running`."""
-        word = "enable" if self.version() >= _ENABLES_SINCE else "activate"
+        word = "enable" if features.ENABLE_ROUTES.in_version(self.version()) else "activate"
         self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", deadline=Deadline(_SLOW))
 
     def disable(self, plugin_id: str) -> None:
-        word = "disable" if self.version() >= _ENABLES_SINCE else "deactivate"
+        word = "disable" if features.ENABLE_ROUTES.in_version(self.version()) else "deactivate"
         self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", deadline=Deadline(_SLOW))
 
     def remove(self, plugin_id: str) -> None:

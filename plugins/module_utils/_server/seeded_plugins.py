@@ -1,28 +1,31 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plugins that servers know without having been told."""
+"""The plugins that servers know without being told: each puts some ids into PluginStates by itself.
+
+Which ones depends on the version and on the edition; a plugin that any server seeds is never one that an operator left
+behind. Source: model/config.go (PluginSettings.SetDefaults), for jira and zoom v4.6.0 app/plugin.go.
+"""
 
 from __future__ import annotations
 
-# Ids that servers put into PluginStates by themselves, and whose plugins they bring along: by version, and some only
-# in enterprise builds.
+# With the versions in which that was seen.
 _SEEDED = frozenset(
     {
-        "com.mattermost.apps",
-        "com.mattermost.calls",
-        "com.mattermost.nps",
-        "com.mattermost.plugin-channel-export",
-        "com.mattermost.plugin-incident-management",
-        "focalboard",
-        "jira",
-        "mattermost-ai",
-        "playbooks",
-        "zoom",
+        "com.mattermost.apps",  # 6.7 to 7
+        "com.mattermost.calls",  # from 7 on
+        "com.mattermost.nps",  # from 5.36 on
+        "com.mattermost.plugin-channel-export",  # 5.36, Enterprise edition
+        "com.mattermost.plugin-incident-management",  # 5.36, Enterprise edition
+        "focalboard",  # 6 and 7
+        "jira",  # 4.5 to 5.1, in the server's binary
+        "mattermost-ai",  # 11
+        "playbooks",  # from 6 on
+        "zoom",  # 4.5 to 5.1, in the server's binary
     }
 )
 
 
 def is_seeded(plugin_id: str) -> bool:
-    """Whether servers know this plugin, and state it, without having been told."""
+    """Whether some server knows this plugin, and states it, without being told."""
     return plugin_id.lower() in _SEEDED

@@ -12,6 +12,7 @@ from .._config.plugin_settings import Change, find_key
 from .._config.source import DATABASE, FILE, REMOTE, ConfigSource
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion
+from .._server import features
 from .._server.client import API_ACCESS, SOCKET, Server
 
 AUTO = "auto"
@@ -19,8 +20,6 @@ API = API_ACCESS
 VIA = (AUTO, FILE, SOCKET, API)
 WAYS = {SOCKET: "the local-mode socket", API: "the REST API"}
 
-_PATCH_UPLOADS_SINCE = ServerVersion(5, 33)  # before, a patch of EnableUploads is silently ignored
-_UPLOADS_FROZEN_SINCE = ServerVersion(4, 8)  # over the REST API; ignored to 5.32, refused from 5.33 on
 # What a REST API under RestrictSystemAdmin (5.10 on) silently keeps; EnableUploads it keeps anyhow.
 _KEPT = ("Directory", "ClientDirectory", "EnableHealthCheck", "AllowInsecureDownloadURL", "MarketplaceURL")
 _MORE_KEPT = (
@@ -32,9 +31,6 @@ _MORE_KEPT = (
     "SignaturePublicKeyFiles",
     "ChimeraOAuthProxyURL",
 )
-_MORE_KEPT_SINCE = ServerVersion(5, 30)
-_WATCHES_UNTIL = ServerVersion(5, 38)  # from here on the server does not notice a change of its file
-_RELOADS_SINCE = ServerVersion(6, 0)  # on the socket
 _REACH = {
     SOCKET: "start it with ServiceSettings.EnableLocalMode true (5.24 and later), or use via: file",
     API: "give api_url and an account, start the server, or use via: file",
@@ -81,7 +77,7 @@ def choose_way(
             remedy=_REACH[asked],
         )
     if asked == AUTO and source.kind == FILE:
-        too_old = version is not None and version < _PATCH_UPLOADS_SINCE
+        too_old = not features.UPLOADS_SWITCH_BY_SOCKET.in_version(version)
         by_file = server.kind == API or too_old or is_read_only_cluster(config or {})
         return FILE if by_file else SOCKET
     return server.kind
@@ -94,18 +90,19 @@ def refuse_uploads_that_stay(via: str, version: ServerVersion, needed: Sequence[
     """
     if not any(change.key == "EnableUploads" for change in needed):
         return
-    if via == API and version >= _UPLOADS_FROZEN_SINCE:
+    by_socket = features.UPLOADS_SWITCH_BY_SOCKET.in_version(version)
+    if via == API and features.UPLOADS_SWITCH_LOCKED_IN_REST_API.in_version(version):
         raise OperatorError(
             "EnableUploads cannot be changed over the REST API, the server takes it from elsewhere only",
             found=f"server version {version}, via: api",
-            remedy=f"use via: file{' or via: socket' if version >= _PATCH_UPLOADS_SINCE else ''}, or set "
+            remedy=f"use via: file{' or via: socket' if by_socket else ''}, or set "
             "MM_PLUGINSETTINGS_ENABLEUPLOADS in the service's environment",
         )
-    if via == SOCKET and version < _PATCH_UPLOADS_SINCE:
+    if via == SOCKET and not by_socket:
         raise OperatorError(
             "EnableUploads cannot be changed through the socket of this server, it would silently ignore it",
             found=f"server version {version}",
-            wanted=f"at least {_PATCH_UPLOADS_SINCE}",
+            wanted=f"at least {features.UPLOADS_SWITCH_BY_SOCKET.since}",
             remedy="use via: file",
         )
 
@@ -116,7 +113,7 @@ def refuse_what_is_kept(via: str, version: ServerVersion, restricted: bool, need
     :param restricted: as :func:`is_restricted`
     :raises OperatorError: so it would, before anything changes
     """
-    kept = {*_KEPT, *(_MORE_KEPT if version >= _MORE_KEPT_SINCE else ())}
+    kept = {*_KEPT, *(_MORE_KEPT if features.MORE_KEYS_RESTRICTED.in_version(version) else ())}
     keys = [find_key(change.key) for change in needed]
     names = sorted({key.name for key in keys if key is not None} & kept)
     if restricted and via == API and names:
@@ -141,7 +138,7 @@ def is_restricted(config: Dict[str, Any]) -> bool:
 
 def watches(version: Optional[ServerVersion]) -> bool:
     """Whether a server of this version notices a change of its file by itself."""
-    return version is not None and version < _WATCHES_UNTIL
+    return features.FILE_WATCHED.in_version(version)
 
 
 def reloads(server: Optional[Server], version: Optional[ServerVersion], restricted: bool) -> bool:
@@ -150,4 +147,4 @@ def reloads(server: Optional[Server], version: Optional[ServerVersion], restrict
         return False
     if server.kind == API:
         return not restricted and not watches(version)
-    return version >= _RELOADS_SINCE
+    return features.RELOAD_BY_SOCKET.in_version(version)

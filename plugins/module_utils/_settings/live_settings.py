@@ -17,14 +17,14 @@ from .._config.document import ABSENT, FoldedMap, Path, same_value
 from .._config.plugin_settings import PLUGINS, SCALARS, STATES, Change, effective, enabled_ids
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion
+from .._server import features
 
 MASKED = "*" * 32  # what the server puts in place of a secret
-_HIDES_SINCE = ServerVersion(10, 0)
 
 
 def complete(live: FoldedMap, file: Optional[FoldedMap], version: ServerVersion) -> FoldedMap:
     """The live section with what the server hides put back from its file; what the file lacks stays masked."""
-    if version < _HIDES_SINCE or file is None:
+    if file is None or not features.PLUGIN_SETTINGS_HIDDEN.in_version(version):
         return live
     kept = file.below(PLUGINS)
     plugins = {
@@ -73,7 +73,7 @@ def refuse_what_would_be_lost(
             found=f"masked: {', '.join(masked)}",
             remedy=remedy,
         )
-    if file is None and version >= _HIDES_SINCE:
+    if file is None and features.PLUGIN_SETTINGS_HIDDEN.in_version(version):
         raise OperatorError(
             f"the settings of plugins cannot be changed through the socket: Mattermost {version} leaves those of "
             "plugins that are not installed out of its answer, and sending the map back would delete them",
@@ -112,7 +112,7 @@ def unread(
 def _unread_settings(
     plugin_id: str, settings: Dict[str, Any], live: Optional[Dict[str, Any]], version: Optional[ServerVersion]
 ) -> List[str]:
-    if live is None and (version is None or version >= _HIDES_SINCE):
+    if live is None and features.PLUGIN_SETTINGS_HIDDEN.in_version(version):
         return []  # left out by the server
     now = {name: _look_up(live or {}, name) for name in settings}
     return [

@@ -23,12 +23,10 @@ from .._core.plugin_version import is_newer
 from .._core.server_version import ServerVersion
 from .._host.reading import lstat, status
 from .._node.node import Node
-from .._server.features import PREPACKAGED_SINCE
+from .._server import features
 from .bundle_folder import SIGNATURE, SUFFIX, BundleFolder
 
 FOLDER = "prepackaged_plugins"
-ONLY_NEWER_SINCE = ServerVersion(5, 20)
-SIGNED_SINCE = ServerVersion(10, 11)
 AUTOMATIC, REQUIRE_SIGNATURE = "AutomaticPrepackagedPlugins", "RequirePluginSignature"
 # No file is named so: what the cache keeps of a bundle beside its digest.
 _MANIFEST = "/manifest"
@@ -144,7 +142,7 @@ class Rules:
     @property
     def always(self) -> bool:
         """Whether it installs every bundle at every start, whatever is there."""
-        return self.version < ONLY_NEWER_SINCE
+        return not features.PREPACKAGED_ONLY_IF_NEWER.in_version(self.version)
 
     def takes(self, enabled: bool) -> bool:
         """Whether it looks at the bundle of a plugin at all."""
@@ -156,7 +154,7 @@ def rules_of(version: Optional[ServerVersion], settings: Mapping[str, Any]) -> O
     :param settings: PluginSettings in effect
     :returns: None for a server that brings nothing along in a folder, or whose version is not known
     """
-    if version is None or version < PREPACKAGED_SINCE:
+    if version is None or not features.PREPACKAGED.in_version(version):
         return None
-    signed = version >= SIGNED_SINCE or bool(settings.get(REQUIRE_SIGNATURE))
+    signed = features.PREPACKAGED_ONLY_SIGNED.in_version(version) or bool(settings.get(REQUIRE_SIGNATURE))
     return Rules(version, bool(settings.get(AUTOMATIC, True)), signed)
