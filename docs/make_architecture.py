@@ -15,7 +15,7 @@ _BEGIN, _END = "<!-- made from the code: docs/make_architecture.py -->", "<!-- e
 # Lowest first. A package imports from itself and from those before it; a test holds that.
 FLOORS = (
     ("Ground", ("_core", "_formats", "_host", "_services", "_http")),
-    ("Mattermost", ("_config", "_server", "_bundle")),
+    ("Mattermost", ("_server", "_config", "_bundle")),
     ("App server", ("_node", "_log", "_startup")),
     ("Resources", ("_settings", "_directories", "_install", "_plugins")),
     ("Change", ("_change",)),

@@ -48,9 +48,8 @@ def test_no_version_is_written_elsewhere(path: Path) -> None:
 
 def test_keys_of_plugin_settings_are_a_table_of_their_own() -> None:
     source = ast.parse(KEYS.read_text(encoding="utf-8"))
-    rest = [
-        node for node in source.body if not (isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "KEYS")
-    ]
+    tables = [node for node in source.body if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "KEYS"]
+    rest = [node for node in source.body if node not in tables]
     assert len(tables) == 1
     assert list(version_literals(ast.unparse(ast.Module(rest, [])))) == []
 
