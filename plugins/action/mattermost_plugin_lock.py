@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._core.errors import OperatorError
 from ..module_utils._core.text import one_line
 from ..module_utils._node.source_options import SOURCE_ARGUMENTS
+from ..module_utils._plugins.arguments import PLUGINS_ARGUMENT
 from ..plugin_utils._bundles.adoption import adopt
 from ..plugin_utils._bundles.facts import BundleFacts, facts_path
 from ..plugin_utils._bundles.lock_file import Lock, written
@@ -22,7 +23,7 @@ from ..plugin_utils._bundles.wanted import Wanted
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     **{name: option for name, option in SOURCE_ARGUMENTS.items() if name not in ("lock", "fetch")},
     "path": {"type": "path", "required": True},
-    "plugins": {"type": "list", "elements": "dict", "default": []},
+    "plugins": {**PLUGINS_ARGUMENT, "default": []},
     "purge": {"type": "bool", "default": False},
     "adopt": {"type": "str"},
     "reports": {"type": "dict", "default": {}},
@@ -38,6 +39,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        written = self._task.args.get("plugins")
+        if isinstance(written, list):  # as written: the validator made a text of a version that YAML read as a number
+            args["plugins"] = written
         try:
             return {**result, **self._ensure(args)}
         except OperatorError as error:

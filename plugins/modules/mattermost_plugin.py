@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - plugops.mattermost.node
   - plugops.mattermost.sources
   - plugops.mattermost.sources.lock
+  - plugops.mattermost.plugins
 attributes:
   action:
     description: Has a half that runs on the controller.
@@ -30,58 +31,8 @@ attributes:
 options:
   plugins:
     description:
-      - The plugins. An id may stand once.
-      - May be left out where O(bundle_directory) or O(lock) says what is wanted.
-    type: list
-    elements: dict
-    suboptions:
-      src:
-        description:
-          - Bundle (C(.tar.gz)) on the controller, absolute or relative as for M(ansible.builtin.copy).
-          - May be left out where O(plugins[].url), O(bundle_directory) or O(lock) says where the bundle is, or where
-            the nodes' stores have it already; in the last case O(plugins[].id), O(plugins[].version) and
-            O(plugins[].sha256) are needed.
-          - An entry that says nothing of a bundle means a plugin that the server brings along (C(prepackaged_plugins),
-            5.2 and later), in the version that it brings. It is enabled, which installs it at the next start, or
-            disabled. It is an error where the server neither has nor brings it.
-        type: str
-      url:
-        description:
-          - Where the controller downloads the bundle from, C(https), C(http) or C(file). Needs O(plugins[].sha256).
-          - A bundle is downloaded once, into the cache of the controller's user (C($XDG_CACHE_HOME/plugops)), for all
-            hosts and in check mode too. A download that was cut off goes on where it stopped. Proxies are taken from
-            the environment (C(https_proxy), C(no_proxy)), passwords from C(~/.netrc).
-        type: str
-      signature:
-        description:
-          - Detached OpenPGP signature of the bundle, a path on the controller or a URL.
-          - The default is the file with the name of O(plugins[].src) and C(.sig), if there is one.
-        type: str
-      id:
-        description: Id in the plugin's manifest. With a bundle, another id in the bundle is an error.
-        type: str
-      version:
-        description: Version in the plugin's manifest. With a bundle, another one in the bundle is an error.
-        type: str
-      sha256:
-        description: SHA-256 of the bundle. With a bundle, another one is an error.
-        type: str
-      enabled:
-        description: Whether the plugin shall be enabled.
-        type: bool
-        default: true
-      state:
-        description:
-          - V(absent) removes the plugin; its settings stay.
-          - One that the server brings along is disabled, too, so that it is not installed again. Servers before 5.20
-            install it whatever its state, so there its bundle is taken out of C(prepackaged_plugins).
-        type: str
-        choices: [present, absent]
-        default: present
-      strategy:
-        description: As O(strategy), for this plugin alone.
-        type: str
-        choices: [auto, upload, filestore, unpack, prepackaged]
+      - The wanted plugins. Each id may be listed once.
+      - May be omitted where O(bundle_directory) or O(lock) specifies what is wanted.
   strategy:
     description:
       - V(upload) hands bundles to the running server through its local-mode socket (5.24 and later) or its REST API.
@@ -279,6 +230,7 @@ from ..module_utils._node.module import answer, node_to_change, warn
 from ..module_utils._node.node import Node
 from ..module_utils._node.options import NODE_ARGUMENTS
 from ..module_utils._node.source_options import SOURCE_ARGUMENTS
+from ..module_utils._plugins.arguments import PLUGINS_ARGUMENT
 from ..module_utils._plugins.for_node import plugin_set_class
 from ..module_utils._plugins.staging import Staging
 from ..module_utils._plugins.strategy import STRATEGIES
@@ -335,7 +287,7 @@ def main() -> None:
         argument_spec={
             **NODE_ARGUMENTS,
             **SOURCE_ARGUMENTS,
-            "plugins": {"type": "list", "elements": "dict"},
+            "plugins": PLUGINS_ARGUMENT,
             "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
             "stage_only": {"type": "bool", "default": False},
             "directory": {"type": "str"},

@@ -20,15 +20,13 @@ extends_documentation_fragment:
   - plugops.mattermost.node
   - plugops.mattermost.sources
   - plugops.mattermost.sources.lock
+  - plugops.mattermost.plugins
 attributes:
   action:
     description: Has a half that runs on the controller.
     support: full
 options:
   plugins:
-    description: The wanted plugins, as for M(plugops.mattermost.mattermost_plugin).
-    type: list
-    elements: dict
     default: []
   strategy:
     description: As for M(plugops.mattermost.mattermost_plugin).
@@ -291,88 +289,29 @@ plugins:
 """
 
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._change.checkpoint import DIRECTORY, Checkpoints
 from ..module_utils._change.run_lock import FILE_NAME, RunLock
-from ..module_utils._config.plugin_settings import wanted_value
 from ..module_utils._core.errors import OperatorError
-from ..module_utils._directories.directories import DEFAULT_MODE, Directories
-from ..module_utils._install.working_directory import ServiceDirectory
+from ..module_utils._directories.directories import DEFAULT_MODE
 from ..module_utils._node.module import answer, build_node, warn
 from ..module_utils._node.node import Node
 from ..module_utils._node.options import NODE_ARGUMENTS
 from ..module_utils._node.source_options import SOURCE_ARGUMENTS
-from ..module_utils._plugins.for_node import plugin_set_class
-from ..module_utils._plugins.plugin_set import PluginSet
+from ..module_utils._plugins.arguments import PLUGINS_ARGUMENT
 from ..module_utils._plugins.strategy import STRATEGIES
 from ..module_utils._plugins.wanted import wanted_of
-from ..module_utils._report.node_report import NodeReport
+from ..module_utils._report.inspection import add_comparable, inspect_node, signatures_follow
 from ..module_utils._settings.channel import VIA
-from ..module_utils._settings.settings import Settings
 
 _POLL = 0.5
-_SHORTEST_KEY = 32
-
-
-def inspect_node(node: Node, params: Dict[str, Any], keep_digests: bool) -> Tuple[NodeReport, PluginSet]:
-    """Inspect every resource in the order in which site.yml ensures them."""
-    directory = wanted_value(params["settings"], "Directory")
-    client_directory = wanted_value(params["settings"], "ClientDirectory")
-    report = NodeReport(node)
-    if not node.api_only:
-        report.add("directories", lambda: Directories(node, directory, client_directory, params["directory_mode"]))
-        report.add("service", lambda: ServiceDirectory(node, node.wanted_working_directory))
-    report.add(
-        "settings",
-        lambda: Settings(
-            node,
-            params["settings"],
-            params["states"],
-            params["plugin_settings"],
-            params["via"],
-            signatures_follow=signatures_follow(params),
-        ),
-    )
-    plugin_set = plugin_set_class(node)(
-        node,
-        wanted_of(params),
-        strategy=params["strategy"],
-        directory=directory,
-        client_directory=client_directory,
-        settings=params["settings"],
-        full=params["verify"] == "full",
-        list_files=params["files"],
-    )
-    report.add("plugins", lambda: plugin_set)
-    report.look_at(wanted_of(params))
-    if keep_digests:
-        plugin_set.save_cache()
-    return report, plugin_set
-
-
-def signatures_follow(params: Dict[str, Any]) -> List[str]:
-    """Ids of the plugins that need no signature before the settings change: they get one, or go."""
-    return sorted(plugin.id for plugin in wanted_of(params) if plugin.signature or not plugin.present)
-
-
-def add_comparable(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
-    """What only a comparison of nodes needs, and is loaded for it alone: a plan shall be quick."""
-    from ..module_utils._report.comparable import add_bundle_digests, setting_fingerprints
-
-    key = params["fingerprint_key"]
-    if key and len(key) < _SHORTEST_KEY:
-        raise OperatorError("fingerprint_key is too short to keep a secret", wanted=f"{_SHORTEST_KEY} characters")
-    if params["bundle_digests"] and "plugins" in result:
-        add_bundle_digests(node, result["plugins"])
-    if key and "settings" in result:
-        result["settings"]["fingerprints"] = setting_fingerprints(node, key)
 
 
 def add_findings(node: Node, params: Dict[str, Any], result: Dict[str, Any]) -> None:
-    """What only an audit needs, and is loaded for it alone: a plan shall be quick."""
+    """Add what only an audit needs, and load it only then: a plan must be quick."""
     from ..module_utils._audit.audit import Audit
 
     node.refuse_api_only("what keeps plugins from working")
@@ -428,7 +367,7 @@ def main() -> None:
         argument_spec={
             **NODE_ARGUMENTS,
             **SOURCE_ARGUMENTS,
-            "plugins": {"type": "list", "elements": "dict", "default": []},
+            "plugins": {**PLUGINS_ARGUMENT, "default": []},
             "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
             "settings": {"type": "dict", "default": {}},
             "states": {"type": "dict", "default": {}},

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.sources
+  - plugops.mattermost.plugins
 attributes:
   action:
     description: Runs on the controller.
@@ -31,10 +32,8 @@ options:
     required: true
   plugins:
     description:
-      - The plugins to pin, as for M(plugops.mattermost.mattermost_plugin). An entry with nothing but its C(id) keeps
-        the pinned bundle and says more of it, for example C(enabled=false).
-    type: list
-    elements: dict
+      - The plugins to pin. An entry that specifies no bundle keeps the pinned one and changes what else it specifies,
+        for example O(plugins[].enabled=false).
     default: []
   purge:
     description: Whether plugins that are not named are no longer pinned.

@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_audit_report import ARGUMENTS as AUDIT_REPORT
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_lock import ARGUMENTS as LOCK
 from ansible_collections.plugops.mattermost.plugins.action.mattermost_plugin_parity import ARGUMENTS as PARITY
-from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.entry import KEYS
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.arguments import PLUGIN_ARGUMENTS
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
@@ -145,17 +145,31 @@ def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any
 def test_the_documented_options_are_those_of_the_module(
     module: str, documents: Dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = argument_spec(module, monkeypatch)
-    options = documents[module]["doc"]["options"]
-    assert set(options) == set(spec)
-    for name, option in options.items():
+    assert_same_options(documents[module]["doc"]["options"], argument_spec(module, monkeypatch), "suboptions")
+
+
+def assert_same_options(documented: Mapping[str, Any], spec: Mapping[str, Any], inner: str) -> None:
+    """Documentation agrees with an argument spec, also on the options of list elements.
+
+    :param inner: the documentation's key for these
+    """
+    assert set(documented) == set(spec)
+    for name, option in documented.items():
         keys = ("type", "default", "choices", "elements", "aliases")
         assert {key: option.get(key) for key in keys} == {key: spec[name].get(key) for key in keys}, name
         assert bool(option.get("required")) == bool(spec[name].get("required")), name
+        assert_same_options(option.get(inner) or {}, spec[name].get("options") or {}, inner)
 
 
-def test_the_documented_keys_of_a_plugin_are_those_that_the_controller_half_takes(documents: Dict[str, Any]) -> None:
-    assert set(documents["mattermost_plugin"]["doc"]["options"]["plugins"]["suboptions"]) == KEYS
+def test_every_list_of_plugins_documents_what_an_entry_may_hold(documents: Dict[str, Any]) -> None:
+    """Not that of mattermost_plugin_checkpoint: it takes ids, too, and Ansible knows no options of such a list."""
+    options = {module: documents[module]["doc"]["options"].get("plugins", {}) for module in MODULES}
+    lists = {module for module, option in options.items() if option.get("elements") == "dict"}
+    assert lists == {"mattermost_plugin", "mattermost_plugin_info", "mattermost_plugin_lock"}
+    for module in lists:
+        assert set(options[module]["suboptions"]) == set(PLUGIN_ARGUMENTS)
+    for spec in role_specs("app_server"):
+        assert_same_options(spec["mattermost_plugins"]["options"], PLUGIN_ARGUMENTS, "options")
 
 
 def test_a_list_of_plugins_is_required(tmp_path: Path) -> None:
@@ -325,18 +339,50 @@ def test_documentation_is_tidy_yaml(block: str) -> None:
     assert list(linter.run(block.lstrip("\n"), YamlLintConfig(yaml.safe_dump(rules)))) == []
 
 
+def role_specs(role: str) -> List[Dict[str, Any]]:
+    """The documented options of each entry point."""
+    text = (REPOSITORY / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    return [spec["options"] for spec in yaml.safe_load(text)["argument_specs"].values()]
+
+
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_the_roles_options_are_its_defaults(role: Path) -> None:
     defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
     readme = (role / "README.md").read_text(encoding="utf-8")
-    for spec in specs.values():
-        assert {name: option["default"] for name, option in spec["options"].items()} == defaults
-        validated = ArgumentSpecValidator(spec["options"]).validate(defaults)
+    for options in role_specs(role.name):
+        assert {name: option["default"] for name, option in options.items()} == defaults
+        validated = ArgumentSpecValidator(options).validate(defaults)
         assert validated.error_messages == []
         assert validated.validated_parameters == defaults, "a default of another type than documented"
     for name in defaults:
         assert f"`{name}`" in readme, name
+
+
+def test_every_variable_of_a_playbook_is_an_option_of_a_role() -> None:
+    documented = {name for role in ROLES for options in role_specs(role.name) for name in options}
+    used = {
+        name
+        for path in [*REPOSITORY.glob("playbooks/*.yml"), *REPOSITORY.glob("roles/*/[dtv]*/*")]
+        for name in re.findall(r"(?<![\w.])mattermost_[a-z0-9_]+", path.read_text(encoding="utf-8"))
+    }
+    groups = {"mattermost_app_servers", "mattermost_windows_servers"}
+    assert groups < used
+    assert used - groups - set(MODULES) - documented == set()
+
+
+def test_defaults_in_a_playbook_are_those_of_the_role() -> None:
+    """A play without a role has none of its defaults."""
+    documented = {name: option["default"] for options in role_specs("app_server") for name, option in options.items()}
+    forms = (r"(mattermost_\w+) \| default\((.+?)\)", r"attribute='(mattermost_\w+)', default=(.+?)\)")
+    stated = [
+        (name, yaml.safe_load(default))
+        for path in sorted(REPOSITORY.glob("playbooks/*.yml"))
+        for form in forms
+        for name, default in re.findall(form, path.read_text(encoding="utf-8"))
+    ]
+    assert len(stated) >= 8
+    for name, default in stated:
+        assert default == documented[name], name
 
 
 def test_every_module_stands_in_the_readme() -> None:

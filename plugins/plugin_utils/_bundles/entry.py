@@ -9,14 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping, Optional
 
-from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ...module_utils._bundle.manifest import check_id
 from ...module_utils._core.errors import OperatorError
-from ...module_utils._plugins.strategy import STRATEGIES
+from ...module_utils._plugins.arguments import PLUGIN_ARGUMENTS
 
-KEYS = frozenset({"id", "src", "url", "version", "sha256", "signature", "enabled", "state", "strategy"})
-_TEXTS = ("id", "src", "url", "version", "sha256", "signature", "state", "strategy")
+_TEXTS = tuple(key for key, argument in PLUGIN_ARGUMENTS.items() if argument["type"] == "str")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _SHOWN = 300  # characters of what somebody wrote
 _EXAMPLE = "write for example: - {src: files/com.example.plugin-1.2.0.tar.gz}"
@@ -67,48 +66,75 @@ class Entry:
 
 
 def parse_entry(entry: Any, where: str) -> Entry:
-    """
+    """Check one entry of the list, and turn it into an :class:`Entry`.
+
     :param entry: as documented for the option ``plugins`` of the module mattermost_plugin
     :raises OperatorError: it is wrong in itself
     """
     if not isinstance(entry, Mapping):
         raise OperatorError("an entry must be a mapping", where=where, found=repr(entry)[:_SHOWN], remedy=_EXAMPLE)
-    unknown = sorted(str(key) for key in set(entry) - KEYS)
-    if unknown:
+    specified = {
+        str(key): value for key, value in entry.items() if value is not None and (value != "" or key not in _TEXTS)
+    }
+    _refuse_converted_texts(specified, where)
+    checked = _validated(specified, where)
+    texts = {key: str(checked[key] or "") for key in _TEXTS if key != "state"}
+    for key in ("id", "sha256"):
+        texts[key] = texts[key].lower()
+    found = Entry(where=where, enabled=checked["enabled"], present=checked["state"] == "present", **texts)
+    _refuse_contradictions(found)
+    return found
+
+
+def _refuse_converted_texts(specified: Mapping[str, Any], where: str) -> None:
+    """Refuse what an argument spec would silently make a text of: the version 1.10 is the number 1.1 to YAML."""
+    for key in _TEXTS:
+        value = specified.get(key, "")
+        if not isinstance(value, str):
+            raise OperatorError(
+                f"{key} must be a text",
+                where=where,
+                found=repr(value)[:_SHOWN],
+                remedy='quote it: YAML reads "1.10" as 1.1',
+            )
+        if "\0" in value:
+            raise OperatorError(f"{key} holds a zero byte", where=where, remedy="take it out")
+
+
+def _validated(specified: Dict[str, Any], where: str) -> Dict[str, Any]:
+    """The entry with the types and defaults of the argument spec."""
+    result = ArgumentSpecValidator(PLUGIN_ARGUMENTS).validate(specified)
+    if result.unsupported_parameters:
+        unknown = sorted(".".join(key) if isinstance(key, tuple) else key for key in result.unsupported_parameters)
         raise OperatorError(
             "unknown key",
             where=where,
             found=", ".join(unknown)[:_SHOWN],
-            wanted=", ".join(sorted(KEYS)),
+            wanted=", ".join(sorted(PLUGIN_ARGUMENTS)),
             remedy=_EXAMPLE,
         )
-    for key in _TEXTS:
-        if entry.get(key) is not None and not isinstance(entry[key], str):
-            raise OperatorError(
-                f"{key} must be a text",
-                where=where,
-                found=repr(entry[key])[:_SHOWN],
-                remedy='quote it: YAML reads "1.10" as 1.1',
-            )
-        if "\0" in (entry.get(key) or ""):
-            raise OperatorError(f"{key} holds a zero byte", where=where, remedy="take it out")
-    texts = {key: str(entry.get(key) or "") for key in _TEXTS}
-    state = texts.pop("state") or "present"
-    for key in ("id", "sha256"):
-        texts[key] = texts[key].lower()
-    found = Entry(where=where, enabled=_enabled(entry.get("enabled"), where), present=state == "present", **texts)
-    _check(found, state)
-    return found
+    if result.error_messages:
+        raise _wrong_value(specified, where)
+    return dict(result.validated_parameters)
 
 
-def _check(entry: Entry, state: str) -> None:
+def _wrong_value(specified: Mapping[str, Any], where: str) -> OperatorError:
+    """What is wrong by the argument spec; its own message names no entry, and not every key."""
+    key = next(key for key in specified if _is_wrong(key, specified[key]))
+    choices = PLUGIN_ARGUMENTS[key].get("choices")
+    if choices:
+        found = str(specified[key])[:_SHOWN]
+        return OperatorError(f"unknown {key}", where=where, found=found, wanted=" or ".join(choices))
+    return OperatorError(f"{key} must be true or false", where=where, found=repr(specified[key])[:_SHOWN])
+
+
+def _is_wrong(key: str, value: Any) -> bool:
+    return bool(ArgumentSpecValidator({key: PLUGIN_ARGUMENTS[key]}).validate({key: value}).error_messages)
+
+
+def _refuse_contradictions(entry: Entry) -> None:
+    """Rules between keys, which no argument spec of a role can express."""
     where = entry.where
-    if state not in ("present", "absent"):
-        raise OperatorError("unknown state", where=where, found=state[:_SHOWN], wanted="present or absent")
-    if entry.strategy and entry.strategy not in STRATEGIES:
-        raise OperatorError(
-            "unknown strategy", where=where, found=entry.strategy[:_SHOWN], wanted=", ".join(STRATEGIES)
-        )
     if not entry.present and not entry.id:
         raise OperatorError("state absent needs the plugin's id", where=where)
     if entry.src and entry.url:
@@ -130,12 +156,3 @@ def _check(entry: Entry, state: str) -> None:
         )
     if entry.id:
         check_id(entry.id, None)  # it becomes the name of a directory
-
-
-def _enabled(value: Any, where: str) -> Optional[bool]:
-    if value is None:
-        return None
-    try:
-        return bool(boolean(value))
-    except TypeError as error:
-        raise OperatorError("enabled must be true or false", where=where, found=repr(value)[:_SHOWN]) from error
