@@ -19,7 +19,7 @@ from .._core.server_version import parse_server_version
 from .._host.executable import fits, read_header, this_processor
 from .._host.reading import exists, is_directory, is_file, is_link, read_link, status
 from .._server import features
-from .._server.client import ServerError, ServerUnreachable
+from .._server.errors import ServerError, ServerUnreachable
 from .._server.seeded_plugins import is_seeded
 from .context import Scene
 

@@ -23,7 +23,7 @@ from .._host.reading import status
 from .._host.root import Root
 from .._host.sockets import ForeignSocket
 from .._server.client import Server, server_at_address, server_at_socket
-from .._server.errors import ServerError, ServerUnreachable
+from .._server.errors import AccessDenied, PluginsDisabled, ServerError, ServerUnreachable
 from .._services.systemd_unit import Service, observe_service, systemd_is_running
 from .options import NodeOptions
 from .restart_note import FILE_NAME, RestartNote
@@ -424,11 +424,11 @@ class Node:
                 return "on"
             tcp = self.public_server()
             return tcp.plugin_system() if tcp else "unknown"
-        except ServerError as error:
-            if error.status in (401, 403):
-                raise
-            return "off" if error.status == 501 else "unknown"
-        except ServerUnreachable:
+        except AccessDenied:
+            raise
+        except PluginsDisabled:
+            return "off"
+        except (ServerError, ServerUnreachable):
             return "unknown"
 
 

@@ -24,7 +24,7 @@ from .._host.reading import OWN_RECORD_LIMIT, read_file
 from .._host.writing import make_directories, write_atomic
 from .._server.client import API as API_PATH
 from .._server.client import Server
-from .._server.errors import ServerError
+from .._server.errors import PluginsDisabled
 from .._settings.settings import read_plugin_settings
 from .._startup.filestore import StoredBundle
 from .observed import PluginsFound
@@ -120,9 +120,7 @@ class ApiPluginSet(PluginSet):
     def observe(self) -> PluginsFound:
         try:
             told = self._server().plugins()
-        except ServerError as error:
-            if error.status != 501:
-                raise
+        except PluginsDisabled as error:
             raise OperatorError(
                 "the server's plugin system is off, its plugins cannot be seen through its API",
                 where=self._place(""),

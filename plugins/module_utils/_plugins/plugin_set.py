@@ -21,7 +21,7 @@ from .._core.resource import Pending, Resource
 from .._host.reading import is_directory
 from .._node.node import Node
 from .._server import features
-from .._server.errors import ServerError
+from .._server.errors import PluginsDisabled
 from .._settings.settings import expected_plugin_settings, read_plugin_settings
 from .._startup.filestore import Filestore, StoredBundle
 from .._startup.prepackaged import Prepackaged, PrepackagedBundle
@@ -152,10 +152,8 @@ class PluginSet(Resource[PluginsFound]):
             return None
         try:
             return server.running()
-        except ServerError as error:
-            if error.status == 501:  # off, or its start-up failed: the directories' and the settings' matter
-                return None
-            raise
+        except PluginsDisabled:  # or their start-up failed: the resources directories and settings deal with that
+            return None
 
     @property
     def _filestore(self) -> Filestore:

@@ -18,7 +18,8 @@ from .._host.paths import resolve
 from .._host.process import fields_behind_name
 from .._host.reading import SYSTEM_FILE_LIMIT, names_in, open_file, read_file, read_link
 from .._node.node import Node
-from .._server.client import Server, ServerError, ServerUnreachable
+from .._server.client import Server
+from .._server.errors import PluginsDisabled, ServerError, ServerUnreachable
 from .._settings.settings import read_plugin_settings
 from .wanted import WantedPlugin
 
@@ -121,10 +122,8 @@ def _told(found: Optional[str], version: Optional[str]) -> Evidence:
 def _active(server: Server) -> Dict[str, str]:
     try:
         return server.running()
-    except ServerError as error:
-        if error.status != 501:
-            raise
-        return {}  # the plugin system is off
+    except PluginsDisabled:
+        return {}
 
 
 def _webapps(node: Node) -> Optional[Dict[str, str]]:

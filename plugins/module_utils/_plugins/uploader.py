@@ -15,14 +15,13 @@ from .._core.errors import OperatorError
 from .._formats.json_source import kind_of
 from .._server import features
 from .._server.client import Server
-from .._server.errors import ServerError, ServerUnreachable, WrongAnswer
+from .._server.errors import PluginNotInstalled, ServerUnreachable, WrongAnswer
 from .wanted import WantedPlugin
 
 # Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.
 ACTIVATION_TIMEOUT = 30.0
 STATE_TIMEOUT = 10.0  # a server that watches its file has read a change within 3 seconds
 _POLL = 0.2
-_NOT_INSTALLED = "app.plugin.not_installed.app_error"
 _SHARED_REMEDY = "look for the plugin's id in the server's log"
 _SAID_REMEDY = "mend that, or take another version of the plugin, or say enabled: false"
 
@@ -176,9 +175,7 @@ class Uploader:
             return
         try:
             self._server.disable(plugin_id)
-        except ServerError as error:
-            if error.id != _NOT_INSTALLED:
-                raise
+        except PluginNotInstalled:
             self._save_disabled(plugin_id)
 
     def _save_in_file(self, plugin_id: str, enabled: bool, save: Callable[[str, bool], None]) -> None:
@@ -227,11 +224,8 @@ class Uploader:
 
     def remove(self, plugin_id: str) -> None:
         """Remove the plugin with its stored bundle; a plugin that is gone already is no error."""
-        try:
+        with contextlib.suppress(PluginNotInstalled):
             self._server.remove(plugin_id)
-        except ServerError as error:
-            if error.id != _NOT_INSTALLED:
-                raise
 
     def wait_active(self, plugins: List[WantedPlugin], timeout: float = ACTIVATION_TIMEOUT) -> None:
         """Wait until the server runs each plugin in the wanted version.

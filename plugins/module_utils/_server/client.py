@@ -25,7 +25,14 @@ from .._host.reading import open_file
 from .._host.sockets import LocalSocket
 from .._http.connection import SLOWEST, Connection, Deadline, read_body
 from . import features
-from .errors import ServerError, ServerUnreachable, WrongAnswer, no_answer, refusal
+from .errors import (
+    PLUGINS_DISABLED_STATUS,
+    RequestRefused,
+    ServerUnreachable,
+    WrongAnswer,
+    no_answer,
+    request_refused,
+)
 
 API = "/api/v4"
 _CHUNK = 256 * 1024
@@ -87,7 +94,7 @@ class Server:
             status, headers, body = self._exchange("GET", "/system/ping", limit=_PING_LIMIT, whole=False)
             text = headers.get("x-version-id", "")
             if not text and status in (301, 302, 303, 307, 308, 407):  # not a server that is down: a wrong address
-                raise self._refusal("GET /system/ping", status, headers, body)
+                raise self._refused("GET /system/ping", status, headers, body)
             try:
                 self._version = parse_server_version(text)
             except OperatorError as error:
@@ -146,10 +153,10 @@ class Server:
         on the socket); None where the plugin system is off."""
         request = "GET /plugins/webapp"
         status, headers, body = self._exchange("GET", "/plugins/webapp", limit=_LARGE_LIMIT)
-        if status == 501:
+        if status == PLUGINS_DISABLED_STATUS:
             return None
         if status != 200:
-            raise self._refusal(request, status, headers, body)
+            raise self._refused(request, status, headers, body)
         return _versions(self._listed(request, self._value(request, body)))
 
     def statuses(self) -> List[Dict[str, Any]]:
@@ -193,13 +200,13 @@ class Server:
     def login(self, username: str, password: str) -> str:
         """A new session's token.
 
-        :raises ServerError: the account is not let in
+        :raises RequestRefused: the server does not accept the account
         """
         account = {"login_id": username, "password": password}
         body = json.dumps(account).encode("utf-8")
         status, headers, answer = self._exchange("POST", "/users/login", body, _JSON)
         if status != 200 or not headers.get("token"):
-            raise self._refusal("POST /users/login", status, headers, answer)
+            raise self._refused("POST /users/login", status, headers, answer)
         if not _TOKEN.fullmatch(headers["token"]):
             raise self._wrong("POST /users/login", "a token with other characters", "letters and digits")
         return headers["token"]
@@ -230,7 +237,7 @@ class Server:
         how["deadline"] = how.get("deadline") or Deadline(_QUICK * 3)
         status, answered, answer = self._exchange(method, path, body, headers, **how)
         if not _is_success(status):
-            raise self._refusal(f"{method} {path}", status, answered, answer)
+            raise self._refused(f"{method} {path}", status, answered, answer)
         return self._value(f"{method} {path}", answer) if answer.strip() else {}
 
     def _value(self, request: str, answer: bytes) -> Any:
@@ -308,8 +315,8 @@ class Server:
         finally:
             connection.close()
 
-    def _refusal(self, request: str, status: int, headers: Dict[str, str], body: bytes) -> ServerError:
-        return refusal(request, self.where, status, body, headers.get("location", ""))
+    def _refused(self, request: str, status: int, headers: Dict[str, str], body: bytes) -> RequestRefused:
+        return request_refused(request, self.where, status, body, headers.get("location", ""))
 
 
 def server_at_socket(path: str, uids: Collection[int] = (), wanted: str = "", shown: str = "") -> Server:

@@ -1,20 +1,59 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Mattermost server refuses, and what an operator does about it."""
+"""What goes wrong between the collection and a Mattermost server, and what an operator does about it.
+
+The errors, each a kind of the one above it::
+
+    OperatorError             also: the access is set up wrongly (certificate, TLS, proxy)
+    |-- ServerUnreachable     nobody answers
+    `-- ServerError           a server answers, and does not do what was requested
+        |-- WrongAnswer       it answers with success, and with something that no server answers
+        `-- RequestRefused    it answers with an error or a redirect
+            |-- AccessDenied        not for this account (401, 403)
+            |-- PluginsDisabled     the plugin system is off, or for an upload: uploads are (501)
+            `-- PluginNotInstalled  the server has no plugin of this id (404, before 5.20 400)
+
+Callers tell them apart by class; statuses and error ids of servers are known here alone.
+"""
 
 from __future__ import annotations
 
 import re
 import ssl
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Type
 
 from .._core.errors import OperatorError
 from .._formats.json_reader import parse_json
 
+PLUGINS_DISABLED_STATUS = 501
+_DENIED = (401, 403)
+_NOT_INSTALLED = "app.plugin.not_installed.app_error"
+
+
+class ServerUnreachable(OperatorError):
+    """Nobody answers there."""
+
 
 class ServerError(OperatorError):
-    """The server answered with an error.
+    """The server answered, and did not do what was requested."""
+
+
+class WrongAnswer(ServerError):
+    """The server answered with success, and with something that no server answers."""
+
+    def __init__(self, request: str, where: str, found: str, wanted: str) -> None:
+        super().__init__(
+            "the server's answer is not what servers answer",
+            where=f"{request} at {where}",
+            found=found,
+            wanted=wanted,
+            remedy="check that no proxy answers in its place, then look in the server's log",
+        )
+
+
+class RequestRefused(ServerError):
+    """The server answered with an error or a redirect.
 
     :ivar status: HTTP status
     :ivar id: Mattermost's error id, e.g. ``app.plugin.upload_disabled.app_error``; empty where it gave none
@@ -31,26 +70,19 @@ class ServerError(OperatorError):
         )
 
 
-class WrongAnswer(ServerError):
-    """The server answered with success, and with something that no server answers; its status counts as 200."""
-
-    def __init__(self, request: str, where: str, found: str, wanted: str) -> None:
-        super().__init__(where, 200, "", "")
-        OperatorError.__init__(
-            self,
-            "the server's answer is not what servers answer",
-            where=f"{request} at {where}",
-            found=found,
-            wanted=wanted,
-            remedy="check that no proxy answers in its place, then look in the server's log",
-        )
+class AccessDenied(RequestRefused):
+    """The account may not do this, or there is none."""
 
 
-class ServerUnreachable(OperatorError):
-    """Nobody answers there."""
+class PluginsDisabled(RequestRefused):
+    """The plugin system is off or its start-up failed; for an upload: uploads are off, or signatures are required."""
 
 
-# What an operator does about the refusals that only a setting or a right can mend.
+class PluginNotInstalled(RequestRefused):
+    """The server has no plugin of this id."""
+
+
+# Error id -> what to do, where only a setting or a right helps.
 _REMEDIES = {
     "app.plugin.upload_disabled.app_error": "set EnableUploads to true and RequirePluginSignature to false "
     "(mattermost_plugin_settings), or let the bundle be put into the filestore instead (strategy: filestore)",
@@ -91,7 +123,7 @@ _LONGEST_BODY, _LONGEST_PAGE, _LONGEST_TEXT, _LONGEST_ID = 4096, 300, 1000, 200
 _REDIRECTED = "write the address to which it leads as api_url: neither token nor bundle is sent after a redirect"
 
 
-def refusal(request: str, where: str, status: int, body: bytes, location: str = "") -> ServerError:
+def request_refused(request: str, where: str, status: int, body: bytes, location: str = "") -> RequestRefused:
     """The error that an answer stands for.
 
     :param location: where a redirect leads
@@ -102,7 +134,15 @@ def refusal(request: str, where: str, status: int, body: bytes, location: str = 
         remedy = _BY_STATUS[413]
     if 300 <= status < 400:
         message, remedy = f"redirect to {_told(location.partition('?')[0])}", _REDIRECTED
-    return ServerError(f"{request} at {where}", status, error_id, message, remedy)
+    return _kind(status, error_id)(f"{request} at {where}", status, error_id, message, remedy)
+
+
+def _kind(status: int, error_id: str) -> Type[RequestRefused]:
+    if error_id == _NOT_INSTALLED:
+        return PluginNotInstalled
+    if status == PLUGINS_DISABLED_STATUS:
+        return PluginsDisabled
+    return AccessDenied if status in _DENIED else RequestRefused
 
 
 def no_answer(request: str, where: str, error: Exception) -> OperatorError:

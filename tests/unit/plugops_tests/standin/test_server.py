@@ -9,10 +9,14 @@ from typing import Callable, Dict, Iterator, List
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
     Server,
-    ServerError,
-    ServerUnreachable,
     server_at_address,
     server_at_socket,
+)
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import (
+    PluginNotInstalled,
+    PluginsDisabled,
+    RequestRefused,
+    ServerUnreachable,
 )
 
 from plugops_tests.deployment import Deployment, Release
@@ -79,7 +83,7 @@ def test_life_of_a_plugin(server: Server, tmp_path: Path) -> None:
     manifest = server.upload(str(first), force=False)
     assert (manifest["id"], manifest["version"]) == ("com.example.life", "1.0.0")
     assert "com.example.life 1.0.0" in _ids(server)["inactive"]
-    with pytest.raises(ServerError, match=r"app\.plugin\.install_id\.app_error") as raised:
+    with pytest.raises(RequestRefused, match=r"app\.plugin\.install_id\.app_error") as raised:
         server.upload(str(second), force=False)
     assert raised.value.status == 400
     server.upload(str(second), force=True)
@@ -90,7 +94,7 @@ def test_life_of_a_plugin(server: Server, tmp_path: Path) -> None:
     server.remove("com.example.life")
     assert not any("com.example.life" in name for names in _ids(server).values() for name in names)
     for again in (server.remove, server.enable, server.disable):
-        with pytest.raises(ServerError, match=r"app\.plugin\.not_installed\.app_error") as raised:
+        with pytest.raises(PluginNotInstalled) as raised:
             again("com.example.life")
         assert raised.value.status == 404
 
@@ -116,7 +120,7 @@ def test_config_is_read_and_patched(server: Server, deployment: Deployment) -> N
 
 def test_reload_on_the_socket_is_there_from_6_0(server: Server, deployment: Deployment, version: str) -> None:
     if version.startswith("5."):
-        with pytest.raises(ServerError) as raised:
+        with pytest.raises(RequestRefused) as raised:
             server.reload_config()
         assert raised.value.status == 404
         return
@@ -128,7 +132,7 @@ def test_reload_on_the_socket_is_there_from_6_0(server: Server, deployment: Depl
 def test_uploads_off(server: Server, uploads: Callable[[bool], None], tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path, "com.example.off", "1.0.0", file_count=200)
     uploads(False)
-    with pytest.raises(ServerError, match="EnableUploads") as raised:
+    with pytest.raises(RequestRefused, match="EnableUploads") as raised:
         server.upload(str(bundle), force=True)
     assert (raised.value.status, raised.value.id) == (501, "app.plugin.upload_disabled.app_error")
 
@@ -138,7 +142,7 @@ def test_bundle_above_the_servers_limit(server: Server, tmp_path: Path) -> None:
     limit = server.get_config()["FileSettings"]["MaxFileSize"]
     server.patch_config({"FileSettings": {"MaxFileSize": 100}})
     try:
-        with pytest.raises(ServerError, match=r"raise FileSettings\.MaxFileSize") as raised:
+        with pytest.raises(RequestRefused, match=r"raise FileSettings\.MaxFileSize") as raised:
             server.upload(str(bundle), force=True)
     finally:
         server.patch_config({"FileSettings": {"MaxFileSize": limit}})
@@ -147,13 +151,13 @@ def test_bundle_above_the_servers_limit(server: Server, tmp_path: Path) -> None:
 
 def test_no_bundle(server: Server, tmp_path: Path) -> None:
     (tmp_path / "b.tar.gz").write_bytes(b"no gzip")
-    with pytest.raises(ServerError, match=r"app\.plugin\.extract\.app_error"):
+    with pytest.raises(RequestRefused, match=r"app\.plugin\.extract\.app_error"):
         server.upload(str(tmp_path / "b.tar.gz"), force=True)
 
 
 def test_plugin_system_is_asked_over_tcp(server: Server, deployment: Deployment) -> None:
     assert _over_tcp(deployment).plugin_system() == "on"
-    with pytest.raises(ServerError) as raised:
+    with pytest.raises(RequestRefused) as raised:
         server.plugin_system()  # this route is not on the socket
     assert raised.value.status == 404
 
@@ -164,7 +168,7 @@ def test_plugin_system_that_is_off_and_a_server_that_is_gone(release: Release) -
         with deployment.running():
             local = server_at_socket(str(deployment.socket), [deployment.socket.stat().st_uid])
             assert _over_tcp(deployment).plugin_system() == "off"
-            with pytest.raises(ServerError, match="the plugin system is off") as raised:
+            with pytest.raises(PluginsDisabled, match="the plugin system is off") as raised:
                 local.plugins()
             assert raised.value.status == 501
         for server in (local, _over_tcp(deployment)):

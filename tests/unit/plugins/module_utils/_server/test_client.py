@@ -17,19 +17,25 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
 from ansible_collections.plugops.mattermost.plugins.module_utils._http.connection import Deadline
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import (
     Server,
-    ServerError,
-    ServerUnreachable,
     server_at_address,
     server_at_socket,
 )
-from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import WrongAnswer
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import (
+    AccessDenied,
+    PluginNotInstalled,
+    PluginsDisabled,
+    RequestRefused,
+    ServerError,
+    ServerUnreachable,
+    WrongAnswer,
+)
 
 VERSION_ID = "9.10.0.9.10.0.abcdef.false"
 
@@ -211,7 +217,7 @@ def test_refusal_with_an_id_has_its_remedy(client: Server, partner: Partner) -> 
         "status_code": 501,
     }
     partner.says(501, error)
-    with pytest.raises(ServerError, match=r"have been disabled\. because") as raised:
+    with pytest.raises(PluginsDisabled, match=r"have been disabled\. because") as raised:
         client.get_config()
     assert (raised.value.status, raised.value.id) == (501, "app.plugin.upload_disabled.app_error")
     assert "EnableUploads" in raised.value.remedy
@@ -234,16 +240,40 @@ def test_refusal_with_an_id_has_its_remedy(client: Server, partner: Partner) -> 
 )
 def test_errors_that_are_no_json(client: Server, partner: Partner, status: int, body: bytes, found: str) -> None:
     partner.says(status, body, Location="/elsewhere")
-    with pytest.raises(ServerError) as raised:
+    with pytest.raises(RequestRefused) as raised:
         client.get_config()
     assert (raised.value.status, raised.value.id) == (status, "")
     assert raised.value.found.startswith(found)
     assert ("MaxFileSize" in raised.value.remedy) == (b"too large" in body or status == 413)
 
 
+@pytest.mark.parametrize(
+    ("status", "error_id", "kind"),
+    [
+        (401, "api.context.session_expired.app_error", AccessDenied),
+        (403, "api.context.permissions.app_error", AccessDenied),
+        (403, "", AccessDenied),
+        (501, "app.plugin.disabled.app_error", PluginsDisabled),
+        (501, "", PluginsDisabled),
+        (404, "app.plugin.not_installed.app_error", PluginNotInstalled),
+        (400, "app.plugin.not_installed.app_error", PluginNotInstalled),
+        (404, "api.context.404.app_error", RequestRefused),
+        (500, "app.plugin.config.app_error", RequestRefused),
+        (302, "", RequestRefused),
+    ],
+)
+def test_kinds_of_errors(
+    client: Server, partner: Partner, status: int, error_id: str, kind: Type[RequestRefused]
+) -> None:
+    partner.says(status, {"id": error_id, "message": "…"})
+    with pytest.raises(ServerError) as raised:
+        client.plugins()
+    assert type(raised.value) is kind
+
+
 def test_long_error_is_cut(client: Server, partner: Partner) -> None:
     partner.says(500, b"x" * 1_000_000)
-    with pytest.raises(ServerError) as raised:
+    with pytest.raises(RequestRefused) as raised:
         client.get_config()
     assert len(str(raised.value)) < 1000
 
@@ -275,7 +305,7 @@ def test_plugin_system(client: Server, partner: Partner, status: int, state: str
 
 def test_plugin_system_that_cannot_be_asked(client: Server, partner: Partner) -> None:
     partner.says(404, {"id": "api.context.404.app_error", "message": "Sorry"})
-    with pytest.raises(ServerError, match=r"api\.context\.404"):
+    with pytest.raises(RequestRefused, match=r"api\.context\.404"):
         client.plugin_system()
 
 
@@ -391,7 +421,7 @@ def test_refused_while_the_upload_is_under_way(
     with big.open("wb") as out:
         out.truncate(64 * 1024 * 1024)  # more than any socket buffer takes
     client = raw(_refuse_early(status_line, error, 100_000, drain))
-    with pytest.raises(ServerError) as raised:
+    with pytest.raises(RequestRefused) as raised:
         client.upload(str(big), force=True)
     assert raised.value.status == int(status_line[:3])
     assert error_id in raised.value.id

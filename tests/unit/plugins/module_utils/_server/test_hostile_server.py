@@ -22,7 +22,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted
 from ansible_collections.plugops.mattermost.plugins.module_utils._server import client as client_module
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import Server, server_at_address
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import (
-    ServerError,
+    RequestRefused,
     ServerUnreachable,
     WrongAnswer,
 )
@@ -94,8 +94,8 @@ def test_every_request_is_tried() -> None:
 def test_an_answer_without_end(raw: RawServer, name: str, status: bytes) -> None:
     raw.script = ping_and(repeats(HEAD.replace(b"200 OK", status) + b"Token: abc\r\n\r\n", b" " * MEGABYTE))
     began = time.monotonic()
-    error = ServerError if status[:1] == b"5" else WrongAnswer
-    with contextlib.nullcontext() if name == "logout" and error is ServerError else pytest.raises(error) as raised:
+    error = RequestRefused if status[:1] == b"5" else WrongAnswer
+    with contextlib.nullcontext() if name == "logout" and error is RequestRefused else pytest.raises(error) as raised:
         ASK[name](patient(raw))
     assert time.monotonic() - began < 5
     if raised is not None and error is WrongAnswer:
@@ -400,7 +400,7 @@ def test_other_kinds_of_status(raw: RawServer, number: str) -> None:
     if number == "204":
         assert hurried(raw).get_config() == {}
     else:
-        with pytest.raises(ServerError) as raised:
+        with pytest.raises(RequestRefused) as raised:
             hurried(raw).get_config()
         assert raised.value.status == int(number)
 

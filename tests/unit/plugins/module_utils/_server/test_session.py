@@ -12,7 +12,11 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NODE_ARGUMENTS, NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import ServerError, ServerUnreachable
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import (
+    AccessDenied,
+    RequestRefused,
+    ServerUnreachable,
+)
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 
 from plugops_tests.deployment import PASSWORD, USER, Release, Server
@@ -83,7 +87,7 @@ def test_a_patch_changes_one_key_in_old_servers_too(running: Server) -> None:
 )
 def test_an_account_that_is_not_let_in(running: Server, account: Dict[str, str], status: int) -> None:
     api = ApiAccess(url(running), **account)
-    with pytest.raises(ServerError, match="api_token") as raised:
+    with pytest.raises(AccessDenied, match="api_token") as raised:
         api.server.plugins()
     assert raised.value.status == status
     assert SECRET not in str(raised.value)
@@ -93,7 +97,7 @@ def test_an_account_without_rights(running: Server) -> None:
     user = {"username": "plain", "email": "plain@example.com", "password": PASSWORD}
     running.public("POST", "/users", user)
     api = ApiAccess(url(running), username="plain", password=PASSWORD)
-    with pytest.raises(ServerError, match="be a system admin") as raised:
+    with pytest.raises(AccessDenied, match="be a system admin") as raised:
         api.server.plugins()
     assert raised.value.status == 403
     api.close()
@@ -180,7 +184,7 @@ def answering(status: int, headers: Dict[str, str]) -> Iterator[Tuple[str, List[
 def test_a_redirect_is_not_followed(ask: Callable[[Any], Any], status: int) -> None:
     with answering(200, {}) as (elsewhere, reached), answering(
         status, {"Location": f"{elsewhere}/x?token={SECRET}"}
-    ) as (address, _), pytest.raises(ServerError, match=f"redirect to {elsewhere}/x.*as api_url") as raised:
+    ) as (address, _), pytest.raises(RequestRefused, match=f"redirect to {elsewhere}/x.*as api_url") as raised:
         ask(ApiAccess(address, token=SECRET).server)
     assert reached == []
     assert SECRET not in str(raised.value)

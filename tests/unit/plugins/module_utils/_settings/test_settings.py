@@ -24,7 +24,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_ve
     parse_server_version,
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
-from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import ServerError
+from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import RequestRefused
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings import settings as settings_module
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import (
     Settings,
@@ -95,7 +95,7 @@ class ServerDouble:
         self.calls.append(("patch", copy.deepcopy(patch)))
         cluster = self.stored["ClusterSettings"]
         if cluster.get("Enable") and cluster.get("ReadOnlyConfig", True) and self.file:
-            raise ServerError("PUT /config/patch", 403, "ent.cluster.save_config.error", "read-only", "via: file")
+            raise RequestRefused("PUT /config/patch", 403, "ent.cluster.save_config.error", "read-only", "via: file")
         for key, value in patch["PluginSettings"].items():
             kept = key == "EnableUploads" and self.parsed < ServerVersion(5, 33)
             if not kept and key not in self.environment and value != {}:
@@ -543,7 +543,7 @@ def test_socket_without_a_server_is_refused(host: Host) -> None:
 def test_a_read_only_cluster_is_edited_by_file_unless_the_socket_is_asked_for(tmp_path: Path) -> None:
     host = Host(tmp_path, stored={**STORED, "ClusterSettings": {"Enable": True}})
     server = host.start("9.10.0")
-    with pytest.raises(ServerError, match="via: file"):
+    with pytest.raises(RequestRefused, match="via: file"):
         ensure(settings(host, "socket", EnableUploads=True), check_mode=False)
     server.calls.clear()
     assert run(host, EnableUploads=True).facts["via"] == "file"
