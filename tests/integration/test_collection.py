@@ -29,12 +29,15 @@ pytestmark = pytest.mark.slow
 COLLECTION = "ansible_collections/plugops/mattermost"
 # Nothing for those who work on the collection, and nothing that their tools leave behind.
 CONTENT = {
-    "CHANGELOG",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
     "FILES.json",
     "LICENSE",
     "MANIFEST.json",
     "README.md",
     "SECURITY.md",
+    "changelogs",
     "docs",
     "examples",
     "inventories",
