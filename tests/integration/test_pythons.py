@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import pytest
 
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, plugin_version
+from plugops_tests.support.cores import interpreter
 from plugops_tests.support.playbooks import run_playbook
 
 pytestmark = pytest.mark.slow
-
-
-def interpreter(version: str) -> Optional[str]:
-    """Python of this version, from PATH or from pyenv; None where there is none."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
-    return str(candidates[-1]) if candidates else shutil.which(f"python{version}")
 
 
 OLDEST, NEWEST = "3.8", "3.13"
