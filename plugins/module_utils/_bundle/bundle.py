@@ -19,9 +19,9 @@ from typing import BinaryIO, Dict, Iterable, Iterator, List, Optional, Set, Tupl
 from .._core.errors import OperatorError
 from .._core.text import shown_path
 from .._formats.tar_reader import Archive, Limits, Member
+from .._host.directories import make_directory
 from .._host.reading import open_directory, open_file
 from .._host.trees import remove_tree
-from .._host.writing import make_directory
 from .manifest import MANIFEST_NAMES, Manifest, parse_manifest
 from .tree import MARKER, FileEntry, tree_digest
 

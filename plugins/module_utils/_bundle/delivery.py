@@ -11,8 +11,9 @@ import hashlib
 import os
 from typing import Optional, Sequence
 
+from .._host.directories import remove_directory
 from .._host.reading import is_link, names_in
-from .._host.writing import remove_directory, unlink
+from .._host.writing import unlink
 
 _PREFIX, _SUFFIX = "plugops-", ".tar"
 # Ansible's name for the directories that it makes on hosts.

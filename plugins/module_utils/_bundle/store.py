@@ -18,16 +18,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, List,
 
 from .._core.errors import OperatorError
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories, make_directory
 from .._host.reading import OWN_RECORD_LIMIT, STREAM_LIMIT, is_file, names_in, open_file, read_file, status
-from .._host.writing import (
-    create_atomic,
-    fsync_directory,
-    make_directories,
-    make_directory,
-    rename,
-    unlink,
-    write_atomic,
-)
+from .._host.writing import create_atomic, fsync_directory, rename, unlink, write_atomic
 from .manifest import Manifest
 from .tree import FileEntry, tree_digest
 

@@ -21,10 +21,11 @@ from typing import Dict, List, Mapping, Optional
 from .._core.errors import OperatorError
 from .._core.text import shown_path
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories
 from .._host.paths import Spot, at
 from .._host.reading import OWN_RECORD_LIMIT, is_directory, lstat, open_at, open_directory, read_file, sha256_of_open
 from .._host.trees import Entry, exchange, remove_tree, walk
-from .._host.writing import fsync_directory, make_directories, write_atomic
+from .._host.writing import fsync_directory, write_atomic
 
 # Servers 5.14 to 10.x mark a plugin that they installed from their file store with this empty file at its top.
 MARKER = ".filestore"

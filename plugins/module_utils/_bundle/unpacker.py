@@ -10,10 +10,11 @@ from typing import Tuple
 
 from .._core.errors import OperatorError
 from .._host.account import Account
+from .._host.directories import make_directory, remove_directory
 from .._host.paths import resolve
 from .._host.reading import is_directory
 from .._host.trees import remove_tree
-from .._host.writing import fsync_directory, make_directory, remove_directory, rename
+from .._host.writing import fsync_directory, rename
 from .bundle import unpack_bundle
 from .tree import read_tree, swap_in
 

@@ -16,8 +16,9 @@ from typing import Any, Collection, Dict, List, Optional, Sequence
 from .._config.document import same_value
 from .._core.errors import OperatorError
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories, make_directory
 from .._host.reading import OWN_RECORD_LIMIT, names_in, read_file
-from .._host.writing import fsync_directory, make_directories, make_directory, unlink, write_atomic
+from .._host.writing import fsync_directory, unlink, write_atomic
 
 DIRECTORY = "checkpoints"
 _FORMAT = 1

@@ -17,7 +17,8 @@ from .._config.plugin_settings import SECTION, effective, takes_uploads
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
 from .._core.resource import Pending, Resource, ensure
-from .._host.writing import fsync_directory, make_directories, unlink, write_atomic
+from .._host.directories import make_directories
+from .._host.writing import fsync_directory, unlink, write_atomic
 from .._install.working_directory import drop_in_path, reload_units
 from .._node.node import Node
 from .._plugins.jobs import ASPECTS

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories
 from .._host.locks import alone
 from .._host.reading import OWN_RECORD_LIMIT, exists, is_directory, read_file
-from .._host.writing import fsync_directory, make_directories, unlink, write_atomic
+from .._host.writing import fsync_directory, unlink, write_atomic
 
 FILE_NAME = "run-lock.json"
 LOCK = ".lock"

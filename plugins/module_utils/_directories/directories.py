@@ -19,9 +19,9 @@ from .._host.access import ALL, SEARCH, ask, attempt_write, mode_grants
 from .._host.account import Account
 from .._host.accounts import can_switch, owner_name
 from .._host.attributes import change_flags
+from .._host.directories import make_directory, make_whole_directory
 from .._host.path_walk import Way, walk
 from .._host.reading import open_directory
-from .._host.writing import make_directory, make_whole_directory
 from .._node.node import Node
 from .._node.territory import Territory
 from .._settings.settings import read_plugin_settings

@@ -15,9 +15,9 @@ import time
 from typing import Iterator
 
 from .._core.errors import OperatorError
+from .directories import make_directories
 from .paths import at
 from .reading import read_text
-from .writing import make_directories
 
 WAIT_SECONDS = 900.0  # the longest change: an upload of a large bundle, and the server's start
 _POLL_SECONDS = 0.1  # flock(2) takes no time limit

@@ -14,15 +14,13 @@ import secrets
 import shutil
 import stat
 import time
-from typing import IO, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import IO, BinaryIO, Callable, Dict, Iterable, Iterator, Optional, Tuple, Union
 
+from .descriptors import PREFIX, fsync, fsync_at, names_at, set_owner
 from .paths import Spot, at
-from .reading import is_directory, open_at, open_directory, open_file, read_open
+from .reading import open_at, open_directory, open_file, read_open
 
 _CHUNK = 1024 * 1024
-_PREFIX = ".plugops-"
-_NEW_DIRECTORY = _PREFIX + "new-"
-_TRIES = 16  # to make a directory that other runs take for a leftover
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # NFS without its lock service, some of FUSE
 _ATTEMPTS = 20
 # What a rename would lose besides owner and mode: SELinux label and ACL.
@@ -121,104 +119,6 @@ def editing(path: str, limit: int) -> Iterator[Edit]:
             yield Edit(spot, source, limit)
 
 
-def make_directory(
-    path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None, strict: bool = False
-) -> None:
-    """Make a directory with that owner and mode whatever the umask; a killed run may leave it closed.
-
-    :raises FileExistsError: something is there
-    """
-    with at(path, follow=False, strict=strict) as spot:
-        _refuse_present(spot)
-        try:
-            _make_closed(spot.parent, spot.name, mode, uid, gid)
-            _fsync_at(spot.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):  # where it is another's it is not empty, or not removed
-                os.rmdir(spot.name, dir_fd=spot.parent)
-            raise
-
-
-def make_whole_directory(
-    path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None, strict: bool = False
-) -> None:
-    """As :func:`make_directory`; it gets its name when it has its owner, so that a killed run leaves none that is
-    closed to whoever needs it."""
-    with at(path, follow=False, strict=strict) as spot:
-        _refuse_present(spot)
-        _clear_directories(spot.parent)
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                _make_and_name(spot, mode, uid, gid)
-                break
-            except FileNotFoundError:  # another run has cleared it as a leftover
-                if not tries_left:
-                    raise
-        _fsync_at(spot.parent)
-
-
-def _make_and_name(spot: Spot, mode: int, uid: Optional[int], gid: Optional[int]) -> None:
-    made = _NEW_DIRECTORY + secrets.token_hex(8)
-    try:
-        _make_closed(spot.parent, made, mode, uid, gid)
-        os.rename(made, spot.name, src_dir_fd=spot.parent, dst_dir_fd=spot.parent)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.rmdir(made, dir_fd=spot.parent)
-        if isinstance(error, OSError) and error.errno == errno.ENOTEMPTY:  # another run was quicker, and at work there
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.path) from error
-        raise
-
-
-def _refuse_present(spot: Spot) -> None:
-    if spot.found is not None:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.path)
-
-
-def _make_closed(parent: int, name: str, mode: int, uid: Optional[int], gid: Optional[int]) -> None:
-    """Closed to others until it is as wanted; the umask can only take away."""
-    os.mkdir(name, 0o700, dir_fd=parent)
-    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        if os.fstat(handle).st_uid != os.geteuid() or os.listdir(handle):
-            # Whoever owns the directory around it has put another one in its place.
-            raise OSError(errno.ESTALE, "another process exchanged the new directory", name)
-        _set_owner(handle, uid, gid)
-        os.fchmod(handle, mode)
-    finally:
-        os.close(handle)
-
-
-def make_directories(path: str, mode: int = 0o755) -> None:
-    """Make a directory of this user's and what is missing above it; an existing one is left as it is."""
-    missing: List[str] = []
-    while not is_directory(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for wanted in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another run was quicker
-            _make_own_directory(wanted, mode)
-        if not is_directory(wanted):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), wanted)
-
-
-def _make_own_directory(path: str, mode: int) -> None:
-    """With its mode from the first moment on, and never in the place of one that another run has just made."""
-    with at(path, follow=False) as spot:
-        umask = os.umask(0o777 & ~mode)
-        try:
-            os.mkdir(spot.name, mode, dir_fd=spot.parent)
-        finally:
-            os.umask(umask)
-        _fsync_at(spot.parent)
-
-
-def remove_directory(path: str, strict: bool = False) -> None:
-    """Remove an empty directory."""
-    with at(path, follow=False, strict=strict) as spot:
-        os.rmdir(spot.name, dir_fd=spot.parent)
-
-
 def unlink(path: str, strict: bool = False) -> None:
     """Remove a name, a link itself and not its target."""
     with at(path, follow=False, strict=strict) as spot:
@@ -236,7 +136,7 @@ def rename(old: str, new: str, strict: bool = False) -> None:
 def fsync_directory(path: str) -> None:
     """Make a rename in ``path`` last; file systems that cannot do it are left alone."""
     with open_directory(path) as handle:
-        _fsync(handle)
+        fsync(handle)
 
 
 def create_new(path: str, chunks: Iterable[bytes], mode: int, strict: bool = False) -> None:
@@ -304,7 +204,7 @@ def _replace(
         with os.fdopen(handle, "wb") as out:
             fill(out)
             out.flush()
-            _set_owner(out.fileno(), uid, gid)
+            set_owner(out.fileno(), uid, gid)
             if model is not None:
                 _set_attributes(attributes, out.fileno())
             os.fchmod(out.fileno(), 0o644 if mode is None else mode)
@@ -314,7 +214,7 @@ def _replace(
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=spot.parent)
         raise
-    _fsync_at(spot.parent)
+    fsync_at(spot.parent)
 
 
 def _version(found: os.stat_result) -> Tuple[int, ...]:
@@ -327,7 +227,7 @@ def _temporary(spot: Spot) -> Tuple[int, str]:
     Where the file system knows no locks, it goes without; there nothing is cleared away either.
     """
     for _ in range(_ATTEMPTS):
-        name = _PREFIX + secrets.token_hex(8)
+        name = PREFIX + secrets.token_hex(8)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             handle = os.open(name, flags, 0o600, dir_fd=spot.parent)
@@ -349,55 +249,14 @@ def _temporary(spot: Spot) -> Tuple[int, str]:
 
 def _clear(directory: int) -> None:
     """Remove what killed runs have left: their locks died with them."""
-    for name in _names_at(directory, _PREFIX):
+    for name in names_at(directory, PREFIX):
         with contextlib.suppress(OSError), open_at(directory, name) as left:
             fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(name, dir_fd=directory)
 
 
-def _clear_directories(directory: int) -> None:
-    """Likewise; whoever is just making one makes it again with the next run."""
-    for name in _names_at(directory, _NEW_DIRECTORY):
-        with contextlib.suppress(OSError):
-            os.rmdir(name, dir_fd=directory)
-
-
-def _names_at(directory: int, prefix: str) -> List[str]:
-    with contextlib.suppress(PermissionError):  # one that may be written and not listed
-        listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-        try:
-            return [name for name in os.listdir(listed) if name.startswith(prefix)]
-        finally:
-            os.close(listed)
-    return []
-
-
 def _write(out: BinaryIO, data: bytes) -> None:
     out.write(data)
-
-
-def _set_owner(handle: int, uid: Optional[int], gid: Optional[int]) -> None:
-    found = os.fstat(handle)
-    wanted_uid = found.st_uid if uid is None else uid
-    wanted_gid = found.st_gid if gid is None else gid
-    if (wanted_uid, wanted_gid) != (found.st_uid, found.st_gid):
-        os.fchown(handle, wanted_uid, wanted_gid)
-
-
-def _fsync_at(directory: int) -> None:
-    handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        _fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _fsync(handle: int) -> None:
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
 
 
 def _attributes_of(name: str, directory: int, found: os.stat_result) -> Dict[str, Optional[bytes]]:

@@ -17,9 +17,10 @@ from typing import BinaryIO, Callable, Iterator, Optional
 from urllib.parse import unquote, urlsplit
 
 from .._core.errors import OperatorError
+from .._host.directories import make_directories
 from .._host.paths import at
 from .._host.reading import exists, lstat, sha256_of_open
-from .._host.writing import fsync_directory, make_directories, rename
+from .._host.writing import fsync_directory, rename
 from .transfer import Transfer, is_sound, shown_url
 
 SIGNATURE_LIMIT = 64 * 1024

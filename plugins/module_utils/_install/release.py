@@ -17,6 +17,7 @@ from .._core.difference import Tracker
 from .._core.errors import OperatorError
 from .._core.resource import Resource
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories, make_whole_directory
 from .._host.mounts import mount_points
 from .._host.reading import (
     OWN_RECORD_LIMIT,
@@ -29,7 +30,7 @@ from .._host.reading import (
     read_open,
     status,
 )
-from .._host.writing import copy_into, create_in_place_of, make_directories, make_whole_directory, unlink, write_atomic
+from .._host.writing import copy_into, create_in_place_of, unlink, write_atomic
 from .._node.node import Node
 from .._node.territory import lies_in
 from .release_exchange import Exchange

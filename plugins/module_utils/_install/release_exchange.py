@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from typing import Callable, Sequence
 
+from .._host.directories import make_directory
 from .._host.reading import exists, is_directory, names_in, status
 from .._host.trees import remove_tree
-from .._host.writing import copy_file, link_or_copy, make_directory, rename
+from .._host.writing import copy_file, link_or_copy, rename
 
 # Not .plugops-…: what has such a name is swept away as the remains of a killed run.
 _STAGING = ".mattermost-release.new"

@@ -15,10 +15,11 @@ from typing import Dict, NoReturn, Optional
 
 from .._core.errors import OperatorError
 from .._formats.tar_reader import Archive, Limits
+from .._host.directories import make_directories, make_directory
 from .._host.paths import resolve
 from .._host.reading import file_system, is_directory, is_file, open_directory, open_file, sha256_of, status
 from .._host.trees import remove_tree, walk
-from .._host.writing import create_new, fsync_directory, make_directories, make_directory, rename
+from .._host.writing import create_new, fsync_directory, rename
 
 # 5.0 renamed the server's program.
 PROGRAMS = ("bin/mattermost", "bin/platform")

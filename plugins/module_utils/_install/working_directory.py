@@ -20,9 +20,10 @@ from typing import Any, Dict, List
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
 from .._core.resource import Pending, Resource
+from .._host.directories import make_directories
 from .._host.reading import exists, is_directory, is_file, is_link, may, read_link, read_text
 from .._host.root import Root
-from .._host.writing import make_directories, write_atomic
+from .._host.writing import write_atomic
 from .._node.node import Node
 from .._services.systemd_unit import HOME, Service, WorkingDirectory, declared_working_directory, systemd_is_running
 from .._services.systemd_unit_files import SEARCH_PATH, similar_units

@@ -16,8 +16,9 @@ import os
 from typing import Any, Dict, List, Optional
 
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories
 from .._host.reading import OWN_RECORD_LIMIT, read_file
-from .._host.writing import make_directories, write_atomic
+from .._host.writing import write_atomic
 
 FILE_NAME = "restart-required.json"
 

@@ -20,8 +20,9 @@ from .._bundle.tree import Tree
 from .._core.difference import Tracker
 from .._core.errors import OperatorError
 from .._formats.json_reader import parse_json
+from .._host.directories import make_directories
 from .._host.reading import OWN_RECORD_LIMIT, read_file
-from .._host.writing import make_directories, write_atomic
+from .._host.writing import write_atomic
 from .._server.client import API as API_PATH
 from .._server.client import Server
 from .._server.errors import PluginsDisabled

@@ -15,8 +15,9 @@ from typing import List, Optional, Tuple
 
 from .._bundle.tree import DigestCache
 from .._core.errors import OperatorError
+from .._host.directories import make_whole_directory
 from .._host.reading import is_directory, lstat, names_in, open_file, read_for, sha256_of
-from .._host.writing import copy_into, create_in_place_of, fsync_directory, make_whole_directory, unlink
+from .._host.writing import copy_into, create_in_place_of, fsync_directory, unlink
 from .._node.node import Node
 
 SUFFIX = ".tar.gz"

@@ -11,7 +11,8 @@ import pytest
 from plugops_tests.support.playbooks import REPOSITORY
 
 HOST = REPOSITORY / "plugins" / "module_utils" / "_host"
-TOUCH_FILES = {HOST / f"{name}.py" for name in ("locks", "paths", "reading", "sockets", "trees", "worker", "writing")}
+TOUCHING = ("descriptors", "directories", "locks", "paths", "reading", "sockets", "trees", "worker", "writing")
+TOUCH_FILES = {HOST / f"{name}.py" for name in TOUCHING}
 CODE = sorted(
     path
     for place in ("module_utils", "modules")
