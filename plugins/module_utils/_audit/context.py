@@ -15,7 +15,7 @@ from .._directories.directories import Directories, FoundDirectories
 from .._host.reading import names_in
 from .._node.node import Node
 from .._plugins.wanted import WantedPlugin
-from .._settings.settings import read_plugin_settings
+from .._settings.effective import read_plugin_settings
 from .._startup.prepackaged import Prepackaged, PrepackagedBundle, Rules, rules_of
 from .findings import Findings
 

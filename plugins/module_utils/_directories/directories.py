@@ -24,7 +24,7 @@ from .._host.path_walk import Way, walk
 from .._host.reading import open_directory
 from .._node.node import Node
 from .._node.territory import Territory
-from .._settings.settings import read_plugin_settings
+from .._settings.effective import read_plugin_settings
 from .blockers import find_blockers, unexplained, unlisted
 from .content import Content, fix_content, scan_content
 from .plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, plan

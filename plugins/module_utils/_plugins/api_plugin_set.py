@@ -26,7 +26,7 @@ from .._host.writing import write_atomic
 from .._server.client import API as API_PATH
 from .._server.client import Server
 from .._server.errors import PluginsDisabled
-from .._settings.settings import read_plugin_settings
+from .._settings.effective import read_plugin_settings
 from .._startup.filestore import StoredBundle
 from .observed import PluginsFound
 from .planner import PluginWays

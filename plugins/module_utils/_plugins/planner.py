@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, 
 from .._config.document import section_in
 from .._config.plugin_settings import SECTION, takes_uploads
 from .._node.node import Node
-from .._settings.settings import refuses_to_save
+from .._settings.effective import refuses_to_save
 from .._startup.filestore import Filestore
 from .._startup.prepackaged import Prepackaged
 from .observed import PluginsFound

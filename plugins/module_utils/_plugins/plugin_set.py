@@ -22,7 +22,7 @@ from .._host.reading import is_directory
 from .._node.node import Node
 from .._server import features
 from .._server.errors import PluginsDisabled
-from .._settings.settings import expected_plugin_settings, read_plugin_settings
+from .._settings.effective import expected_plugin_settings, read_plugin_settings
 from .._startup.filestore import Filestore, StoredBundle
 from .._startup.prepackaged import Prepackaged, PrepackagedBundle
 from .client_files import ClientLeftovers

@@ -20,7 +20,7 @@ from .._host.reading import SYSTEM_FILE_LIMIT, names_in, open_file, read_file, r
 from .._node.node import Node
 from .._server.client import Server
 from .._server.errors import PluginsDisabled, ServerError, ServerUnreachable
-from .._settings.settings import read_plugin_settings
+from .._settings.effective import read_plugin_settings
 from .wanted import WantedPlugin
 
 SERVER, WEB_PART, PROCESS = "the server's list of plugins", "its web part as browsers get it", "its process"

@@ -15,7 +15,7 @@ from .._bundle.store import Store
 from .._core.errors import OperatorError
 from .._node.node import Node
 from .._plugins.plugin_set import STORE
-from .._settings.settings import read_plugin_settings
+from .._settings.effective import read_plugin_settings
 from .._startup.filestore import Filestore
 
 

@@ -14,7 +14,7 @@ from .._core.text import in_lines
 from .._node.node import Node
 from .._plugins.running import Evidence, look
 from .._plugins.wanted import WantedPlugin
-from .._settings.settings import read_plugin_settings
+from .._settings.effective import read_plugin_settings
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .._config.document import ABSENT, ConfigDocument, FoldedMap, same_value, section_in
+from .._config.document import ABSENT, ConfigDocument, FoldedMap, same_value
 from .._config.plugin_settings import (
     PLUGINS,
     SCALARS,
@@ -39,13 +39,13 @@ from .channel import (
     AUTO,
     WAYS,
     choose_way,
-    is_read_only_cluster,
     is_restricted,
     refuse_uploads_that_stay,
     refuse_what_is_kept,
     reloads,
     watches,
 )
+from .effective import live_section
 
 _ATTEMPTS = 10  # of writing a file that others write, too
 _WATCHER_SECONDS = 10.0  # a server that watches its file has read a change within 3 seconds
@@ -80,33 +80,6 @@ class SettingsFound:
         """What the server works with, or will when it starts."""
         section = self.section if self.live is None else self.live
         return effective(section, {name: item.value for name, item in self.overrides.items()}, self.version)
-
-
-def read_plugin_settings(node: Node) -> Dict[str, Any]:
-    """The effective PluginSettings: as the file has them (a database: as the server says them), overridden by the
-    environment, defaults filled in. Ids in lower case. Values of ``Plugins`` are secrets.
-
-    :raises OperatorError: neither file nor server can be read
-    """
-    return dict(node.once("plugin settings", lambda: _effective_settings(node)))
-
-
-def _effective_settings(node: Node) -> Dict[str, Any]:
-    overrides = {name: item.value for name, item in node.config_source.overrides_for(node.version).items()}
-    if node.config_source.kind != FILE and node.server is not None:
-        return effective(_live_section(node.live_config or {}, node.server), overrides, node.version)
-    return effective(node.config.section(SECTION), overrides, node.version)
-
-
-def expected_plugin_settings(node: Node, wanted: Mapping[str, Any]) -> Dict[str, Any]:
-    """As :func:`read_plugin_settings`, once ``wanted`` (keys that are no maps) are set: what the environment overrides
-    stays as it is.
-
-    :raises OperatorError: also for an unknown key or a value of the wrong type
-    """
-    overrides = node.config_source.overrides_for(node.version)
-    coming = parse_wanted(wanted, {}, {}).settings
-    return {**read_plugin_settings(node), **{name: coming[name] for name in coming if name not in overrides}}
 
 
 class Settings(Resource[SettingsFound]):
@@ -148,7 +121,7 @@ class Settings(Resource[SettingsFound]):
         config = server.get_config() if server else None
         via = choose_way(self._asked, source, version, server, config)
         file = self._file_section(source, must=via == FILE)
-        live = _live_section(config, server) if config is not None and server is not None else None
+        live = live_section(config, server) if config is not None and server is not None else None
         if via == FILE:
             assert file is not None  # noqa: S101 - else _file_section has raised
             section = file
@@ -393,14 +366,3 @@ class Settings(Resource[SettingsFound]):
         if self._backup_file:
             facts["backup_file"] = self._backup_file
         return facts
-
-
-def _live_section(config: Dict[str, Any], server: Server) -> FoldedMap:
-    return section_in(config, SECTION, server.where)
-
-
-def refuses_to_save(node: Node) -> bool:
-    """Whether the running server keeps its configuration in a file that it refuses to write: a cluster's read-only
-    one. What it refuses is made in the file, on every app server."""
-    config = node.live_config if node.config_source.kind == FILE else None
-    return config is not None and is_read_only_cluster(config)

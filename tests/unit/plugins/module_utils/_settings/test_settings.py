@@ -26,10 +26,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_ve
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.root import Root
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors import RequestRefused
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings import settings as settings_module
-from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import (
-    Settings,
-    read_plugin_settings,
-)
+from ansible_collections.plugops.mattermost.plugins.module_utils._settings.effective import read_plugin_settings
+from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import Settings
 
 CONFIG = "/opt/mattermost/config/config.json"
 MASK = "*" * 32
