@@ -36,8 +36,8 @@ Path = Tuple[str, ...]
 
 _DEFAULT_INDENT = "    "
 LARGEST = 2 * 1024 * 1024  # bytes; a server with every setting has some 60 KB
-_SECONDS = 1.0  # that a file which is written all the time is tried for
-_BEING_WRITTEN = 0.5  # seconds since the last write after which a file is taken for what it is
+_SECONDS = 1.0  # for which reading is tried again while the file is being written
+_BEING_WRITTEN = 0.5  # seconds since the last write within which a file may be incomplete
 _PAUSE = 0.02
 
 
@@ -84,13 +84,13 @@ class FoldedMap(Mapping[str, Any]):
         return isinstance(key, str) and key.lower() in self._spelling
 
     def spelling(self, key: str) -> str:
-        """The key as it stands there; as given if it does not."""
+        """The key as it is spelled there, else as given."""
         return self._spelling.get(key.lower(), key)
 
     def below(self, key: str) -> FoldedMap:
-        """The object under a key; empty where there is none or null.
+        """The object under a key; empty if it is missing or null.
 
-        :raises OperatorError: there is something else
+        :raises OperatorError: it is something else
         """
         value = self.get(key)
         where = f"{self.spelling(key)} in {self.where}"
@@ -117,7 +117,7 @@ def section_in(config: Mapping[str, Any], name: str, where: str) -> FoldedMap:
 
 
 class ConfigDocument:
-    """A parsed configuration file. Unchangeable: :meth:`set` gives a new one."""
+    """A parsed configuration file. Immutable: :meth:`set` returns a new one."""
 
     def __init__(self, text: str, where: str, bom: bytes = b"") -> None:
         self._where = where
@@ -177,6 +177,7 @@ class ConfigDocument:
 
     @property
     def where(self) -> str:
+        """The file's name for messages."""
         return self._where
 
     def section(self, name: str) -> FoldedMap:
@@ -187,13 +188,13 @@ class ConfigDocument:
         return section_in(value_of(self._root), name, self._where)
 
     def set(self, values: Mapping[Path, Any]) -> ConfigDocument:
-        """A document in which each path has its value, or is gone if it is :data:`ABSENT`; objects that are missing
-        on the way are made.
+        """A document in which each path has its value, or is gone if it is :data:`ABSENT`; missing objects
+        on a path are created.
 
         Keys of a path are matched in any case and keep their spelling; new ones go to the end of their object.
-        A value that is there already keeps its text.
+        A value that does not change keeps its text.
 
-        :raises OperatorError: what lies on the way is no object
+        :raises OperatorError: a part of a path is no object
         """
         changed = ConfigDocument(self._text(), self._where, self._bom)
         for path, value in values.items():

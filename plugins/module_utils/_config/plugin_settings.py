@@ -108,9 +108,9 @@ def option_types() -> Dict[str, Dict[str, Any]]:
 
 
 def settings_of(options: Mapping[str, Any]) -> Dict[str, Any]:
-    """The settings that a module's options give, singly or in ``settings``; an option that is not set says nothing.
+    """The settings that a module's options give, singly or in ``settings``; options that are not set are left out.
 
-    :raises OperatorError: a key is given both ways
+    :raises OperatorError: a key is given twice
     """
     settings = dict(options.get("settings") or {})
     for key in SCALARS:
@@ -123,13 +123,13 @@ def settings_of(options: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def wanted_value(settings: Mapping[str, Any], name: str) -> Any:
-    """What ``settings`` say of the key ``name``, whatever their spelling; None where they say nothing."""
+    """The value of the key ``name`` in ``settings``, in any spelling; None if it is missing."""
     return next((value for given, value in settings.items() if find_key(str(given)) == find_key(name)), None)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What shall be, in the server's vocabulary. Made by :func:`parse_wanted`.
+    """What is wanted, in the server's vocabulary. Made by :func:`parse_wanted`.
 
     :param settings: name of a key that is no map -> value
     :param states: plugin id, lower case -> enabled
@@ -198,7 +198,7 @@ def changes(section: FoldedMap, wanted: Wanted) -> List[Change]:
 
     Ids and the names of settings are compared in any case and keep the spelling that they have.
 
-    :raises OperatorError: the section holds a map that is none, or a key that is there twice
+    :raises OperatorError: the section holds something else in place of a map, or a key twice
     """
     found: List[Change] = []
     for key in SCALARS:

@@ -24,7 +24,7 @@ from .plugin_settings import KEYS, Key
 
 FILE = "file"
 DATABASE = "database"
-REMOTE = "api"  # only the running server is asked
+REMOTE = "api"  # only the running server knows it
 
 _PROGRAMS = ("mattermost", "platform")  # the second to 4.10
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -37,7 +37,7 @@ _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 
 @dataclass(frozen=True)
 class Override:
-    """A variable of the service's environment that stands in for a setting.
+    """A variable of the service's environment that overrides a setting.
 
     :param variable: its name, e.g. ``MM_PLUGINSETTINGS_ENABLEUPLOADS``
     :param value: as the server understands it; for ``Plugins`` it may hold secrets
@@ -54,8 +54,8 @@ class ConfigSource:
     """Where the configuration comes from.
 
     :param kind: ``file``, ``database`` or ``api``
-    :param path: host path of the file that the server reads, its links not followed; empty where there is none
-    :param evidence: what says so, e.g. ``-c /etc/mm.json in /etc/systemd/system/mattermost.service``; never a DSN
+    :param path: host path of the file that the server reads, its links not followed; empty if it reads no file
+    :param evidence: what shows it, e.g. ``-c /etc/mm.json in /etc/systemd/system/mattermost.service``; never a DSN
     :param overrides: name of a key of PluginSettings -> what the environment puts in its place
     """
 
@@ -65,7 +65,7 @@ class ConfigSource:
     overrides: Dict[str, Override] = field(default_factory=dict)
 
     def overrides_for(self, version: Optional[ServerVersion]) -> Dict[str, Override]:
-        """Those that a server of this version reads; all of them where it is not known."""
+        """Those that a server of this version reads; all of them if the version is not known."""
         return {
             name: override
             for name, override in self.overrides.items()
@@ -138,7 +138,7 @@ def _name_and_evidence(
 
 
 def _config_flag(arguments: Sequence[str]) -> Optional[Tuple[str, str]]:
-    """The last ``-c``/``--config`` and its value, in every way of writing it."""
+    """The last ``-c``/``--config`` and its value, in every spelling."""
     found = None
     words = iter(arguments)
     for word in words:
@@ -224,7 +224,7 @@ def _reads_override(key: Key, version: Optional[ServerVersion]) -> bool:
 
 
 def _understood(key: Key, text: str) -> Any:
-    """The value that the server takes a text for; None where it silently ignores it."""
+    """The value that the server reads from a text; None if it silently ignores the text."""
     if key.type == "bool":
         return True if text in _TRUE else False if text in _FALSE else None
     if key.type == "list":

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The types of the settings that are read: checked once, where a section is taken out of the configuration.
+"""The types of the settings that are read: checked once, when a section is read.
 
-A server refuses to start with most of what is refused here; who wrote it wants others to stumble over it.
+A server refuses to start with most of what is refused here, so no server wrote it.
 """
 
 from __future__ import annotations

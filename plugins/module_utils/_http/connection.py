@@ -25,7 +25,7 @@ class Deadline:
     :param seconds: for all of it: connecting, the request, waiting, the answer
     :param silence: seconds for which nothing may happen meanwhile; None: no limit of its own
     :param rate: bytes in a second; each byte of progress adds to the time. None: the time is fixed
-    :param sending: what is sent is progress; else only what is told by :meth:`progress`
+    :param sending: what is sent is progress; else only what :meth:`progress` counts
     :param clock: seconds, monotonic; replaceable for tests
     """
 
@@ -46,11 +46,11 @@ class Deadline:
         self._progress = 0
 
     def progress(self, count: int) -> None:
-        """So many bytes went over that were not counted before."""
+        """Count bytes that were transferred for the first time."""
         self._progress += count
 
     def sent(self) -> None:
-        """Nothing more is to be sent: for the answer there is a fixed time, whatever was earned by sending."""
+        """Nothing more is to be sent: the answer has a fixed time, regardless of what sending added to it."""
         if self.sending:
             self._began, self.rate, self.silence, self.sending = self._clock(), None, None, False
 
@@ -66,11 +66,11 @@ class Deadline:
 
     @property
     def is_over(self) -> bool:
-        """Whether the whole took too long, whatever the last step took."""
+        """Whether the whole took too long, regardless of the last step."""
         return self._left() <= 0
 
     def error(self) -> socket.timeout:
-        """What a step that took too long ends with."""
+        """The error of a step that took too long."""
         if not self.is_over:
             return socket.timeout(f"timed out: nothing came for {self.silence:g} s")
         if self.rate is None:
@@ -87,7 +87,7 @@ class Deadline:
 
 
 class _TimedSocket(socket.socket):
-    """Each step takes at most what its deadline leaves. For http.client, which uses no other ways to move bytes."""
+    """Each step takes at most what its deadline leaves. For http.client, which moves bytes by no other methods."""
 
     deadline: Deadline
 
@@ -99,7 +99,7 @@ class _TimedSocket(socket.socket):
             raise self.deadline.error() from None
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        with memoryview(data) as given, given.cast("B") as view:
+        with memoryview(data) as whole, whole.cast("B") as view:
             sent = 0
             while sent < len(view):
                 self.settimeout(self.deadline.left())
@@ -120,7 +120,7 @@ class Connection(http.client.HTTPConnection):
     """One request and its answer within a deadline.
 
     :param context: for TLS; None: plain
-    :param opened: gives the connected socket; default: to the host and port
+    :param opened: returns the connected socket; default: to the host and port
     """
 
     def __init__(
@@ -140,8 +140,9 @@ class Connection(http.client.HTTPConnection):
         self._opened = opened
 
     def connect(self) -> None:
-        """
-        :raises OSError: nobody takes it, not in time, or a proxy on the way refuses
+        """Connect within the deadline, through a proxy if a tunnel is set.
+
+        :raises OSError: nobody accepts, not in time, or the proxy refuses
         """
         plain = self._opened(self._deadline.left()) if self._opened else self._open()
         self.sock = self._timed(_TimedSocket(fileno=plain.detach()))
@@ -185,7 +186,7 @@ def read_body(answer: http.client.HTTPResponse, limit: int) -> Tuple[bytes, bool
     while len(data) <= limit:
         count = read_part(answer, part)
         if not count:
-            if answer.length:  # told, and not come
+            if answer.length:  # announced, and not received
                 raise http.client.IncompleteRead(b"", answer.length)
             return bytes(data), True
         data += part[:count]

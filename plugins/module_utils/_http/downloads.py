@@ -1,8 +1,9 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bundles and signatures from URLs: each downloaded once into a cache, under its name there by content, whatever the
-number of runs at once. The cache is that of the controller's user, or of a node that downloads itself."""
+"""Bundles and signatures from URLs: each downloaded once into a cache, even by several
+runs at once, and named there by its content. The cache belongs to the controller's user, or to a node that downloads
+itself."""
 
 from __future__ import annotations
 
@@ -27,11 +28,13 @@ SIGNATURE_LIMIT = 64 * 1024
 
 
 def is_url(text: str) -> bool:
+    """Whether a text is a URL, and no path."""
     return re.match("(https?|file):", text, re.IGNORECASE) is not None
 
 
 class Downloads:
-    """
+    """Files from URLs, through a cache.
+
     :param directory: cache; need not exist
     :param limit: bytes that a bundle may have
     """
@@ -44,7 +47,7 @@ class Downloads:
     def bundle(self, url: str, sha256: str) -> str:
         """Path of the bundle with this content.
 
-        :raises OperatorError: it cannot be had, or is another one
+        :raises OperatorError: it is not available, or its content is another
         """
         _check(url)
         if _scheme(url) == "file":
@@ -55,13 +58,13 @@ class Downloads:
     def signature(self, url: str, sha256: str) -> str:
         """Path of the signature of the bundle with this sha256; what is no signature at all fails when it is verified.
 
-        :raises OperatorError: it cannot be had
+        :raises OperatorError: it is not available
         """
         _check(url)
         if _scheme(url) == "file":
             return local_path(url)
         name = f"{sha256}-{hashlib.sha256(url.encode('utf-8')).hexdigest()[:16]}.sig"
-        return self._once(os.path.join(self._directory, "signatures", name), lambda out: self._anew(url, out))
+        return self._once(os.path.join(self._directory, "signatures", name), lambda out: self._replace(url, out))
 
     def _complete(self, url: str, sha256: str, out: BinaryIO) -> None:
         resumed = self._transfer.fetch(url, out, self._limit)
@@ -77,14 +80,14 @@ class Downloads:
                 where=shown_url(url),
                 found=f"sha256 {found}",
                 wanted=f"sha256 {sha256}",
-                remedy="see whether the publisher did replace it; only then write the new sha256",
+                remedy="check whether the publisher replaced it; only then specify the new sha256",
             )
 
     def _sha256_of(self, out: BinaryIO) -> str:
         out.seek(0)
         return sha256_of_open(out, self._limit, str(out.name))
 
-    def _anew(self, url: str, out: BinaryIO) -> None:
+    def _replace(self, url: str, out: BinaryIO) -> None:
         out.truncate(0)
         self._transfer.fetch(url, out, SIGNATURE_LIMIT)
 
@@ -101,20 +104,20 @@ class Downloads:
                         fsync_directory(os.path.dirname(target))
         except OSError as error:
             raise OperatorError(
-                "the download cannot be kept",
+                "the download cannot be stored",
                 where=str(error.filename or target),
                 found=error.strerror or str(error),
-                remedy="see to it that there is space and that you may write there, or set XDG_CACHE_HOME",
+                remedy="check free space and write permission, or set XDG_CACHE_HOME",
             ) from error
         return target
 
 
 @contextlib.contextmanager
 def _alone(path: str) -> Iterator[Optional[BinaryIO]]:
-    """The file, open for reading and appending by this process alone; None where another one has finished and taken it
-    away.
+    """The file, open for reading and appending by this process alone; None if another one has finished and
+    renamed it.
 
-    The kernel forgets the lock of a process that is killed, and the file says how far it came.
+    The kernel forgets the lock of a process that is killed, and the size of the file says how far it got.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with at(path, follow=False) as spot:
@@ -142,7 +145,7 @@ def _check(url: str) -> None:
 
 
 def local_path(url: str) -> str:
-    """Of a file URL."""
+    """The path in a file URL."""
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise OperatorError("a file URL names a file of the machine that reads it", found=url, wanted="file:///path")

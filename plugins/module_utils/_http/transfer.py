@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Transfer by HTTP into a file: goes on where a cut connection left off, never beyond a size, and not for ever."""
+"""Transfer by HTTP into a file: resumes after a cut connection, never beyond a size, and with a deadline."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _FRUITLESS_ATTEMPTS = 3
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _DIGITS = re.compile("[0-9]+")
 _HIGHEST = 10**18  # a number of bytes; what is higher is taken for it
-_SLACK = 120.0  # seconds that a download may take, whatever its size; then it must have come at SLOWEST on average
+_SLACK = 120.0  # seconds that a download of any size may take; beyond that it must reach SLOWEST on average
 _MOST_REDIRECTS = 10
-_LONGEST_TEXT = 200  # characters of what a server says that are told
-_GOES_ON = "run again: it goes on where it stopped"
+_LONGEST_TEXT = 200  # how much of a server's text is shown, in characters
+_RESUMES = "run again: the download resumes where it stopped"
 _TLS_REMEDY = "if the server has a certificate of your own CA, name it in download_ca_path"
 
 
@@ -48,7 +48,7 @@ def shown_url(url: str) -> str:
 
 
 def is_sound(url: str, schemes: Sequence[str]) -> bool:
-    """Whether a URL has one of the schemes, and is one that can be asked for."""
+    """Whether a URL has one of the schemes, and is one that can be requested."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises where it is no number
@@ -59,10 +59,11 @@ def is_sound(url: str, schemes: Sequence[str]) -> bool:
 
 
 class Transfer:
-    """
+    """Downloads with the limits and the certificate authorities of one run.
+
     :param timeout: seconds that a server may be silent
     :param ca_path: file or directory of the CA certificates to trust instead of the system's
-    :param slack: seconds that a download may take, whatever its size
+    :param slack: seconds that a download of any size may take
     :param rate: bytes in a second that must have come beyond that, on average
     """
 
@@ -76,8 +77,8 @@ class Transfer:
     def fetch(self, url: str, out: BinaryIO, limit: int) -> bool:
         """Complete the file ``out``, which may hold the beginning already.
 
-        :returns: whether something that was there before was used
-        :raises OperatorError: it cannot be had, or is larger than ``limit``; what came is kept in ``out``
+        :returns: whether content that ``out`` had before was used
+        :raises OperatorError: it is not available, or larger than ``limit``; what was received is kept in ``out``
         """
         resumed = out.seek(0, os.SEEK_END) > 0
         gain = _Gain(Deadline(self._slack, silence=self._timeout, rate=self._rate), out.tell())
@@ -97,7 +98,7 @@ class Transfer:
                         "the download was cut off again and again",
                         where=shown_url(url),
                         found=f"{error}, after {out.tell()} bytes",
-                        remedy=_GOES_ON,
+                        remedy=_RESUMES,
                     ) from error
                 resumed = resumed or before > 0
 
@@ -119,7 +120,7 @@ class Transfer:
                 "the download was refused",
                 where=shown_url(url),
                 found=f"HTTP {error.code} {str(error.reason)[:_LONGEST_TEXT]}",
-                remedy="see to it that the URL is right and that it may be read from here",
+                remedy="check the URL, and that it may be read from here",
             ) from error
         except urllib.error.URLError as error:
             if gain.deadline.is_over:
@@ -140,10 +141,10 @@ class Transfer:
     @staticmethod
     def _receive(answer: Any, url: str, out: BinaryIO, offset: int, limit: int, gain: _Gain) -> None:
         if answer.status == 206:
-            told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range") or "")
-            if told is None or int(told[1]) != offset:
+            parts = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range") or "")
+            if parts is None or int(parts[1]) != offset:
                 out.truncate(0)
-                raise _Cut("the server sent another part than it was asked for")
+                raise _Cut("the server sent another part than was requested")
         elif answer.status == 200:
             out.truncate(0)
             offset = 0
@@ -169,20 +170,21 @@ class Transfer:
 
 
 class _Gain:
-    """What of a download was not there before counts against its deadline; what is sent again does not."""
+    """Counts new bytes of a download as progress; bytes that are sent again are none."""
 
     def __init__(self, deadline: Deadline, size: int) -> None:
         self.deadline = deadline
         self._most = size
 
     def reached(self, size: int) -> None:
+        """The download has this many bytes."""
         if size > self._most:
             self.deadline.progress(size - self._most)
             self._most = size
 
 
 def _total(answer: Any, url: str, offset: int) -> Optional[int]:
-    """The size that the file must have, as far as its server tells; a length is not one of an answer in chunks."""
+    """The size that the file must have; None if its server does not say. An answer in chunks has no length."""
     length = answer.headers.get("Content-Length")
     if length is None or answer.headers.get("Transfer-Encoding"):
         return None
@@ -203,7 +205,7 @@ def _nonsense(url: str, found: str) -> OperatorError:
         "the download server's answer is not what servers answer",
         where=shown_url(url),
         found=found,
-        remedy="see what answers at that URL: a proxy in its place, say",
+        remedy="check what answers at that URL, for example a proxy",
     )
 
 
@@ -213,7 +215,7 @@ def _too_slow(url: str, deadline: Deadline, out: BinaryIO) -> OperatorError:
         where=shown_url(url),
         found=f"{deadline.error()}; {out.seek(0, os.SEEK_END)} bytes are there",
         wanted=f"{deadline.rate or 0:g} bytes in a second on average",
-        remedy=_GOES_ON,
+        remedy=_RESUMES,
     )
 
 
@@ -225,7 +227,7 @@ def _unreachable(url: str, error: urllib.error.URLError) -> OperatorError:
         found=str(error.reason)[:_LONGEST_TEXT],
         remedy=_TLS_REMEDY
         if tls
-        else "see to it that it can be reached from here, by a proxy if need be (https_proxy, no_proxy)",
+        else "check that it can be reached from here, through a proxy if necessary (https_proxy, no_proxy)",
     )
 
 
@@ -235,17 +237,17 @@ def _too_large(url: str, total: Optional[int], limit: int) -> OperatorError:
         where=shown_url(url),
         found=f"more than {limit} bytes" if total is None else f"{total} bytes",
         wanted=f"at most {limit} bytes",
-        remedy="if it is the right one, raise download_limit",
+        remedy="if it is the correct file, raise download_limit",
     )
 
 
 def _request_for(url: str) -> urllib.request.Request:
     """A request whose password, if there is one, goes to this server alone and not along with a redirect."""
     parts = urlsplit(url)
-    said, _, host = parts.netloc.rpartition("@")
+    account, _, host = parts.netloc.rpartition("@")
     plain = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
     request = urllib.request.Request(plain, headers={"User-Agent": "plugops", "Accept-Encoding": "identity"})  # noqa: S310
-    credentials = unquote(said) or _from_netrc(parts.hostname or "")
+    credentials = unquote(account) or _from_netrc(parts.hostname or "")
     if credentials:
         token = base64.b64encode(credentials.encode("utf-8")).decode("ascii")
         request.add_unredirected_header("Authorization", f"Basic {token}")
@@ -267,10 +269,10 @@ def _from_netrc(host: str) -> str:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """To the same scheme, or from http to https: no way leads to a weaker one or to this machine's files."""
+    """To the same scheme, or from http to https: never to a weaker one or to files of this machine."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        fp.close()  # what it says beside the address is not read: it need not end
+        fp.close()  # its body is not read: it may have no end
         target = headers.get("Location")
         if target is None:
             return None  # refused as what it is
@@ -302,7 +304,7 @@ def _target(url: str, location: str) -> str:
             where=shown_url(url),
             found=shown_url(target)[:_LONGEST_TEXT],
             wanted=f"a URL that begins with {before}:",
-            remedy="name the URL that the bundle really lies at",
+            remedy="specify the URL of the bundle itself",
         )
     if account or not is_sound(target, (before, "https")):
         raise _nonsense(url, "a redirect to an account" if account else f"Location: {location[:_LONGEST_TEXT]}")

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running Mattermost server's API: what can be asked of it, and its ways in on the same host.
+"""The API of a running Mattermost server: its requests, and the connections from the same host.
 
-The way in from elsewhere, with a session, is :mod:`_api_access`.
+Connections from elsewhere, with a session, are made by :mod:`.session`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _JSON = {"Content-Type": "application/json"}
 _QUICK = 10.0
 _SLOW = 180.0
 # Bytes of an answer, by kind. What is larger is refused, of an error the beginning is taken. Servers' configurations
-# have some 60 KB, manifests 1 to 20 KB each; JSON of 4 MiB takes less than 200 MB once it is read, whatever it holds.
+# have some 60 KB, manifests 1 to 20 KB each; JSON of 4 MiB, of any content, takes less than 200 MB once it is read.
 _PING_LIMIT = 64 * 1024
 _ERROR_LIMIT = 64 * 1024
 _SMALL_LIMIT = 1024 * 1024
@@ -61,10 +61,10 @@ class Server:
 
     :param connect: deadline -> connection
     :param where: how messages name the server, e.g. ``socket /var/tmp/mattermost_local.socket``
-    :param kind: ``socket`` (all may be asked), ``address`` (only what needs no session) or ``api`` (with a session)
+    :param kind: ``socket`` (every request), ``address`` (only requests without a session) or ``api`` (with a session)
     :param prefix: what stands before ``/api/v4`` in a request
     :param always: headers of every request
-    :param authorize: gives the headers of a session; for requests that need one
+    :param authorize: returns the headers of a session; for requests that need one
     """
 
     def __init__(
@@ -112,16 +112,16 @@ class Server:
         return self._json("GET", "/config", limit=_LARGE_LIMIT)
 
     def patch_config(self, patch: Dict[str, Any]) -> Dict[str, Any]:
-        """Change only the keys given; a map given replaces the server's whole map."""
+        """Change only the keys in ``patch``; a map in it replaces the whole map of the server."""
         if features.CONFIG_PATCH.in_version(self.version()):
             return self._json("PUT", "/config/patch", body=patch, limit=_LARGE_LIMIT)
         config = self.get_config()  # masked secrets are understood: these servers put the real ones back
         for section, values in patch.items():
-            there = config.setdefault(section, {})
-            if not isinstance(there, dict):
-                raise self._wrong("GET /config", f"{kind_of(there)} as {section}", "an object")
-            names = {name.lower(): name for name in there}
-            there.update({names.get(name.lower(), name): value for name, value in values.items()})
+            found = config.setdefault(section, {})
+            if not isinstance(found, dict):
+                raise self._wrong("GET /config", f"{kind_of(found)} as {section}", "an object")
+            names = {name.lower(): name for name in found}
+            found.update({names.get(name.lower(), name): value for name, value in values.items()})
         return self._json("PUT", "/config", body=config, limit=_LARGE_LIMIT)
 
     def reload_config(self) -> None:
@@ -129,14 +129,14 @@ class Server:
         self._json("POST", "/config/reload")
 
     def plugins(self) -> Dict[str, List[Dict[str, Any]]]:
-        """Manifests under ``active`` and ``inactive``; what runs is told by :meth:`running`."""
+        """Manifests under ``active`` and ``inactive``; :meth:`running` tells what runs."""
         answer = self._json("GET", "/plugins", limit=_LARGE_LIMIT)
         return {state: self._listed("GET /plugins", answer.get(state)) for state in ("active", "inactive")}
 
     def running(self) -> Dict[str, str]:
         """Id (lower case) -> version of the plugins that run now.
 
-        5.2 to 5.13 list a plugin that failed to start as active, too; their states tell.
+        Some servers list a plugin that failed to start as active, too; its state tells.
         """
         found = _versions(self.plugins()["active"])
         if not found or not features.FAILED_PLUGINS_LISTED_AS_ACTIVE.in_version(self.version()):
@@ -145,12 +145,12 @@ class Server:
         return {plugin_id: version for plugin_id, version in found.items() if plugin_id not in failed}
 
     def plugin_system(self) -> str:
-        """``on`` or ``off``, asked for without a session (so not on the socket): an off one answers 501."""
+        """``on`` or ``off``, requested without a session (so not on the socket)."""
         return "off" if self.webapps() is None else "on"
 
     def webapps(self) -> Optional[Dict[str, str]]:
-        """Id (lower case) -> version of the running plugins that have a web part, asked for without a session (so not
-        on the socket); None where the plugin system is off."""
+        """Id (lower case) -> version of the running plugins that have a web part, requested without a session (so not
+        on the socket); None if the plugin system is off."""
         request = "GET /plugins/webapp"
         status, headers, body = self._exchange("GET", "/plugins/webapp", limit=_LARGE_LIMIT)
         if status == PLUGINS_DISABLED_STATUS:
@@ -190,6 +190,7 @@ class Server:
         self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", deadline=Deadline(_SLOW))
 
     def disable(self, plugin_id: str) -> None:
+        """Save the state "disabled" and stop the plugin."""
         word = "disable" if features.ENABLE_ROUTES.in_version(self.version()) else "deactivate"
         self._json("POST", f"/plugins/{_quoted(plugin_id)}/{word}", deadline=Deadline(_SLOW))
 
@@ -277,7 +278,8 @@ class Server:
         limit: int = _SMALL_LIMIT,
         whole: bool = True,
     ) -> Tuple[int, Dict[str, str], bytes]:
-        """
+        """Send a request, a second time if the server drops the connection of a GET.
+
         :param limit: bytes that a success may have
         :param whole: a larger one is refused, else cut
         """
@@ -307,7 +309,7 @@ class Server:
             except (BrokenPipeError, ConnectionResetError):
                 if body is None or connection.sock is None:
                     raise
-                # A server that refuses an upload answers before it has read it all: its answer is what counts.
+                # A server that refuses an upload answers before it has read it all: its answer counts.
             deadline.sent()
             answer = connection.getresponse()
             data, is_whole = read_body(answer, limit if _is_success(answer.status) else _ERROR_LIMIT)
@@ -334,7 +336,7 @@ def server_at_socket(path: str, uids: Collection[int] = (), wanted: str = "", sh
 def server_at_address(listen_address: str, tls: bool) -> Optional[Server]:
     """The server behind ``ServiceSettings.ListenAddress`` on this host; None if that is no address.
 
-    Only what needs no session may be asked there: a certificate made for the public name cannot be checked.
+    Only for requests that need no session: a certificate made for the public name cannot be checked.
     """
     match = _ADDRESS.fullmatch(listen_address)
     if match is None or int(match.group(2)) > _LAST_PORT:
@@ -371,7 +373,8 @@ def _multipart(boundary: str, force: bool) -> Tuple[bytes, bytes]:
 
 
 def _stream(head: bytes, source: BinaryIO, size: int, tail: bytes) -> Iterator[bytes]:
-    """
+    """The body of an upload, in parts.
+
     :raises OSError: the source does not hold ``size`` bytes any more
     """
     yield head

@@ -97,18 +97,18 @@ _REMEDIES = {
     "api.config.update_config.not_allowed_security.app_error": "a server takes this setting from its file, its "
     "environment or its local-mode socket only: use via: file or via: socket",
     "api.plugin.upload.file_too_large.app_error": "raise FileSettings.MaxFileSize above the size of the bundle",
-    "api.plugin.install.directory_conflict.app_error": "let PluginSettings.Directory and ImportSettings.Directory not "
-    "lie in one another",
+    "api.plugin.install.directory_conflict.app_error": "set PluginSettings.Directory and ImportSettings.Directory "
+    "to directories that do not contain each other",
     "app.plugin.mvdir.app_error": "make the plugin directory writable for the service user "
     "(mattermost_plugin_directories)",
     "app.plugin.webapp_bundle.app_error": "make the client plugin directory writable for the service user "
     "(mattermost_plugin_directories)",
-    "app.plugin.store_bundle.app_error": "make FileSettings.Directory writable for the service user, or see to it that "
-    "the bucket can be written",
+    "app.plugin.store_bundle.app_error": "make FileSettings.Directory writable for the service user, or allow "
+    "writing to the bucket",
     "api.restricted_system_admin": "the server restricts its admins (ExperimentalSettings.RestrictSystemAdmin): use "
     "via: file or via: socket",
 }
-# Where the id alone says too little.
+# Status -> what to do, for errors without such an id.
 _BY_STATUS = {
     401: "give the personal access token of a system admin as api_token (with ServiceSettings.EnableUserAccessTokens "
     "on), or an account without multi-factor authentication as api_username and api_password",
@@ -118,13 +118,13 @@ _BY_STATUS = {
     413: "raise FileSettings.MaxFileSize above the size of the bundle; and where a proxy stands before the server, its "
     "own limit, too (nginx: client_max_body_size), or upload past it: api_url of the app server itself, or its socket",
 }
-# In bytes and characters: what of an answer is told.
+# How much of an answer is shown, in bytes and characters.
 _LONGEST_BODY, _LONGEST_PAGE, _LONGEST_TEXT, _LONGEST_ID = 4096, 300, 1000, 200
 _REDIRECTED = "write the address to which it leads as api_url: neither token nor bundle is sent after a redirect"
 
 
 def request_refused(request: str, where: str, status: int, body: bytes, location: str = "") -> RequestRefused:
-    """The error that an answer stands for.
+    """The error for an answer.
 
     :param location: where a redirect leads
     """
@@ -133,7 +133,7 @@ def request_refused(request: str, where: str, status: int, body: bytes, location
     if "request body too large" in message:
         remedy = _BY_STATUS[413]
     if 300 <= status < 400:
-        message, remedy = f"redirect to {_told(location.partition('?')[0])}", _REDIRECTED
+        message, remedy = f"redirect to {_shown(location.partition('?')[0])}", _REDIRECTED
     return _kind(status, error_id)(f"{request} at {where}", status, error_id, message, remedy)
 
 
@@ -146,8 +146,8 @@ def _kind(status: int, error_id: str) -> Type[RequestRefused]:
 
 
 def no_answer(request: str, where: str, error: Exception) -> OperatorError:
-    """The error that a failed connection stands for: a server that is down, or an access that is set up wrongly."""
-    found = f"{request}: {_told(str(error)) or type(error).__name__}"
+    """The error for a failed connection: a server that is down, or an access that is set up wrongly."""
+    found = f"{request}: {_shown(str(error)) or type(error).__name__}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return OperatorError(
             "the certificate of the Mattermost server cannot be verified",
@@ -159,14 +159,16 @@ def no_answer(request: str, where: str, error: Exception) -> OperatorError:
         return ServerUnreachable(
             "no host has this name",
             where=where,
-            found=_told(str(error)),
+            found=_shown(str(error)),
             wanted="1 to 63 characters between two dots",
             remedy="correct ServiceSettings.ListenAddress, or api_url",
         )
     if isinstance(error, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(error):
-        return OperatorError("what answers there does not speak TLS", where=where, remedy="write http:// in api_url")
+        return OperatorError("the server does not speak TLS", where=where, remedy="write http:// in api_url")
     if re.match(r"Tunnel connection failed: 4", str(error)):
-        return OperatorError("the proxy refuses", where=where, found=_told(str(error)), remedy=_BY_STATUS[407])
+        return OperatorError(
+            "the proxy refuses the connection", where=where, found=_shown(str(error)), remedy=_BY_STATUS[407]
+        )
     return ServerUnreachable(
         "the Mattermost server does not answer",
         where=where,
@@ -176,13 +178,13 @@ def no_answer(request: str, where: str, error: Exception) -> OperatorError:
 
 
 def object_of(body: bytes) -> Optional[Dict[str, Any]]:
-    """The JSON object in an answer, None if there is none."""
+    """The JSON object in an answer; None if it is no object."""
     document = json_of(body)
     return document if isinstance(document, dict) else None
 
 
 def json_of(body: bytes) -> Any:
-    """The JSON value in an answer, None if there is none."""
+    """The JSON value in an answer; None if it is no JSON."""
     try:
         return parse_json(body)
     except ValueError:
@@ -192,13 +194,13 @@ def json_of(body: bytes) -> Any:
 def _error_of(body: bytes) -> Tuple[str, str]:
     document = object_of(body)
     if document is None:
-        return "", _told(body[:_LONGEST_BODY].decode("utf-8", "replace").strip())[:_LONGEST_PAGE]
-    told = " ".join(_told(str(document.get(name) or "")) for name in ("message", "detailed_error"))
-    return str(document.get("id") or "")[:_LONGEST_ID], told.strip()
+        return "", _shown(body[:_LONGEST_BODY].decode("utf-8", "replace").strip())[:_LONGEST_PAGE]
+    text = " ".join(_shown(str(document.get(name) or "")) for name in ("message", "detailed_error"))
+    return str(document.get("id") or "")[:_LONGEST_ID], text.strip()
 
 
-def _told(text: str) -> str:
-    """What of a server's text an operator reads: no secrets, and not without end."""
+def _shown(text: str) -> str:
+    """A text of a server as messages show it: its secrets masked, its length limited."""
     from .._core.secrets import masked
 
     return masked(text[:_LONGEST_TEXT])

@@ -27,5 +27,5 @@ _SEEDED = frozenset(
 
 
 def is_seeded(plugin_id: str) -> bool:
-    """Whether some server knows this plugin, and states it, without being told."""
+    """Whether some servers put this plugin into PluginStates by themselves."""
     return plugin_id.lower() in _SEEDED

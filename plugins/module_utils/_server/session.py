@@ -37,10 +37,10 @@ class _Address:
 
 
 class ApiAccess:
-    """
+    """Access to one app server over its REST API, with a token or with a login that lasts until :meth:`close`.
+
     :param url: of the app server, e.g. ``https://app1.example.com``
-    :param token: personal access token; else the account's name and password, a session of which ends with
-        :meth:`close`
+    :param token: personal access token; else the name and password of the account
     :param ca_path: file or directory of certificate authorities; default: the system's
     :param proxy: address of an HTTP proxy, with its account if it asks for one
     :raises OperatorError: an option is missing, contradicts another or is no address
@@ -79,7 +79,7 @@ class ApiAccess:
             self._connect,
             where,
             kind=API_ACCESS,
-            # A proxy that does not tunnel is asked for the whole address.
+            # A proxy that does not tunnel is sent the whole address.
             prefix=(self._address.shown if by_proxy else self._address.path),
             always=self._proxy_headers() if by_proxy else {},
             authorize=self._authorize,
@@ -87,10 +87,10 @@ class ApiAccess:
 
     @property
     def warning(self) -> str:
-        """What the operator must know about this way; empty if nothing."""
+        """What the operator must know about this access; empty if nothing."""
         if self._address.secure or self._address.host in _LOOPBACK:
             return ""
-        return f"api_url {self._address.shown} is not encrypted: the account's secret can be read on its way"
+        return f"api_url {self._address.shown} is not encrypted: the account's secret can be read in transit"
 
     def close(self) -> None:
         """End the session of a login; a server that is gone ends it by itself."""
@@ -105,8 +105,8 @@ class ApiAccess:
         return {"Authorization": f"Bearer {self._token or self._session}"}
 
     def _connect(self, deadline: Deadline) -> http.client.HTTPConnection:
-        near = self._proxy or self._address
-        connection = Connection(near.host, near.port, deadline, context=self._context)
+        first = self._proxy or self._address
+        connection = Connection(first.host, first.port, deadline, context=self._context)
         if self._proxy and self._context is not None:
             connection.set_tunnel(self._address.host, self._address.port, self._proxy_headers())
         return connection
@@ -124,11 +124,11 @@ def _parse(option: str, text: str) -> _Address:
         port = parts.port
     except ValueError:
         parts, port = urllib.parse.urlsplit(""), None
-    # What is said to a proxy itself is not encrypted, so none is taken that expects it to be.
+    # The connection to the proxy itself is not encrypted: an https:// address of a proxy is not accepted.
     proxy = option == "api_proxy"
     schemes = ("http",) if proxy else ("http", "https")
-    beside = parts.query or parts.fragment or (proxy and parts.path.strip("/"))
-    if parts.scheme not in schemes or not parts.hostname or beside:
+    extra = parts.query or parts.fragment or (proxy and parts.path.strip("/"))
+    if parts.scheme not in schemes or not parts.hostname or extra:
         raise OperatorError(
             f"{option} is no address",
             found="not shown, it may hold a secret" if set("@?#") & set(text) else repr(text[:100]),

@@ -315,5 +315,5 @@ def test_many_processes_download_once(server: DownloadServer, cache: Path) -> No
 
 def test_a_cache_that_cannot_be_written(server: DownloadServer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OperatorError, match="cannot be kept"):
+    with pytest.raises(OperatorError, match="cannot be stored"):
         downloads(tmp_path / "file").bundle(server.offer("/b.tar.gz", CONTENT), SHA256)
