@@ -1,53 +1,34 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One app server as every resource sees it: paths, account, service, configuration, running server."""
+"""One app server as every resource sees it: its installation, its configuration, its running server."""
 
 from __future__ import annotations
 
 import os
-import posixpath
 import stat
-import urllib.parse
-from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from .._config.document import ConfigDocument, section_in
 from .._config.source import FILE, REMOTE, ConfigSource, find_config_source, is_true, server_environment
 from .._core.errors import OperatorError
-from .._core.server_version import ServerVersion, parse_server_version
-from .._host.account import Account
-from .._host.accounts import find_account
+from .._core.server_version import ServerVersion
 from .._host.command import Run
 from .._host.reading import status
-from .._host.root import Root
 from .._host.sockets import ForeignSocket
 from .._server.client import Server, server_at_address, server_at_socket
 from .._server.errors import AccessDenied, PluginsDisabled, ServerError, ServerUnreachable
-from .._services.systemd_unit import Service, observe_service, systemd_is_running
+from .installation import Installation
 from .options import NodeOptions
-from .restart_note import FILE_NAME, RestartNote
-from .territory import Territory, system_directory
 
-T = TypeVar("T")
-
-DEFAULT_USER = "mattermost"
 DEFAULT_SOCKET = "/var/tmp/mattermost_local.socket"  # noqa: S108 - the server's own default
 
 
-class Node:
-    """Everything a resource asks about its host, each question asked once until :meth:`forget`."""
+class Node(Installation):
+    """Everything a resource asks about its app server, each question once until :meth:`forget`."""
 
     def __init__(self, options: NodeOptions, run: Run) -> None:
-        self.options = options
-        self.run = run
-        self.root = Root(options.root)
-        self.install_dir = posixpath.normpath(options.install_dir)
-        self.wanted_working_directory = posixpath.normpath(options.working_directory or options.install_dir)
-        self.service_name = options.service if "." in options.service else f"{options.service}.service"
-        self.state_dir = posixpath.normpath(options.state_dir)
-        self._restart_note = RestartNote(self.root.real(posixpath.join(self.state_dir, FILE_NAME)))
-        self._known: Dict[str, Any] = {}
+        super().__init__(options, run)
         self._api = options.api_access()
 
     def __enter__(self) -> Node:
@@ -62,28 +43,6 @@ class Node:
         """What the operator must know about the way to the server."""
         return [self._api.warning] if self._api and self._api.warning else []
 
-    def forget(self) -> None:
-        """After a change: ask the host anew."""
-        self._known.clear()
-
-    @property
-    def api_only(self) -> bool:
-        """Whether the node is reached through its REST API alone: what lies on this host is not the node's."""
-        return self.options.api_only
-
-    def refuse_api_only(self, what: str) -> None:
-        """For what needs files of the node.
-
-        :raises OperatorError: there are none
-        """
-        if self.api_only:
-            raise OperatorError(
-                f"{what} cannot be seen or changed through a REST API alone",
-                where=self.options.api_url or "",
-                found="api_only: true",
-                remedy="leave this out for the app server, or take api_only away and run on the app server itself",
-            )
-
     def answering_server(self) -> Server:
         """The running server of a node that is nothing but its REST API.
 
@@ -97,75 +56,6 @@ class Node:
                 remedy="start the server, correct api_url, or take api_only away and run on the app server itself",
             )
         return self.api_server
-
-    @property
-    def territory(self) -> Territory:
-        """Where the directories of this app server may lie."""
-        return self.once(
-            "territory",
-            lambda: self._territory([self.install_dir, *self._named_directories()]),
-        )
-
-    def _territory(self, asked: Sequence[str]) -> Territory:
-        places = [self.root.resolve(path) for path in asked]
-        return Territory(places[0], tuple(places[1:]), tuple(asked))
-
-    def _named_directories(self) -> List[str]:
-        """What the operator has named beside the install directory."""
-        own = self.options.working_directory
-        return [*self.options.allowed_directories, *([own] if own and not system_directory(own) else [])]
-
-    def refuse_foreign(self, setting: str, path: str, named: bool = False) -> None:
-        """For a directory that is about to be used because the server's settings name it.
-
-        :param path: host path
-        :param named: the operator has named it, too
-        :raises OperatorError: it is not this app server's
-        """
-        end, territory = self.root.resolve(path), self.territory
-        if named:
-            territory = replace(territory, named=(*territory.named, end))
-        blocker = territory.blocker(setting, path, end)
-        if blocker:
-            raise OperatorError(
-                "a directory that the server's settings name is not used",
-                where=blocker.path,
-                found=blocker.evidence,
-                remedy=blocker.remedy,
-            )
-
-    @property
-    def systemd(self) -> bool:
-        """Whether systemd runs on the node, as far as it can be seen."""
-        return not self.api_only and systemd_is_running(self.root)
-
-    @property
-    def service(self) -> Service:
-        """The systemd service, from systemd where it runs, else from the unit files alone."""
-        self.refuse_api_only("the service")
-        return self.once(
-            "service",
-            lambda: observe_service(self.service_name, self.root, self.run, live=systemd_is_running(self.root)),
-        )
-
-    @property
-    def user_name(self) -> str:
-        """Whom the server runs as: the option, else the unit's ``User=``, else ``mattermost``."""
-        return self.options.service_user or self.service.user or DEFAULT_USER
-
-    @property
-    def account(self) -> Account:
-        """The account that the server runs under.
-
-        :raises OperatorError: it does not exist
-        """
-        group = self.options.service_group or (None if self.options.service_user else self.service.group) or None
-        return self.once("account", lambda: find_account(self.user_name, group, self.root))
-
-    @property
-    def what_runs(self) -> str:
-        """How messages name what should run."""
-        return f"the server at {self.options.api_url}" if self.api_only else self.service_name
 
     @property
     def running(self) -> bool:
@@ -217,44 +107,6 @@ class Node:
     def plugin_system(self) -> str:
         """``on``, ``off`` (disabled, or its start-up failed) or ``unknown`` (no server answers)."""
         return self.once("plugin_system", self._ask_plugin_system)
-
-    @property
-    def pending_restart(self) -> List[str]:
-        """Why the running process must be restarted, as noted before earlier changes."""
-        return self._restart_note.reasons(self._process_identity())
-
-    def owe_restart(self, reason: str) -> None:
-        """Note, before a change that the running server does not notice, that it needs a restart."""
-        self._restart_note.add(reason, self._process_identity())
-
-    def resolve(self, path: str) -> str:
-        """A path from PluginSettings, made absolute as the server will: from the directory that it will run in."""
-        return posixpath.normpath(posixpath.join(self.wanted_working_directory, path))
-
-    def state_path(self, name: str) -> str:
-        """Where this process finds a file or directory of the state directory.
-
-        That of a node which is nothing but a REST API lies on the controller, beside those of others.
-        """
-        own = ("nodes", urllib.parse.quote(self.options.api_url or "", safe="")) if self.api_only else ()
-        return self.root.real(posixpath.join(self.state_dir, *own, name))
-
-    @property
-    def lock_path(self) -> str:
-        """The lock file of whoever changes the node, as this process finds it."""
-        return self.state_path("change.lock")
-
-    def once(self, name: str, ask: Callable[[], T]) -> T:
-        """What ``ask`` answers, asked once until :meth:`forget`."""
-        if name not in self._known:
-            self._known[name] = ask()
-        return self._known[name]
-
-    def _process_identity(self) -> Optional[str]:
-        if self.api_only:
-            return None  # an API does not tell one start from the other
-        process = self.service.process
-        return process.identity if process else None
 
     def _find_config_source(self) -> ConfigSource:
         if self.api_only:
@@ -324,10 +176,6 @@ class Node:
                 found=error.strerror or str(error),
                 remedy=f"check install_dir and the path ({source.evidence}), and run as root (become)",
             ) from error
-
-    def version_option(self) -> Optional[ServerVersion]:
-        """The option ``server_version``, parsed."""
-        return parse_server_version(self.options.server_version) if self.options.server_version else None
 
     @property
     def live_config(self) -> Optional[Dict[str, Any]]:
