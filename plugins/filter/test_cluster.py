@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict
 from ..plugin_utils._play.test_cluster import (
     collected_of,
     durations_of,
-    kept_text,
     layout_of,
     masked,
     not_running,
@@ -27,7 +26,6 @@ class FilterModule:
         return {
             "test_cluster_collected": collected_of,
             "test_cluster_durations": durations_of,
-            "test_cluster_kept_text": kept_text,
             "test_cluster_layout": layout_of,
             "test_cluster_masked": masked,
             "test_cluster_not_running": not_running,

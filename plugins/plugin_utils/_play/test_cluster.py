@@ -256,15 +256,6 @@ def _masked_leaves(value: Any) -> Any:
     return MASK
 
 
-def kept_text(path: str) -> str:
-    """A file that the controller keeps; empty where there is none."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read().strip()
-    except FileNotFoundError:
-        return ""
-
-
 def masked(text: str, secrets: Iterable[str]) -> str:
     """A log or a configuration without the secrets that are known, and without what looks like one."""
     known = {spelled for secret in secrets if secret for spelled in (secret, json.dumps(secret)[1:-1])}
