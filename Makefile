@@ -1,3 +1,7 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # make demo      the main job on the embedded sandbox: needs python3 (3.10 or newer), nothing else, no root
 # make test      all tests that this machine can run, and why the others were skipped
 # make test-unit the fast part

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Write the picture and the table of packages in docs/architecture.md from the code: run it after a move of files."""
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
 #!/usr/bin/env python3
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Write docs/findings from the table that the reports are made from: run it after a change of _audit/codes.py."""
 
 from __future__ import annotations

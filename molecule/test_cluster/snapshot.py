@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Record the state of a machine: processes, ports, units, users, files.
 
 `snapshot.py keep FILE`, later `snapshot.py compare FILE`, which prints each difference and ends with 1 if there is one.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The service account changes at random all that it may while root plans, changes, audits and goes back; on a seed.
 
 PLUGOPS_ADVERSARY_SECONDS says how long the modules are called one after another, PLUGOPS_ADVERSARY_SEED what it does.

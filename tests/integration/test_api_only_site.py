@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One inventory and one roll-out: an ordinary app server, and one of which only the REST API can be reached.
 
 The first is a sandbox. Of the second a server runs, and whatever is tried over its ssh connection would fail.

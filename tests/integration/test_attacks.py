@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A compromised server stays a service user: what its account prepares leads no module of root's anywhere.
 
 Each attack is made by that account itself, below an install directory that is its own as a whole, and below one that

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Back to a checkpoint: the same bytes as before, on a running server, and after its restart, too.
 
 The oracle is sha256sum over what find finds, and what the server says that it runs.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The collection as an operator installs it: built, installed from the tarball, used far from the repository."""
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ CONTENT = {
     "CONTRIBUTING.md",
     "FILES.json",
     "LICENSE",
+    "LICENSES",
     "MANIFEST.json",
     "README.md",
     "SECURITY.md",

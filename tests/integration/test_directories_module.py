@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """mattermost_plugin_directories as Ansible runs it: as a program, on this machine and on a host below a directory."""
 
 from __future__ import annotations

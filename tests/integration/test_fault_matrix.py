@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Faults on a real host, alone and in pairs: an audit names what was broken, all of it, and nothing else.
 
 All on one host, which is put back after each. A run of all tests makes some of them, `make test-matrix` every one.

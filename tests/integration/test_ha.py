@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A plugin is upgraded across the cluster while clients ask through the load balancer all the time: none is let down.
 
 With MATTERMOST_RELEASE=<tarball> the real server takes part, with a PostgreSQL that all three share.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Set-ups that operators have for good reasons, on real hosts: plan, site and audit work there without a warning.
 
 What a module refuses to follow is a compromised server's doing. These are root's or the operator's: an install

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever a service account puts in the place of a file that a module reads: each ends in time, and says what it is.
 
 Pipes that nobody writes into, devices, files without end, a file that changes all the time, locks of others.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every option of every module: check, run, check, run. What check mode says is what the run does, and then is done.
 
 A new option or choice without a case here fails `test_every_option_and_choice_has_a_case`.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """App servers as they are found: what each module says and does there, and what it refuses before it changes anything.
 
 Check mode and run agree in what differs, and in what is refused. The differences that are named here are the oracle.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """No module that runs as root has a path resolved through a directory that the service account can write.
 
 The contract cases and situations of all modules that work on a node run under strace, in install directories that are

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Bundles on an app server of a cluster whose configuration is read-only over the API, as it is by default.
 
 Such a server refuses to save the state of a plugin, so it is saved in config.json.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """site.yml over three app servers behind nginx: what happens when something goes wrong on the way.
 
 All tests share one cluster; each brings the app servers into the state that it starts from.

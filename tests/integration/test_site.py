@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Three broken app servers on real hosts become healthy: plan, check mode, site, site again, looked at from outside.
 
 The tests of this file run in their order on the same hosts; each needs what the one before has made.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The role test_cluster on one real host that is several app servers: what stands in the way, cut-off runs, neighbours.
 
 Three hosts, one app server each, from nothing to nothing: molecule/test_cluster.

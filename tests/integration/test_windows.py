@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The modules for Windows on the official NSSM under wine, behind a real sshd.
 
 Real are NSSM, the registry, the service manager's protocol, cmd.exe's language as wine has it, the program's start in

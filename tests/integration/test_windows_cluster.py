@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One inventory, one site.yml: Linux app servers and a Windows one whose service runs in the wrong directory.
 
 The Windows one is the official NSSM under wine behind a real sshd, and what NSSM starts there is the stand-in server,

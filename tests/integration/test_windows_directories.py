@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Plugin directories of a Windows app server: rights by icacls, NSSM under wine behind a real sshd.
 
 Real are NSSM, sshd, Ansible, and how a line of cmd.exe becomes the arguments of a program. icacls is a stand-in

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench`: what a first deployment costs: bytes to each host, and the module's memory for a large bundle.
 
 The bytes are those of the network interfaces. The memory is what the kernel says of the processes that the Python of

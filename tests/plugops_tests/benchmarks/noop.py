@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`make bench`: what site.yml costs on an unchanged cluster of three real hosts, as ratios to `ansible -m ping`.
 
 Prints the medians of several rounds in which ping, site with 5 and site with 20 plugins take turns, so that the

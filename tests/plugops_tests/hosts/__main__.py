@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m plugops_tests.hosts up | down | status | leftovers`: test hosts from the command line.
 
 Results go to stdout as JSON.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How to reach the hosts of a cluster: keys, ssh_config and the Ansible inventory, all in the state directory."""
 
 from __future__ import annotations

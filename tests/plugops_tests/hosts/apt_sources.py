@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Where this machine's apt gets Debian from: mirror, keys and proxy, so that no address stands in the repository.
 
 Formats: sources.list(5), one-line and deb822.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Become one test host. Runs as a program of its own, in a mount namespace of its own: `unshare --mount boot.py PLAN`.
 
 The plan is a JSON file written by machine.py. Whatever is mounted here vanishes with the last process of the host.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The cgroup of each test host. It is made before the host and holds every process of it, so it is also how a host is
 found and ended: only ids that the kernel lists there are ever signalled.
 """

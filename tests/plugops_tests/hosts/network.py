@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The network of a cluster: a bridge that the controller stands on, and one namespace per host with a cable to it.
 
     controller 198.18.N.1 ── plug-<id>-br ── plug-<id>-1 ══ eth0 198.18.N.11  (namespace plugops-<id>-app1)

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The Debian system that hosts start from: made once by debootstrap, kept in a cache, never written to afterwards.
 
 A host mounts it as the lower layer of an overlay, so every start is a first start.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`make demo`: three broken Mattermost app servers, one playbook, three healthy ones.
 
 python -m plugops_tests.sandbox.demo (with tests/ on the path); runs without root, touches only .sandbox and loopback.

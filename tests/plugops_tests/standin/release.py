@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Packs the stand-in server like a Mattermost release: `mattermost-<version>.tar.gz`, made anew byte for byte.
 
 python tests/plugops_tests/standin/release.py VERSION DESTINATION_DIRECTORY

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Plugin bundles for tests: small, deterministic, and loadable by servers of every era (4.4 to 11).
 
 The same arguments give the same bytes, so a test may compare sha256 sums. The web part works on real servers; the

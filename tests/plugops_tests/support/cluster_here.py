@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`make cluster` and `make cluster-down`: a Mattermost cluster on three test hosts of this machine.
 
 The stand-in's release, unless MATTERMOST_RELEASE names a tarball; the plugins of the directory MATTERMOST_BUNDLES,

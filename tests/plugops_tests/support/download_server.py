@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An HTTP server on the loopback that misbehaves as told: cut connections, wrong lengths, redirects."""
 
 from __future__ import annotations

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """One real host with a healthy app server, on which faults are made and an audit looks at each.
 
 The audit is the module as Ansible sends it, kept on the host and run there again and again: a round trip of Ansible for

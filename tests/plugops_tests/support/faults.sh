@@ -1,3 +1,7 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 # Sourced on a test host before a fault is injected: ways to break the app server, and the one way back.
 set -e
 P=/opt/mattermost

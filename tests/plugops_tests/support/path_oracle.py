@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Plugin of a test session that runs under strace: it marks where each call of a module begins and ends.
 
 Besides, the whole install directory is the service account's, as Mattermost's own instructions have it, and for each

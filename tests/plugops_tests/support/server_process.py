@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Start, watch and stop a Mattermost server, real or stand-in, that lies unpacked in a directory.
 
     with ServerProcess(install_dir, user="nobody", cwd=install_dir) as server:   # started and answering

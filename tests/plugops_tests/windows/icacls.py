@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What icacls does, for a test machine: wine keeps no lists of access rights, and its own icacls does nothing.
 
 A stand-in, after Microsoft's description of the program and of inheritance ([MS-DTYP] 2.5.3.4): lists of rights lie in

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What sshd starts for each command, in the place of Windows: `cmd.exe /c "the command"`, not a character changed.
 
 A command line for wine's cmd.exe cannot be handed over by Linux as it is (quotes would be escaped once more), and

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Every pattern of the collection meets text of strangers in time that grows with the text's length and no faster.
 
 The patterns are taken from the source, compiled ones and those that are written in a call. Each meets texts that are

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """No variable that roles and playbooks define for themselves hides one of the operator's.
 
 An inventory that says ``mattermost_drain_tasks: "{{ hooks }}/drain.yml"`` means its own ``hooks``: a task's variable of

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The default configuration by version: the sections that matter here, in the order in which the server writes them.
 
 `PluginSettings` is complete. Of the other sections a realistic part is kept; their unknown keys are let through.

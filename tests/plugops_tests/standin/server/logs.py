@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The server log: l4g text to 4.9, zap JSON to 5.37, logr JSON after; on stdout and in mattermost.log."""
 
 from __future__ import annotations

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """As much of a PostgreSQL client as the stand-in needs: one connection, plain queries, passwords by SCRAM-SHA-256.
 
 Formats: https://www.postgresql.org/docs/current/protocol.html and RFC 7677.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A plugin's server part: a child process in the server's own working directory, with its environment."""
 
 from __future__ import annotations

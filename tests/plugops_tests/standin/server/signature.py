@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Detached OpenPGP signatures, checked with gpg where it is installed; without gpg no signature is good.
 
 Servers do not know the Edwards curves: a signature by such a key, gpg's default now, is never good.

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps what Python compiles from archives, as it does for files.
 
 Ansible sends a module as an archive of some sixty sources, and every run of it compiles them anew: that is more than a

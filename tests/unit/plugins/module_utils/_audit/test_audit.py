@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Audit of an image: what depends on the server's version, what only a log or the report tells, and what blockers are.
 
 Faults of a running host are made on one: tests/integration/test_fault_matrix.py.

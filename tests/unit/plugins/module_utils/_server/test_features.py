@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The table of what servers do by version: complete, sourced, and the only place that compares versions by number."""
 
 from __future__ import annotations

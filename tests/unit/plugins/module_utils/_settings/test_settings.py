@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The resource "settings" on a real file and beside a server double that keeps config as Mattermost does.
 
 The double holds what Mattermost 5.24 to 11.6 do with their configuration, as seen on real servers: GET gives the

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What `reg query`, `sc` and the event log say of a service.
 
 Outputs of Windows in other languages are written after Microsoft's documentation, not recorded on a machine; those of

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a service's own account can write on its Windows host never becomes a command, nor another part of an answer.
 
 The host is a table of what each part of a line prints, in the bytes in which cmd.exe hands them over.
