@@ -1,4 +1,8 @@
-"""Who may call the API over TCP, and what each way in may do: access tokens, sessions, the local-mode socket."""
+# Copyright (c) 2026, plugops contributors
+
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may call the API over TCP, and what each access may do: access tokens, sessions, the local-mode socket."""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract
 
-WAYS = ("access token", "session")
+KINDS = ("access token", "session")
 
 
 def _headers(token: str) -> Dict[str, str]:
@@ -31,19 +35,19 @@ def _new_access_token(server: Server) -> Dict[str, Any]:
     return token
 
 
-def _new_token(server: Server, way: str) -> str:
+def _new_token(server: Server, kind: str) -> str:
     server.token()  # makes the user
-    if way == "access token":
+    if kind == "access token":
         return str(_new_access_token(server)["token"])
     return str(_login(server).headers["Token"])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_whole_life_of_a_plugin(
-    shared: Server, shared_deployment: Deployment, version: Tuple[int, ...], way: str
+    shared: Server, shared_deployment: Deployment, version: Tuple[int, ...], kind: str
 ) -> None:
-    plugin_id = f"rest.{way.replace(' ', '-')}"
-    as_admin = _headers(_new_token(shared, way))
+    plugin_id = f"rest.{kind.replace(' ', '-')}"
+    as_admin = _headers(_new_token(shared, kind))
     on, off = ("enable", "disable") if version >= (5, 2) else ("activate", "deactivate")
     bundle = make_bundle(shared_deployment.bundles, plugin_id, "1.0.0")
     assert shared.upload(bundle, headers=as_admin).status == 201
@@ -106,21 +110,21 @@ def test_access_tokens_switched_off(deployment: Deployment) -> None:
 
 def test_a_session_and_a_token_survive_a_restart(deployment: Deployment) -> None:
     with deployment.running() as server:
-        tokens = [_new_token(server, way) for way in WAYS]
+        tokens = [_new_token(server, kind) for kind in KINDS]
     with deployment.running() as server:
         for token in tokens:
             assert server.public("GET", "/plugins", None, _headers(token)).status == 200
 
 
 @pytest.mark.since(5, 20)
-@pytest.mark.parametrize("way", WAYS)
-def test_settings_over_tcp(deployment: Deployment, version: Tuple[int, ...], way: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_over_tcp(deployment: Deployment, version: Tuple[int, ...], kind: str) -> None:
     """States can be patched; EnableUploads cannot, and an answer of 200 is no proof that it was."""
     deployment.write_config(
         {"PluginSettings": {"EnableUploads": False, "PluginStates": {"a.plugin": {"Enable": True}}}}
     )
     with deployment.running() as server:
-        headers = _headers(_new_token(server, way))
+        headers = _headers(_new_token(server, kind))
 
         def patch(settings: Dict[str, Any]) -> Answer:
             return server.public("PUT", "/config/patch", {"PluginSettings": settings}, headers)
@@ -140,11 +144,11 @@ def test_settings_over_tcp(deployment: Deployment, version: Tuple[int, ...], way
         assert patch({"EnableUploads": False}).status == 200, "the value that it has"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_reload_over_tcp(deployment: Deployment, version: Tuple[int, ...], way: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_reload_over_tcp(deployment: Deployment, version: Tuple[int, ...], kind: str) -> None:
     deployment.unpack(make_bundle(deployment.bundles, "by.hand", "1.0.0"))
     with deployment.running() as server:
-        headers = _headers(_new_token(server, way))
+        headers = _headers(_new_token(server, kind))
         if version >= (11, 0):  # deletes what was unpacked; this one comes while it runs
             deployment.unpack(make_bundle(deployment.bundles, "by.hand", "1.0.0"))
         server.wait_inactive("by.hand")

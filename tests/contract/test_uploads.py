@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Plugins that come over HTTP: what is accepted, where it ends, how it is removed."""
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ def test_upload(shared: Server, shared_deployment: Deployment, version: Tuple[in
     assert (answer.json["id"], answer.json["version"]) == ("up.load", "1.2.3")
     assert shared.plugins()["inactive"]["up.load"] == "1.2.3", "not enabled"
     tree = shared_deployment.plugins / "up.load"
-    assert _mode(tree) == _mode(tree / "server" / "dist") == 0o744, "directories, whatever the archive says"
+    assert _mode(tree) == _mode(tree / "server" / "dist") == 0o744, "directories, regardless of the archive"
     assert _mode(tree / "server/dist/plugin-linux-amd64") == 0o755
     assert _mode(tree / "plugin.json") == 0o644
     assert (tree / ".filestore").exists() == ((5, 14) <= version < (11, 0))
@@ -262,7 +265,7 @@ def test_what_the_browser_gets(shared: Server, shared_deployment: Deployment, bu
     shared.wait_inactive("brow.ser")
     assert shared.enable("brow.ser").status == 200
     shared.wait_active("brow.ser")
-    assert not (directory / "stray").exists(), "deleted and made anew at each activation"
+    assert not (directory / "stray").exists(), "deleted and made again at each activation"
 
 
 @pytest.mark.since(5, 2)

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A server that answers without end, byte by byte or with nonsense ends no run of root's with more than an error."""
 
 from __future__ import annotations
@@ -76,9 +79,9 @@ def test_every_module_ends_soon_with_an_answer(place: Place, hostile: RawServer,
         body(b"{}") if b" /api/v4/system/ping " in request else ANSWERS[answer]
     )(connection, request)
     for name in CASES:
-        said = call(place, hostile, name)
+        result = call(place, hostile, name)
         if name in ("plugin", "settings"):
-            assert said.get("failed"), name
+            assert result.get("failed"), name
 
 
 @pytest.mark.parametrize("plugins", sorted(ODD_LISTS))
@@ -94,9 +97,9 @@ def test_lists_of_plugins_that_no_server_gives(place: Place, hostile: RawServer,
 
     hostile.script = script
     for name in CASES:
-        said = call(place, hostile, name)
+        result = call(place, hostile, name)
         if name == "plugin":
-            assert "not what servers answer" in said["msg"], said["msg"]
+            assert "not what servers answer" in result["msg"], result["msg"]
 
 
 JSON = st.recursive(
@@ -178,9 +181,9 @@ def call(place: Place, hostile: RawServer, name: str) -> Dict[str, Any]:
     module, arguments = CASES[name]
     asked = len(hostile.requests)
     began = time.monotonic()
-    said = place.call(module, {"root": str(place.server.root), "socket": SOCKET, **arguments(place)}, False)
+    result = place.call(module, {"root": str(place.server.root), "socket": SOCKET, **arguments(place)}, False)
     assert time.monotonic() - began < 15, name
     assert len(hostile.requests) > asked, f"{name} does not ask the server"
-    assert "exception" not in said, name
-    assert not re.search(r"Traceback|\b[A-Z]\w+Error\b", json.dumps(said)), name
-    return said
+    assert "exception" not in result, name
+    assert not re.search(r"Traceback|\b[A-Z]\w+Error\b", json.dumps(result)), name
+    return result

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """config.json: what is not managed survives byte for byte, what is wrong is refused by name.
 
 Oracle: Python's own json for the values, the original bytes for the text.
@@ -292,7 +295,7 @@ paths = st.lists(one_case(keys), min_size=1, max_size=4).map(tuple)
 
 
 def _put(tree: Dict[str, Any], path: Tuple[str, ...], value: Any) -> bool:
-    """The oracle: the same on plain values; False where something that is no object lies on the way."""
+    """The oracle: the same on plain values; False where a part of the path is no object."""
     for key in path[:-1]:
         if tree.get(key) is None:
             tree[key] = {}

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Settings with values that no server takes: told with their key, wherever they are read."""
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ SECTIONS = {
 }
 
 
-def refusal(section: str, values: Dict[str, Any]) -> str:
+def message_of(section: str, values: Dict[str, Any]) -> str:
     document = ConfigDocument.parse(json.dumps({section: values}).encode(), "config.json")
     with pytest.raises(OperatorError) as error:
         document.section(section)
@@ -71,7 +74,7 @@ def refusal(section: str, values: Dict[str, Any]) -> str:
     ],
 )
 def test_what_no_server_takes(section: str, key: str, value: Any, told: str) -> None:
-    message = refusal(section, {"Other": 5, key: value})
+    message = message_of(section, {"Other": 5, key: value})
     assert told in message
     assert key in message
     assert "S3CRET" not in message

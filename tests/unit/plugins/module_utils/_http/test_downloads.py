@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Downloads from a real server on the loopback that cuts connections, lies about lengths and redirects."""
 
 from __future__ import annotations
@@ -106,9 +109,9 @@ def test_a_server_without_ranges_sends_all_again(server: DownloadServer, cache: 
     assert server.sent == 1_500_000
 
 
-@pytest.mark.parametrize("said", ["bytes 0-999999/1000000", "none", "bytes 500001-999999/1000000"])
-def test_another_part_than_asked_for_is_not_appended(server: DownloadServer, cache: Path, said: str) -> None:
-    url = server.offer("/b.tar.gz", CONTENT, content_range=said)
+@pytest.mark.parametrize("content_range", ["bytes 0-999999/1000000", "none", "bytes 500001-999999/1000000"])
+def test_another_part_than_requested_is_not_appended(server: DownloadServer, cache: Path, content_range: str) -> None:
+    url = server.offer("/b.tar.gz", CONTENT, content_range=content_range)
     part(cache, CONTENT[:500_000])
     assert Path(downloads(cache).bundle(url, SHA256)).read_bytes() == CONTENT
 

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, plugops contributors
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Download servers that lie, repeat themselves, redirect to nonsense or are very slow: a clear error, soon."""
 
 from __future__ import annotations
@@ -125,11 +128,12 @@ def test_a_redirect_in_a_circle_and_one_without_end(raw: RawServer, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "said", [b"bytes 3-\xb2/10", b"bytes " + b"9" * 5000 + b"-1/2", b"bytes 3-9", b"", b"bytes -3-9/10", b"3-9/10"]
+    "content_range",
+    [b"bytes 3-\xb2/10", b"bytes " + b"9" * 5000 + b"-1/2", b"bytes 3-9", b"", b"bytes -3-9/10", b"3-9/10"],
 )
-def test_a_part_of_nonsense(raw: RawServer, tmp_path: Path, said: bytes) -> None:
+def test_a_part_of_nonsense(raw: RawServer, tmp_path: Path, content_range: bytes) -> None:
     (tmp_path / "b").write_bytes(b"abc")
-    script = says(b"HTTP/1.1 206 P\r\nContent-Range: " + said + b"\r\nContent-Length: 7\r\n\r\ndefghij")
+    script = says(b"HTTP/1.1 206 P\r\nContent-Range: " + content_range + b"\r\nContent-Length: 7\r\n\r\ndefghij")
     with pytest.raises(OperatorError, match="cut off again and again"):
         fetch(raw, tmp_path / "b", script, slack=10)
     assert (tmp_path / "b").read_bytes() == b""
