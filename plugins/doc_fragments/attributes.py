@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module promises."""
+"""Documentation of the attributes that every module has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and predicts exactly what a run would change.
+    description: Runs in check mode and predicts exactly what a run would change.
     support: full
   diff_mode:
     description: Returns what changed, or would change, in diff mode. Secrets are shown as asterisks.

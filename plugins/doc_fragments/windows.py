@@ -15,7 +15,7 @@ options:
     default: mattermost
 attributes:
   action:
-    description: Runs on the controller, through the host's own connection. The host needs no Python.
+    description: Runs on the controller, through the host's own connection. The host requires no Python.
     support: full
   platform:
     description: Where the module runs.

@@ -12,8 +12,8 @@ short_description: Make one report of the audits of all app servers
 version_added: 0.1.0
 description:
   - Takes what M(plugops.mattermost.mattermost_plugin_info) returned on each app server with O(ignore:findings), and
-    says whether the app servers are clean, drifted or broken, what was found, on which of them, and what to do.
-  - Writes it as one page, as JSON, and in the formats JUnit and SARIF for pipelines.
+    reports whether the app servers are clean, drifted or broken, what was found, on which of them, and what to do.
+  - Writes the report as one page, as JSON, and in the formats JUnit and SARIF for pipelines.
   - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
@@ -25,7 +25,7 @@ attributes:
     details: In check mode no file is written.
   diff_mode:
     support: none
-    details: Its files are reports of a moment, with its time in them.
+    details: Its files are reports of a point in time, which they contain.
 options:
   reports:
     description:
@@ -36,13 +36,13 @@ options:
   directory:
     description:
       - Directory on the controller for C(audit.html), C(audit.json), C(audit.junit.xml) and C(audit.sarif).
-      - A relative one is below the directory that Ansible was started in. If it is empty no file is written.
+      - Relative to the directory in which Ansible was started. If it is empty, no file is written.
     type: str
     default: ""
   fail_on:
     description:
-      - The status from which on RV(bad) is true. This module itself never fails on what was found, so that it can be
-        told before.
+      - The status from which on RV(bad) is true. This module itself never fails because of findings, so that they can
+        be shown first.
     type: str
     choices: [never, broken, drift]
     default: never
@@ -59,13 +59,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: What keeps plugins from working
+- name: Audit each app server
   plugops.mattermost.mattermost_plugin_info:
     findings: true
   become: true
   register: report
 
-- name: One report of all app servers
+- name: Write one report of all app servers
   plugops.mattermost.mattermost_audit_report:
     reports: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'report'))) }}"
     directory: "{{ playbook_dir }}/audit"
@@ -75,8 +75,8 @@ EXAMPLES = r"""
 RETURN = r"""
 status:
   description:
-    - V(clean); V(drift) where something differs from what is wanted or there is a warning; V(broken) where there is an
-      error or an app server gave no report.
+    - V(clean); V(drift) if something differs from what is wanted or there is a warning; V(broken) if there is an error
+      or an app server returned no report.
   returned: success
   type: str
 exit_code:
@@ -84,7 +84,7 @@ exit_code:
   returned: success
   type: int
 bad:
-  description: Whether the status is as bad as O(fail_on) says, or worse.
+  description: Whether the status is O(fail_on) or worse.
   returned: success
   type: bool
 counts:
@@ -98,12 +98,12 @@ nodes:
 findings:
   description:
     - As M(plugops.mattermost.mattermost_plugin_info) returns them, the same finding on several app servers as one.
-    - C(nodes) has the evidence of each app server in place of C(evidence).
+    - C(nodes) has the evidence of each app server instead of C(evidence).
   returned: success
   type: list
   elements: dict
 lines:
-  description: All of it as text for a terminal.
+  description: The report as text for a terminal.
   returned: success
   type: list
   elements: str

@@ -11,13 +11,13 @@ module: mattermost_plugin
 short_description: Ensure that plugins are present at a version and hash, enabled or disabled, or absent
 version_added: 0.1.0
 description:
-  - Ensures a whole list of Mattermost plugins on one app server in one call, by unpacking or by uploading.
+  - Ensures a list of Mattermost plugins on one app server in one call.
   - A plugin is as wanted when its manifest has the version of the bundle, its unpacked files are byte for byte
-    those of the bundle, its state in the configuration is the wanted one and, where a running server can be asked,
-    the server runs it.
-  - Bundles lie on the controller. A host is sent only those that it lacks, all in one transfer, and keeps them in
-    its store below O(state_dir).
-  - Plugins that are not listed are left alone.
+    those of the bundle, its state in the configuration is the wanted one and, if a server answers, the server
+    runs it.
+  - Bundles are on the controller. A host is sent only those that it lacks, all in one transfer, and keeps them in its
+    store below O(state_dir).
+  - Plugins that are not listed are not changed.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - plugops.mattermost.plugins
 attributes:
   action:
-    description: Has a half that runs on the controller.
+    description: Part of the module runs on the controller.
     support: full
 options:
   plugins:
@@ -35,31 +35,30 @@ options:
       - May be omitted where O(bundle_directory) or O(lock) specifies what is wanted.
   strategy:
     description:
-      - V(upload) hands bundles to the running server through its local-mode socket (5.24 and later) or its REST API.
-        Uploads must be on. No restart is needed.
-      - V(filestore) puts bundles, and their signatures, where an upload would have put them, into the server's local
-        filestore (5.14 and later). The server installs them when it starts next, with uploads off and with
-        C(RequirePluginSignature), too.
-      - V(unpack) swaps the unpacked bundle into the plugin directory. The server must be restarted. Refused from
-        11.0 on, where the server deletes such plugins; from 10.5 on it is not supported and has to be asked for.
-      - V(prepackaged) puts bundles, and their signatures, into C(prepackaged_plugins) of the install directory (5.2 and
-        later), in place of other bundles of the same plugin there. The server installs them when it starts next, if the
-        plugin is enabled, and nothing as new lies in its filestore or was unpacked by hand; servers before 5.20 install
-        all of them at every start. It is an error where the server would not take the bundle, also where
-        C(AutomaticPrepackagedPlugins) is off, and where the signature is missing that servers from 10.11 on, or
-        C(RequirePluginSignature), ask for. V(auto) never takes this way.
-      - By every other way, a newer prepackaged bundle that the server would install over the wanted one at its next
-        start is taken out of C(prepackaged_plugins). The node's store keeps it.
-      - V(auto) uploads where the server runs and takes uploads. Else it takes the filestore where the server does,
-        that is from 10.5 on, where the server runs or manages one of the plugins already; and unpacks elsewhere.
+      - V(upload) uploads bundles to the running server through its local-mode socket (5.24 and later) or its REST API.
+        Uploads must be on. No restart is required.
+      - V(filestore) puts bundles and their signatures into the server's local filestore (5.14 and later), where an
+        upload puts them. The server installs them at its next start, even if uploads are off or
+        C(RequirePluginSignature) is on.
+      - V(unpack) exchanges the unpacked bundle in the plugin directory. The server must be restarted. Refused from 11.0
+        on, where the server deletes such plugins; from 10.5 on it is not supported and must be specified explicitly.
+      - V(prepackaged) puts bundles and their signatures into C(prepackaged_plugins) of the install directory (5.2 and
+        later), and replaces other bundles of the same plugin there. The server installs them at its next start, if the
+        plugin is enabled and its filestore and plugin directory have no version that is as new; servers before 5.20
+        install all of them at every start. It is an error if the server would not install the bundle, also because
+        C(AutomaticPrepackagedPlugins) is off or because the signature is missing that servers from 10.11 on, or
+        C(RequirePluginSignature), require. V(auto) never chooses this strategy.
+      - With every other strategy, a newer prepackaged bundle that the server would install over the wanted one at its
+        next start is removed from C(prepackaged_plugins). The node's store keeps it.
+      - V(auto) uploads if the server runs and accepts uploads. Otherwise it uses the filestore of a server from 10.5
+        on, of one that runs, or of one that already manages one of the plugins, and unpacks for all others.
     type: str
     choices: [auto, upload, filestore, unpack, prepackaged]
     default: auto
   stage_only:
     description:
-      - Only bring those bundles into the node's store that it lacks and would need to make the plugins as wanted.
-        Nothing else changes.
-      - A later call without it then needs no transfer.
+      - Only put those bundles into the node's store that it lacks and requires for the change. Nothing else changes.
+      - A later call without this option then requires no transfer.
     type: bool
     default: false
   directory:
@@ -76,11 +75,11 @@ options:
     choices: [cached, full]
     default: cached
   bundles:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: list
     elements: dict
   delivery:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: path
 seealso:
   - module: plugops.mattermost.mattermost_plugin_settings
@@ -90,7 +89,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Two plugins, one of them disabled, and one that shall go
+- name: Ensure two plugins, one of them disabled, and remove a third one
   plugops.mattermost.mattermost_plugin:
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
@@ -101,14 +100,14 @@ EXAMPLES = r"""
         state: absent
   become: true
 
-- name: Bring the bundles to the node, and install nothing yet
+- name: Stage a bundle on the node without installing it
   plugops.mattermost.mattermost_plugin:
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
     stage_only: true
   become: true
 
-- name: Uploads stay off; the server takes the bundle at its next start
+- name: Let the server install a bundle at its next start, with uploads off
   plugops.mattermost.mattermost_plugin:
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
@@ -117,7 +116,7 @@ EXAMPLES = r"""
   become: true
   notify: Restart Mattermost
 
-- name: A plugin of the operator's comes along with the server; of those that it brings itself one runs and one goes
+- name: Prepackage a plugin, enable one that comes with the server and remove another one
   plugops.mattermost.mattermost_plugin:
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
@@ -129,7 +128,7 @@ EXAMPLES = r"""
   become: true
   notify: Restart Mattermost
 
-- name: The server is down; unpack for a 5.36 server
+- name: Unpack a plugin for a 5.36 server that does not run
   plugops.mattermost.mattermost_plugin:
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
@@ -141,7 +140,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differences:
-  description: What differed, in the order in which it was mended.
+  description: What differed, in the order in which it was fixed.
   returned: success
   type: list
   elements: dict
@@ -151,16 +150,16 @@ differences:
       type: str
       sample: plugins.com.example.todo.version
     found:
-      description: What was found; null where there was nothing.
+      description: What was found; null for what did not exist.
       type: raw
     wanted:
-      description: What was wanted; null where nothing shall be.
+      description: What is wanted; null for what must not exist.
       type: raw
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
 strategy:
-  description: The chosen way and why; absent where nothing had to be installed.
+  description: The chosen strategy and the reason; not returned if nothing had to be installed.
   returned: when something differed
   type: dict
   sample: {name: upload, reason: the running server (9.10.0) answers and takes uploads}
@@ -191,18 +190,17 @@ plugins:
       description: Version of the server, null if not known.
       type: str
     filestore:
-      description: Plugin id to the bundle that the server installs when it starts next, and whether it is signed.
+      description: Plugin id to the bundle that the server installs at its next start, and whether it is signed.
       type: dict
     prepackaged:
       description:
-        - Plugin id to the newest bundle that the server brings along (C(path), C(version), and whether it is
-          C(signed)).
+        - Plugin id to the newest prepackaged bundle (C(path), C(version), and whether it is C(signed)).
       type: dict
     installed:
       description:
         - Plugin id to version, digest of its files, and state.
-        - With O(api_only), C(tree) and C(uploaded) are those of the bundle that was uploaded last, null where no
-          upload of the version that the server has is on record.
+        - With O(api_only), C(tree) and C(uploaded) are those of the bundle that was uploaded last, null if no upload
+          of the server's version is recorded.
       type: dict
     stored:
       description: SHA-256 of the bundles in the node's store.
@@ -240,7 +238,7 @@ DOWNLOADS = "downloads"  # in the state directory
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
-    """Ensure the list, or say which bundles the controller half has to send first."""
+    """Ensure the list, or report which bundles the action plugin must send first."""
     with node_to_change(module, by_api=True) as node:
         warn(module, node.warnings)
         try:

@@ -2,21 +2,21 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take a checkpoint of the plugins of one app server, go back to one, drop one."""
+"""Take, restore or drop a checkpoint of the plugins of one app server."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mattermost_plugin_checkpoint
-short_description: Take a checkpoint of an app server's plugins before a change, and go back to it
+short_description: Take a checkpoint of an app server's plugins before a change, and restore it
 version_added: 0.1.0
 description:
-  - A checkpoint says what the app server runs. Every installed plugin with its version, the digest of its files and
-    its state, the whole C(PluginSettings), and this collection's drop-in of the service.
-  - It is a file below C(checkpoints) in O(state_dir) that only root can read, since the settings of plugins hold
-    secrets. None of them is ever shown.
-  - The bundles of the plugins that are going to change are kept in the node's store, packed anew from the unpacked
-    files where no bundle of them is at hand. To go back needs no transfer, and leads to the same bytes.
+  - A checkpoint records what the app server runs (every installed plugin with its version, the digest of its files and
+    its state), the whole C(PluginSettings), and this collection's drop-in of the service.
+  - It is a file below C(checkpoints) in O(state_dir) that only root can read, since the settings of plugins contain
+    secrets. They are never shown.
+  - The bundles of the plugins that the change affects are kept in the node's store, packed again from the unpacked
+    files if no bundle of them is available. Restoring requires no transfer, and results in the same bytes.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
@@ -24,65 +24,65 @@ extends_documentation_fragment:
   - plugops.mattermost.sources.lock
 attributes:
   action:
-    description: Has a half that runs on the controller.
+    description: Part of the module runs on the controller.
     support: full
 options:
   state:
     description:
-      - With V(taken), there is a checkpoint of what the app server runs now. Nothing is written where the newest one
-        says the same.
-      - With V(restored), the app server runs what a checkpoint says. Plugins that were not there are removed, keys and
-        settings that were not there are gone or have their default again. Before that a checkpoint is taken.
-      - With V(dropped), the checkpoint O(name) is gone.
+      - V(taken) ensures a checkpoint of what the app server runs now. Nothing is written if the newest one is the same.
+      - V(restored) ensures that the app server runs what a checkpoint recorded. Plugins that it does not contain are
+        removed, and so are keys and settings, or they get their default again. Before that a checkpoint is taken.
+      - V(dropped) removes the checkpoint O(name).
     type: str
     choices: [taken, restored, dropped]
     default: taken
   name:
     description:
-      - Name of the checkpoint. Give all app servers the same name, so that it can be named for all of them.
-      - With O(state=taken), the default is the time. Where there is one of that name already, it stays as it is.
+      - Name of the checkpoint. Use the same name on all app servers, so that they can be restored together.
+      - With O(state=taken), the default is the time. An existing checkpoint of that name is not changed.
       - With O(state=restored), the default is what the app server ran before its last change. A change that took
-        several runs counts as one, and a rollback as none. To undo a rollback, name the checkpoint that it took.
+        several runs counts as one change; a rollback does not count. To undo a rollback, specify the checkpoint that it
+        took.
     type: str
   plugins:
     description:
-      - With O(state=taken), what the coming change wants, as for M(plugops.mattermost.mattermost_plugin), or ids.
-        Only the bundles of plugins that differ from that, or have one of the ids, are seen to. The default is all
-        plugins.
-      - With O(state=restored), ids of the plugins to bring back, each with its state and its settings, and nothing
-        else. The default is everything.
+      - With O(state=taken), the plugins that the coming change wants, each an id or an entry as for the option
+        C(plugins) of M(plugops.mattermost.mattermost_plugin). Only the bundles of plugins that differ from these
+        entries, or have one of the ids, are kept. The default is all plugins.
+      - With O(state=restored), ids of the only plugins to restore, each with its state and its settings. The default is
+        everything.
     type: list
     elements: raw
   change:
     description:
-      - With O(state=taken), a text that stands for what the change wants, for example a digest of all wanted settings.
-        Checkpoints in a row with the same text, and the same O(plugins), belong to one change. Never shown.
+      - With O(state=taken), a text that identifies what the change wants, for example a digest of all wanted settings.
+        Successive checkpoints with the same text and the same O(plugins) belong to one change. Never shown.
     type: str
   undo_name:
     description: With O(state=restored), name of the checkpoint that is taken before. The default is the time.
     type: str
   keep:
     description:
-      - With O(state=taken), how many checkpoints are kept. Older ones go, but never the one to go back to from the last
-        change.
+      - With O(state=taken), how many checkpoints are kept. Older ones are removed, but never the one that restores the
+        state before the last change.
     type: int
     default: 5
   keep_bundles:
     description:
-      - With O(state=taken), how many bundles of each plugin stay in the store, the last ones, though neither a
-        checkpoint nor the coming change needs them and they are not installed.
+      - With O(state=taken), how many of the latest bundles of each plugin stay in the store even if they are not
+        installed and neither a checkpoint nor the coming change requires them.
     type: int
     default: 3
   strategy:
     description:
       - With O(state=restored), as for M(plugops.mattermost.mattermost_plugin).
-      - V(prepackaged) is for the plugins whose bundle was prepackaged when the checkpoint was taken; the others go by
-        V(auto). Prepackaged bundles that were replaced or taken away since are put back by every strategy.
+      - V(prepackaged) applies to the plugins whose bundle was prepackaged when the checkpoint was taken, and V(auto) to
+        the others. Prepackaged bundles that were replaced or removed since then are restored by every strategy.
     type: str
     choices: [auto, upload, filestore, unpack, prepackaged]
     default: auto
   bundles:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: list
     elements: dict
 seealso:
@@ -93,20 +93,20 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Before a change
+- name: Take a checkpoint before a change
   plugops.mattermost.mattermost_plugin_checkpoint:
     plugins:
       - src: files/com.example.todo-1.2.0.tar.gz
   become: true
 
-- name: Back to what ran before the last change
+- name: Restore what ran before the last change
   plugops.mattermost.mattermost_plugin_checkpoint:
     state: restored
     server_version: 5.36.1
   become: true
   register: restored
 
-- name: Restart where the running server cannot take it over
+- name: Restart the service if the running server cannot apply the change
   ansible.builtin.systemd_service:
     name: mattermost
     state: restarted
@@ -116,7 +116,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differences:
-  description: What differed, in the order in which it was mended.
+  description: What differed, in the order in which it was fixed.
   returned: success
   type: list
   elements: dict
@@ -132,12 +132,12 @@ differences:
       description: What was wanted. A setting of a plugin is shown as asterisks.
       type: raw
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
 checkpoint:
   description:
-    - With O(state=taken) the newest checkpoint or the one of the wanted name, null in check mode where there is none
-      yet. With O(state=restored) the one that was gone back to.
+    - With O(state=taken), the newest checkpoint or the one of the specified name, null in check mode if it does not
+      exist yet. With O(state=restored), the restored one.
   returned: success
   type: dict
   sample: {name: 20261124T062617Z, taken: "2026-11-24T06:26:17Z", rollback_to: null, plugins: {com.example.todo: 1.1.0}}
@@ -154,18 +154,18 @@ checkpoints:
       description: When it was taken, UTC.
       type: str
     rollback_to:
-      description: Of one that a rollback took, the checkpoint that the rollback went back to.
+      description: For a checkpoint that a rollback took, the checkpoint that the rollback restored.
       type: str
     plugins:
       description: Plugin id to version.
       type: dict
 restored:
-  description: What was put back.
+  description: What was restored.
   returned: with O(state=restored)
   type: dict
   sample: {plugins: [com.example.todo], settings: [EnableUploads], drop_in: false}
 strategy:
-  description: The way that the bundles took, and why; null where nothing had to be installed.
+  description: The chosen strategy and the reason; null if nothing had to be installed.
   returned: with O(state=restored)
   type: dict
 restart_required:
@@ -200,7 +200,7 @@ from ..module_utils._plugins.wanted import WantedPlugin
 
 
 def resource_of(node: Node, params: Dict[str, Any]) -> Resource[Any]:
-    """What ``state`` asks for."""
+    """The resource for ``state``."""
     name = params["name"] or ""
     if params["state"] == "dropped":
         return Dropped(node, name)

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plugin directories of an app server exist and the server can write them."""
+"""Ensure that the plugin directories of an app server exist and the server can write them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ short_description: Make the plugin directories writable for the Mattermost serve
 version_added: 0.1.0
 description:
   - Ensures that C(PluginSettings.Directory) and C(PluginSettings.ClientDirectory) exist, belong to the account that
-    the server runs under, and can really be written by it.
-  - The server creates neither of them where it may not, and then runs on with its plugin system off. Content of
-    another owner makes plugins fail one by one, and from 5.14 vanish.
+    the server runs under, and are writable for it.
+  - The server cannot create them without the rights for that, and then keeps running with its plugin system off.
+    Content of another owner makes single plugins fail, and from 5.14 on disappear.
   - Relative directories are resolved against O(working_directory), as the server resolves them against the directory
     that it runs in.
-  - A missing directory is created, with missing parents where these lie below O(install_dir).
-  - Content that belongs to another user, or is closed to its owner, is given to the server's account entry by entry.
-    What is as it shall be is not touched, links are never followed.
-  - Parents below O(install_dir) that the account may not search are opened as little as needed. Parents above it are
+  - A missing directory is created, with missing parents if these are below O(install_dir).
+  - Content that belongs to another user, or that its owner cannot read or write, is given to the server's account entry
+    by entry. Entries that are correct are not changed, and links are never followed.
+  - Parents below O(install_dir) that the account cannot search get the fewest rights that suffice. Parents above it are
     not changed but reported.
-  - What no change of owner and mode can mend is reported before anything is changed, with what to do about it. That
-    is a file or a dangling link in the way, a mount that is read-only or noexec, an immutable flag, an ACL, and a
-    sandbox of the systemd unit (C(ProtectSystem=), C(ProtectHome=), C(ReadOnlyPaths=), C(InaccessiblePaths=),
-    C(TemporaryFileSystem=), C(NoExecPaths=) and others).
-  - In the end a file is created and removed in each directory as the server's account. In check mode the kernel is
-    asked as that account instead, without writing.
+  - What a change of owner and mode cannot fix is reported before anything is changed, with what to do about it. That
+    includes a file or a dangling link in place of a directory, a mount that is read-only or noexec, an immutable flag,
+    an ACL, and a sandbox of the systemd unit (C(ProtectSystem=), C(ProtectHome=), C(ReadOnlyPaths=),
+    C(InaccessiblePaths=), C(TemporaryFileSystem=), C(NoExecPaths=) and others).
+  - Finally a file is created and removed in each directory as the server's account. In check mode the rights of that
+    account are checked without writing.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
@@ -35,24 +35,22 @@ options:
   directory:
     description:
       - C(PluginSettings.Directory) that the server will have.
-      - The default, also for an empty string, is what the server's configuration says, V(./plugins) where that says
-        nothing.
+      - The default, also for an empty string, is the directory of the server's configuration, else V(./plugins).
     type: str
   client_directory:
     description:
       - C(PluginSettings.ClientDirectory) that the server will have.
-      - The default, also for an empty string, is what the server's configuration says, V(./client/plugins) where that
-        says nothing.
+      - The default, also for an empty string, is the directory of the server's configuration, else V(./client/plugins).
     type: str
   mode:
     description:
-      - Mode of both directories, and of parents that must be created, whatever the umask. Octal and quoted.
-      - It must give the owner read, write and search. Directories that the server makes itself have V(0744), which
-        keeps every other account, such as a backup's, from looking inside.
+      - Mode of both directories, and of parents that must be created, regardless of the umask. Octal and quoted.
+      - It must give the owner read, write and search. Directories that the server creates have V(0744), which other
+        accounts, such as that of a backup, cannot search.
     type: str
     default: "0755"
 notes:
-  - Needs root (C(become)), or the server's own account where nothing has to be given to it.
+  - Requires root (C(become)), or the server's own account if everything already belongs to it.
 seealso:
   - module: plugops.mattermost.mattermost_plugin_settings
   - module: plugops.mattermost.mattermost_service_directory
@@ -61,18 +59,18 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The directories that config.json names exist and the server can write them
+- name: Ensure that the server can write the directories in config.json
   plugops.mattermost.mattermost_plugin_directories:
   become: true
 
-- name: Plugins on a volume of their own, closed to other accounts
+- name: Ensure plugin directories on another volume, closed to other accounts
   plugops.mattermost.mattermost_plugin_directories:
     directory: /srv/mattermost/plugins
     client_directory: /srv/mattermost/client-plugins
     mode: "0750"
   become: true
 
-- name: In an image that is being built
+- name: Ensure the directories in an image
   plugops.mattermost.mattermost_plugin_directories:
     root: /var/lib/machines/app1
     service_user: mattermost
@@ -81,7 +79,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differences:
-  description: What differed from what is wanted, in the order in which it was, or would be, mended.
+  description: What differed from what is wanted, in the order in which it was, or would be, fixed.
   returned: success
   type: list
   elements: dict
@@ -99,13 +97,14 @@ differences:
       type: str
       sample: mattermost:mattermost
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
       sample: chown mattermost:mattermost /opt/mattermost/client/plugins
 restart_required:
   description:
-    - The running server has to be restarted to use the directories. It does not notice by itself that they were mended.
-    - Stays true until it was restarted.
+    - Whether the running server must be restarted to use the directories. It does not notice by itself that they were
+      fixed.
+    - Remains true until the restart.
   returned: success
   type: bool
 reload_required:
@@ -128,7 +127,7 @@ pending:
       elements: str
 directories:
   description:
-    - C(Directory) and C(ClientDirectory), as they are after the run. In check mode, as they were found.
+    - C(Directory) and C(ClientDirectory), as they are after the run, or in check mode as they were found.
   returned: success
   type: dict
   contains:
@@ -145,7 +144,7 @@ directories:
           type: str
           sample: /srv/mattermost/plugins
         exists:
-          description: Whether it is there.
+          description: Whether it exists.
           type: bool
         owner:
           description: User and group, V(null) if it is missing.
@@ -159,28 +158,28 @@ directories:
           description: Whether the server can write in it.
           type: bool
         obstacles:
-          description: What is in the way. Only what is no reason to fail, since a reason to fail makes the module fail.
+          description: Blockers that do not make the module fail.
           type: list
           elements: dict
           contains:
             kind:
-              description: A stable word.
+              description: Kind of the blocker; stable.
               type: str
               sample: selinux-label
             path:
               description: Where it is.
               type: str
             evidence:
-              description: What was seen.
+              description: What was found.
               type: str
             remedy:
               description: What to do.
               type: str
             fatal:
-              description: Whether plugins cannot work with it.
+              description: Whether it keeps plugins from working.
               type: bool
     ClientDirectory:
-      description: The directory of what the plugins add to the web client.
+      description: The directory of the plugins' web parts.
       type: dict
       contains: *directory
 """

@@ -12,9 +12,9 @@ short_description: Report plugin settings, directories, service and plugins of a
 version_added: 0.1.0
 description:
   - Reads everything that the other modules of this collection ensure and compares it with what is wanted, in one
-    call. It is the same code as theirs, up to the point where they change something.
+    call. It uses the same code as they do, up to the point where they change something.
   - The plan is what this module returns; the parity of a cluster is a comparison of what it returns on each node.
-  - What cannot be ensured is no failure of this module. It stands in RV(errors).
+  - Does not fail if something cannot be ensured, but returns it in RV(errors).
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - plugops.mattermost.plugins
 attributes:
   action:
-    description: Has a half that runs on the controller.
+    description: Part of the module runs on the controller.
     support: full
 options:
   plugins:
@@ -60,9 +60,9 @@ options:
     default: false
   findings:
     description:
-      - Also look for everything that keeps plugins from working on this app server, and for its traces in the
+      - Also search for everything that keeps plugins from working on this app server, and for its traces in the
         server's log since its last start, and return it in RV(findings).
-      - Reads more than a plan needs, so it is off by default.
+      - Reads more than a plan requires, so it is off by default.
     type: bool
     default: false
   bundle_digests:
@@ -73,9 +73,9 @@ options:
     default: false
   fingerprint_key:
     description:
-      - A random text of at least 32 characters, the same for all nodes of one comparison and kept nowhere. With it,
-        the settings of plugins are returned as keyed hashes, so that nodes can be compared without a value being
-        shown or guessed.
+      - A random text of at least 32 characters, the same for all nodes of one comparison and stored nowhere. With it,
+        the settings of plugins are returned as keyed hashes, so that nodes can be compared while no value can be
+        read or guessed.
     type: str
   verify:
     description: As for M(plugops.mattermost.mattermost_plugin).
@@ -84,18 +84,18 @@ options:
     default: cached
   update_cache:
     description:
-      - Keep computed digests in O(state_dir), so that the next report need not read unchanged files again.
-      - This is the only thing that the module ever writes, and not in check mode.
+      - Keep computed digests in O(state_dir), so that the next report does not read unchanged files again.
+      - The module writes nothing else, and nothing in check mode.
     type: bool
     default: false
   wait:
     description:
-      - Seconds to wait until the node is healthy, that is RV(healthy).
-      - After this time the last report is returned, it is no failure.
+      - Seconds to wait until the node is RV(healthy).
+      - After this time the last report is returned; the module does not fail.
     type: int
     default: 0
   bundles:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: list
     elements: dict
 seealso:
@@ -105,12 +105,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: What is there
+- name: Report the state of the app server
   plugops.mattermost.mattermost_plugin_info:
   become: true
   register: report
 
-- name: What would have to change
+- name: Plan a change
   plugops.mattermost.mattermost_plugin_info:
     settings:
       EnableUploads: true
@@ -119,7 +119,7 @@ EXAMPLES = r"""
   become: true
   register: plan
 
-- name: What keeps plugins from working
+- name: Audit the app server
   plugops.mattermost.mattermost_plugin_info:
     findings: true
   become: true
@@ -128,7 +128,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differences:
-  description: What differs from what is wanted, in the order in which it would be mended.
+  description: What differs from what is wanted, in the order in which it would be fixed.
   returned: success
   type: list
   elements: dict
@@ -144,10 +144,10 @@ differences:
       description: What is wanted. A secret is shown as asterisks.
       type: raw
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
 errors:
-  description: What stands in the way, one item for each part that cannot be ensured.
+  description: What blocks a change, one item for each resource that cannot be ensured.
   returned: success
   type: list
   elements: dict
@@ -167,7 +167,7 @@ findings:
   elements: dict
   contains:
     code:
-      description: What kind of finding it is; stable.
+      description: Kind of the finding; stable.
       type: str
       sample: working-directory-wrong
     severity:
@@ -177,29 +177,29 @@ findings:
       description: The finding in a few words.
       type: str
     subject:
-      description: What it is about, a path, the id of a plugin or a setting; empty for the app server itself.
+      description: A path, the id of a plugin or a setting that is affected; empty for the app server itself.
       type: str
     evidence:
-      description: What was seen, on the app server and in logs.
+      description: What was found, on the app server and in logs.
       type: list
       elements: str
     source:
-      description: V(disk), or V(log) where only a line of a log tells it.
+      description: V(disk), or V(log) if the log of the server is the only evidence.
       type: str
     cause:
-      description: What is the case.
+      description: What is wrong.
       type: str
     leads_to:
-      description: What comes of it.
+      description: What it leads to.
       type: str
     remedy:
       description: What to do, in words.
       type: str
     command:
-      description: What to do, as a command on the app server; empty where no single command does it.
+      description: What to do, as a command on the app server; empty if one command is not enough.
       type: str
     mended_by_site:
-      description: Whether C(site.yml) mends it.
+      description: Whether C(site.yml) fixes it.
       type: bool
 restart_required:
   description: Whether the running server must be restarted, from the state of its process.
@@ -214,12 +214,13 @@ pending:
   returned: success
   type: dict
 expected_restart:
-  description: Why the running server will have to be restarted once the differences are mended.
+  description: Why the running server will have to be restarted once the differences are fixed.
   returned: success
   type: list
   elements: str
 healthy:
-  description: Whether nothing differs, nothing stands in the way, nothing is owed, and a server that should run does.
+  description: >-
+    Whether nothing differs, nothing blocks a change, no restart or reload is required, and a server that must run does.
   returned: success
   type: bool
 unhealthy:
@@ -232,28 +233,28 @@ running:
   returned: success
   type: bool
 systemd:
-  description: Whether systemd runs on the node (and O(root) is not used).
+  description: Whether systemd runs on the node and O(root) is not used.
   returned: success
   type: bool
 plugin_system:
-  description: V(on), V(off) (disabled, or its start-up failed) or V(unknown) where no server answers.
+  description: V(on), V(off) (disabled, or its start-up failed), or V(unknown) if no server answers.
   returned: success
   type: str
 checkpoints:
   description:
     - The checkpoints that M(plugops.mattermost.mattermost_plugin_checkpoint) has taken, the oldest first.
-    - Null where this user may not read them.
+    - Null if this user cannot read them.
   returned: success
   type: list
   elements: dict
 unfinished:
   description:
     - The run that holds or held the run lock (M(plugops.mattermost.mattermost_run_lock)) and has not ended its change;
-      the app server is then not healthy. Null where there is none, or where it is this run itself.
+      the app server is then not healthy. Null if there is no such run, or if it is this run.
   returned: success
   type: dict
 running_plugins:
-  description: Whether the server runs each wanted and enabled plugin in the wanted version; empty where none runs.
+  description: Whether the server runs each wanted and enabled plugin in the wanted version; empty if no server runs.
   returned: success
   type: dict
   sample: {com.example.todo: {runs: true, by: the server's list of plugins, found: version 1.2.0}}
@@ -263,27 +264,27 @@ signatures_follow:
   type: list
   elements: str
 strategy:
-  description: The way that the bundles would take, and why; null where nothing has to be installed.
+  description: The strategy for the bundles and the reason; null if nothing has to be installed.
   returned: success
   type: dict
 service:
-  description: What was found of the service.
+  description: The state of the service.
   returned: when it could be read
   type: dict
 directories:
-  description: What was found of the directories.
+  description: The state of the directories.
   returned: when it could be read
   type: dict
 settings:
-  description: What was found of the settings, without the values of plugin settings.
+  description: The settings, without the values of plugin settings.
   returned: when it could be read
   type: dict
 plugins:
   description:
-    - What was found of the plugins.
+    - The state of the plugins.
     - With O(files), each item of C(installed) has C(paths), path to digest; a star marks an executable file.
     - With O(bundle_digests), each item of C(installed) has C(bundle), the SHA-256 of a bundle with these very files,
-      and C(filestore), that of the server's own copy; null where there is none.
+      and C(filestore), that of the server's own copy; null if it does not exist.
   returned: when it could be read
   type: dict
 """
@@ -355,7 +356,7 @@ def _unfinished(node: Node) -> Optional[Dict[str, Any]]:
 
 
 def known_checkpoints(node: Node) -> Optional[List[Dict[str, Any]]]:
-    """What may be shown of them; None where this user may not look."""
+    """What may be shown of them; None if this user cannot read them."""
     try:
         return [checkpoint.facts() for checkpoint in Checkpoints(node.state_path(DIRECTORY)).list()]
     except OperatorError:

@@ -13,7 +13,7 @@ description:
   - Writes a lock file on the controller, from bundles (O(plugins), O(bundle_directory)) or from what app servers run
     (O(adopt)). M(plugops.mattermost.mattermost_plugin) deploys from it with its option C(lock).
   - Bundles are downloaded and signatures verified before anything is pinned.
-  - A plugin that is pinned and not named again stays pinned, unless O(purge) is set.
+  - A pinned plugin that is not listed stays pinned, unless O(purge) is set.
   - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
@@ -36,17 +36,17 @@ options:
         for example O(plugins[].enabled=false).
     default: []
   purge:
-    description: Whether plugins that are not named are no longer pinned.
+    description: Whether plugins that are not listed are no longer pinned.
     type: bool
     default: false
   adopt:
     description:
       - Name of the app server in O(reports) whose plugins are pinned as they are, or V(majority) for what most app
         servers agree on.
-      - A plugin is pinned by a bundle with its very files in the node's store or the server's filestore. One that has
-        no such bundle is named in RV(unknown). One that the server brings along itself is named in RV(left_out).
-      - Where O(bundle_directory) has the bundle, the lock file says so; else only nodes that have it in their stores
-        can deploy it.
+      - A plugin is pinned to a bundle with exactly its files in the node's store or the server's filestore. A plugin
+        without such a bundle is listed in RV(unknown), a plugin that comes with the server in RV(left_out).
+      - If O(bundle_directory) has the bundle, the lock file refers to it; otherwise only nodes that have it in their
+        stores can deploy it.
     type: str
   reports:
     description:
@@ -62,7 +62,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Two plugins are pinned
+- name: Pin two plugins
   plugops.mattermost.mattermost_plugin_lock:
     path: "{{ lock_file }}"
     plugins:
@@ -78,11 +78,11 @@ path:
   returned: success
   type: str
 plugins:
-  description: Plugin id to what the lock file says of it after the run.
+  description: Plugin id to its pin in the lock file after the run.
   returned: success
   type: dict
 differences:
-  description: What was pinned otherwise, or not at all.
+  description: What was pinned differently, or not at all.
   returned: success
   type: list
   elements: dict
@@ -92,20 +92,20 @@ differences:
       type: str
       sample: lock.com.example.todo.version
     found:
-      description: What the lock file said; null where it said nothing.
+      description: What the lock file contained; null if it contained nothing.
       type: raw
     wanted:
-      description: What it says now; null where it says nothing.
+      description: What it contains now; null if it contains nothing.
       type: raw
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
 unknown:
   description: With O(adopt), id of each plugin that could not be pinned, to the reason.
   returned: success
   type: dict
 left_out:
-  description: With O(adopt), ids of the plugins that the server brings along itself.
+  description: With O(adopt), ids of the plugins that come with the server.
   returned: success
   type: list
   elements: str

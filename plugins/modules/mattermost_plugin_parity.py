@@ -11,14 +11,14 @@ module: mattermost_plugin_parity
 short_description: Ensure that the reports of all app servers agree, with each other and with a lock file
 version_added: 0.1.0
 description:
-  - Compares what M(plugops.mattermost.mattermost_plugin_info) returned on each app server, and names the nodes, and
-    where the reports hold them the files, that differ.
-  - Compared are the version, the bytes and the state of every installed plugin, the plugin settings in effect and
-    the server's version. Paths, processes and times are a node's own.
-  - Where the reports have them (options C(bundle_digests) and C(fingerprint_key) of
-    M(plugops.mattermost.mattermost_plugin_info)), the bytes of bundles and the settings of plugins are compared, too.
+  - Compares what M(plugops.mattermost.mattermost_plugin_info) returned on each app server, and names the nodes that
+    differ, and the files if the reports contain them.
+  - Compares the version, the bytes and the state of every installed plugin, the plugin settings in effect and the
+    server's version. Paths, processes and times are not compared.
+  - If the reports contain them (options C(bundle_digests) and C(fingerprint_key) of
+    M(plugops.mattermost.mattermost_plugin_info)), also compares the bytes of bundles and the settings of plugins.
     Settings of plugins are never shown, only which app servers have the same value.
-  - What a server writes into C(PluginStates) by itself is no difference where another one has not written it yet.
+  - What a server writes into C(PluginStates) by itself is not a difference if another one has not written it yet.
   - Runs on the controller and contacts no host.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
@@ -28,7 +28,7 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: Changes nothing but the file O(dest).
+    details: Changes only the file O(dest).
 options:
   reports:
     description: Name of each app server to what M(plugops.mattermost.mattermost_plugin_info) returned there.
@@ -36,11 +36,11 @@ options:
     required: true
   lock:
     description:
-      - Lock file on the controller, as M(plugops.mattermost.mattermost_plugin_lock) writes it. An app server that is
-        not what it pins differs, and one that has other plugins, unless the server brings them along itself.
+      - Lock file on the controller, as M(plugops.mattermost.mattermost_plugin_lock) writes it. An app server differs if
+        it does not have the pinned plugins, or has others, except those that come with the server.
     type: path
   dest:
-    description: File on the controller that the comparison is written into, as JSON.
+    description: File on the controller into which the comparison is written as JSON.
     type: path
   fail:
     description: Whether a difference is a failure.
@@ -51,13 +51,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Report of each app server
+- name: Report the state of each app server
   plugops.mattermost.mattermost_plugin_info:
     files: true
   become: true
   register: report
 
-- name: They agree
+- name: Verify that the app servers agree
   plugops.mattermost.mattermost_plugin_parity:
     reports: "{{ dict(ansible_play_hosts | zip(ansible_play_hosts | map('extract', hostvars, 'report'))) }}"
   run_once: true
@@ -74,7 +74,7 @@ nodes:
   type: list
   elements: str
 differences:
-  description: In what they differ.
+  description: What differs.
   returned: always
   type: list
   elements: dict
@@ -84,14 +84,14 @@ differences:
       type: str
       sample: plugins.com.example.todo.version
     values:
-      description: App server to value, null where it has none.
+      description: App server to value, null if it has none.
       type: dict
     odd:
-      description: The app servers that differ from the majority; all of them where there is none.
+      description: The app servers that differ from the majority; all of them if there is no majority.
       type: list
       elements: str
     files:
-      description: Files of the plugin that differ, where the reports name files.
+      description: Files of the plugin that differ, if the reports contain files.
       type: list
       elements: str
 """

@@ -13,13 +13,13 @@ version_added: 0.1.0
 description:
   - Sets keys of C(PluginSettings), the states of plugins and their own settings, in the configuration file that the
     server reads, or in the running server through its local-mode socket or its REST API.
-  - Additive. An option that is not given, a plugin that is not named and a setting that is not named stay as they are.
-  - Parsed values are compared. In the file all else stays byte for byte, including unknown keys, order, indent, byte
-    order mark and line ends; owner, mode and a symbolic link stay, too.
-  - Keys, ids of plugins and names of their settings are matched in any case and keep the spelling that they have.
-  - A configuration file that the server does not read is refused, with what makes it read another one (C(-c),
-    C(MM_CONFIG), a database). A variable C(MM_PLUGINSETTINGS_*) of the service that keeps a wanted value out of effect
-    is reported as a warning.
+  - Additive. Options, plugins and settings that are not specified are not changed.
+  - Parsed values are compared. Everything else in the file stays byte for byte, including unknown keys, order, indent,
+    byte order mark and line ends; owner, mode and a symbolic link also stay.
+  - Keys, ids of plugins and names of their settings are matched in any case and keep their spelling.
+  - A configuration file that the server does not read is refused, with the reason why the server reads another one
+    (C(-c), C(MM_CONFIG), a database). A variable C(MM_PLUGINSETTINGS_*) of the service that overrides a wanted value is
+    reported as a warning.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
@@ -33,15 +33,15 @@ options:
   directory:
     description:
       - Directory of the plugins, relative to the service's working directory or absolute.
-      - A running server takes a change over at its next start only, see RV(restart_required).
+      - A running server applies a change at its next start only, see RV(restart_required).
     type: str
   client_directory:
     description:
       - Directory of the plugins' web parts, relative to the service's working directory or absolute.
-      - A running server takes a change over at its next start only, see RV(restart_required).
+      - A running server applies a change at its next start only, see RV(restart_required).
     type: str
   enable_health_check:
-    description: Whether dead plugins are restarted. From 5.12.
+    description: Whether crashed plugins are restarted. From 5.12.
     type: bool
   allow_insecure_download_url:
     description: Whether the server may download plugins by plain HTTP. From 5.14.
@@ -60,7 +60,7 @@ options:
     type: list
     elements: str
   enable_remote_marketplace:
-    description: Whether the marketplace asks the one at O(marketplace_url). From 5.20.
+    description: Whether the marketplace queries O(marketplace_url). From 5.20.
     type: bool
   automatic_prepackaged_plugins:
     description: Whether enabled plugins that come with the server are installed and upgraded. From 5.20.
@@ -71,42 +71,42 @@ options:
   settings:
     description:
       - Keys and values in one dictionary, by Mattermost's names (C(EnableUploads)) or by the names of the options.
-      - A key may not be given here and as an option.
+      - A key must not be specified both here and as an option.
     type: dict
     default: {}
   states:
-    description: Plugin id to whether it is enabled. Merged with the states that are there.
+    description: Plugin id to whether it is enabled. Merged with the existing states.
     type: dict
     default: {}
   plugins:
     description:
-      - Plugin id to its settings, which are merged with those that are there, name by name.
+      - Plugin id to its settings, which are merged with the existing ones, name by name.
       - Values are never shown, neither in results nor in diffs nor in logs.
     type: dict
     default: {}
   via:
     description:
-      - V(file) changes the configuration file. A running server to 5.37 notices that by itself; a later one is made to
-        reload at once, through its local-mode socket (from 6.0) or its REST API, or RV(restart_required) is set.
-      - V(socket) changes the running server, which saves its configuration. Needs C(ServiceSettings.EnableLocalMode)
+      - V(file) changes the configuration file. A running server up to 5.37 notices that by itself; a later one is made
+        to reload at once, through its local-mode socket (from 6.0) or its REST API, or RV(restart_required) is set.
+      - V(socket) changes the running server, which saves its configuration. Requires C(ServiceSettings.EnableLocalMode)
         (5.24 and later; O(enable_uploads) from 5.33).
-      - V(api) does the same over the REST API, see O(api_url). A server from 4.8 on does not take O(enable_uploads)
-        that way; that is refused before anything changes.
-      - V(auto) takes the socket where a server from 5.33 on answers there, else the file. Under a cluster's
-        C(ReadOnlyConfig) it takes the file; where the configuration is in a database, the socket or the API.
+      - V(api) does the same over the REST API, see O(api_url). A server from 4.8 on does not accept O(enable_uploads)
+        there; this is refused before anything changes.
+      - V(auto) uses the socket if a server from 5.33 on answers there, else the file. With C(ReadOnlyConfig) of a
+        cluster it uses the file, and with the configuration in a database the socket or the API.
     type: str
     choices: [auto, file, socket, api]
     default: auto
   backup:
-    description: Copy the configuration file beside itself before it is changed. Only for the file.
+    description: Keep a copy of the configuration file beside it before it is changed. Only with V(file).
     type: bool
     default: false
   signatures_follow:
     description:
       - Ids of the plugins that get their signatures, or are removed, after this.
-      - Switching O(require_plugin_signature) on is refused where the server's filestore has bundles of other plugins
-        without a signature, since the server would drop these plugins at its next start. Where the filestore is not on
-        this host, nothing is known of it.
+      - Switching O(require_plugin_signature) on is refused if the server's filestore has bundles of other plugins
+        without a signature, since the server would remove these plugins at its next start. A filestore that is not on
+        this host is not checked.
     type: list
     elements: str
     default: []
@@ -121,7 +121,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Uploads on, absolute directories
+- name: Switch uploads on, with absolute directories
   plugops.mattermost.mattermost_plugin_settings:
     enable_uploads: true
     directory: /opt/mattermost/plugins
@@ -129,14 +129,14 @@ EXAMPLES = r"""
   become: true
   register: settings
 
-- name: Restart where the running server cannot take a change over
+- name: Restart the service if the running server cannot apply a change
   ansible.builtin.systemd_service:
     name: mattermost
     state: restarted
   become: true
   when: settings.restart_required
 
-- name: A plugin's own settings and its state, in the file of a server that does not run
+- name: Set a plugin's own settings and its state in the file of a server that does not run
   plugops.mattermost.mattermost_plugin_settings:
     plugins:
       com.example.todo:
@@ -153,7 +153,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differences:
-  description: What differed from what is wanted, in the order in which it was mended.
+  description: What differed from what is wanted, in the order in which it was fixed.
   returned: success
   type: list
   elements: dict
@@ -172,7 +172,7 @@ differences:
       type: raw
       sample: true
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
       sample: set in /opt/mattermost/config/config.json
 restart_required:
@@ -180,7 +180,7 @@ restart_required:
   returned: success
   type: bool
 reload_required:
-  description: Whether the running server works with other settings than its file holds, and a reload mends it.
+  description: Whether the running server uses other settings than those in its file, which a reload fixes.
   returned: success
   type: bool
 pending:
@@ -202,18 +202,18 @@ settings:
   type: dict
   contains:
     via:
-      description: The way taken, V(file), V(socket) or V(api).
+      description: The channel used, V(file), V(socket) or V(api).
       type: str
       sample: file
     config:
-      description: Where the server reads its configuration from.
+      description: The source of the server's configuration.
       type: dict
       sample:
         kind: file
         path: /opt/mattermost/config/config.json
         evidence: "default: neither -c nor MM_CONFIG is given"
     overridden:
-      description: Keys that the service's environment decides, each with its variable and the file that sets it.
+      description: Keys that the service's environment overrides, each with its variable and the file that sets it.
       type: list
       elements: dict
       sample:
@@ -230,7 +230,7 @@ settings:
       description: Plugin id to the names of its settings.
       type: dict
     backup_file:
-      description: The copy that O(backup) made, if it made one.
+      description: The copy that O(backup) made, if any.
       type: str
 """
 

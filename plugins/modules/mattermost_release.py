@@ -2,58 +2,58 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The install directory holds a release; what belongs to the deployment survives."""
+"""Ensure the release of an install directory, and keep what belongs to the deployment."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mattermost_release
-short_description: Ensure the Mattermost release of an install directory, plugins and data kept
+short_description: Ensure the Mattermost release of an install directory, and keep its plugins and data
 version_added: 0.1.0
 description:
   - Unpacks a release tarball once per host into O(store), and makes O(install_dir) that release.
-  - On an upgrade C(config), C(data), C(logs), C(plugins) and C(client/plugins) are not touched. Installers that
-    replace the whole tree are why plugins vanish.
-  - The release's files belong to the user that runs the module, and the service cannot write to them. In an
-    O(install_dir) of that user's they are hard links to those in O(store), which several install directories of a host
-    share. In one that belongs to the service user they are copies, so that nobody gives the store away together with
-    the directory.
-  - What has been put into O(install_dir) is noted in O(state_dir), where the service user cannot write. The note that
-    an earlier version left in O(install_dir) is taken over if it belongs to root and has one name.
-  - The kept directories are made for the service user where they are missing, with what the release ships in them. A
-    link in the place of one is left as it is, and nothing is put where it leads. C(client) may be a link that root
-    made, also to another file system.
-  - Files that lie in O(install_dir) and are not of the release stay.
-  - The tarball is checked before anything is unpacked and while it is, and every release in the store is whole. A run
-    that was killed goes on where it stopped when it is run again.
-  - Fails before any change where O(archive) is another file than wanted, where the service runs while its release has
-    to be exchanged, where O(install_dir) holds something that is no Mattermost, where a file system is mounted in what
-    has to be exchanged, where C(client) is a link of another user's, and where others than root can write to O(store)
-    or to a directory above it.
+  - An upgrade does not change C(config), C(data), C(logs), C(plugins) and C(client/plugins). Plugins disappear with
+    installers that replace the whole tree.
+  - The release's files belong to the user that runs the module, and the service cannot write to them. If O(install_dir)
+    belongs to the same user, they are hard links to those in O(store), which several install directories of a host
+    share. If it belongs to the service user, they are copies, so that a change of the directory's owner cannot affect
+    the store.
+  - The release that was put into O(install_dir) is recorded in O(state_dir), where the service user cannot write. The
+    record that an earlier version left in O(install_dir) is used if it belongs to root and has one hard link.
+  - Missing directories among those that are kept are created for the service user, with the content that the release
+    ships. A link in place of one is not changed, and nothing is written to its target. C(client) may be a link that
+    root made, also to another file system.
+  - Files in O(install_dir) that do not belong to the release are kept.
+  - The tarball is checked before and while it is unpacked, and every release in the store is complete. A run that was
+    killed is continued by the next run.
+  - Fails before any change if O(archive) does not have O(sha256), if the service runs while its release must be
+    exchanged, if O(install_dir) contains something that is not Mattermost, if a file system is mounted in what must be
+    exchanged, if C(client) is a link of another user, or if others than root can write to O(store) or to a directory
+    above it.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
 options:
   archive:
     description:
-      - Release tarball on this host, also with O(root). Needed where O(store) does not have the release yet.
+      - Release tarball on this host, also with O(root). Required if O(store) does not have the release yet.
     type: path
   sha256:
-    description: SHA-256 of the tarball, which says which release is wanted.
+    description: SHA-256 of the tarball, which identifies the wanted release.
     type: str
     required: true
   store:
     description:
-      - Directory that keeps unpacked releases. On the file system of O(install_dir), or files are copied.
-      - It and all directories above it must be writable for root alone, or have the sticky bit above it.
+      - Directory for unpacked releases. If it is not on the file system of O(install_dir), files are copied.
+      - Only root may be able to write to it and to all directories above it, except those above it with the sticky bit.
     type: str
     default: /opt/mattermost-releases
   stage_only:
-    description: Unpack into O(store), leave O(install_dir) alone. It may be done while the service runs.
+    description: Unpack into O(store) and do not change O(install_dir). The service may run meanwhile.
     type: bool
     default: false
 notes:
-  - Needs root (O(ignore:become)), as the kept directories are given to the service user.
+  - Requires root (O(ignore:become)), since the kept directories are given to the service user.
   - Never stops or starts the service. The database is upgraded by the server at its next start.
 seealso:
   - module: plugops.mattermost.mattermost_plugin_directories
@@ -62,14 +62,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The new release is unpacked while the old one serves on
+- name: Unpack the new release while the old one runs
   plugops.mattermost.mattermost_release:
     archive: files/mattermost-9.10.0-linux-amd64.tar.gz
     sha256: "{{ release_sha256 }}"
     stage_only: true
   become: true
 
-- name: The service has been stopped, the install directory gets the new release, plugins and data kept
+- name: Exchange the release after the service was stopped, and keep plugins and data
   plugops.mattermost.mattermost_release:
     sha256: "{{ release_sha256 }}"
   become: true
@@ -88,14 +88,14 @@ differences:
       sample: release.install_dir
     found:
       description: >-
-        SHA-256 of the release found, V(unknown) for one that this module did not put there, also where its program was
-        exchanged since, V(incomplete) after a run that was killed, V(null) for nothing.
+        SHA-256 of the release found, V(unknown) for one that this module did not install or whose program was exchanged
+        since, V(incomplete) after a run that was killed, V(null) for nothing.
       type: str
     wanted:
       description: SHA-256 of the release wanted, or what must be there.
       type: str
     action:
-      description: What corrects it.
+      description: What fixes it.
       type: str
       sample: exchange the release in /opt/mattermost; config, data, logs, plugins, client/plugins stay
 restart_required:
@@ -120,19 +120,19 @@ pending:
       type: list
       elements: str
 release:
-  description: The release in O(install_dir) after the run. In check mode, as it was found.
+  description: The release in O(install_dir) after the run, or in check mode as it was found.
   returned: success
   type: dict
   contains:
     sha256:
-      description: SHA-256 of its tarball, V(null) where it is not known or not complete.
+      description: SHA-256 of its tarball, V(null) if it is unknown or incomplete.
       type: str
     program:
-      description: The server's program below O(install_dir), V(null) where there is none.
+      description: The server's program below O(install_dir), V(null) if it is missing.
       type: str
       sample: bin/mattermost
     store:
-      description: Where unpacked releases lie, as the module sees it.
+      description: Directory of the unpacked releases, as the module sees it.
       type: str
       sample: /opt/mattermost-releases
 """

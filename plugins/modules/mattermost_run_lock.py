@@ -11,54 +11,54 @@ module: mattermost_run_lock
 short_description: Hold an app server for one run, so that no other run changes it meanwhile
 version_added: 0.1.0
 description:
-  - Notes on the app server which run of Ansible is changing it. Another run, of this controller or of another one,
-    waits or is refused, and is told who holds the lock and since when.
-  - A run that has ended without giving the lock back (it was killed) does not stand in the way. Its lock is taken
-    over at once where it ran on the same controller, which sees that its process is gone; elsewhere, and after a
-    reboot of the controller, when its lease is over.
-  - The playbook C(plugops.mattermost.site) does this by itself. It takes no lock where nothing differs.
+  - Records on the app server which run of Ansible is changing it. Another run, of this or another controller, waits or
+    fails with a message that names the holder of the lock and since when it holds it.
+  - The lock of a run that ended without releasing it (it was killed) is taken over. A run on the same controller, which
+    finds that the process no longer exists, does so at once; on another controller, and after a reboot of the
+    controller, the lock is taken over when its lease has expired.
+  - The playbook C(plugops.mattermost.site) uses this module. It takes no lock if nothing differs.
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
 attributes:
   action:
-    description: Has a half that runs on the controller.
+    description: Part of the module runs on the controller.
     support: full
 options:
   state:
     description:
-      - V(held) takes the lock, or keeps it for another lease where this run holds it already.
-      - V(released) gives it back. Somebody else's stays, unless O(force) is set.
+      - V(held) takes the lock, or renews its lease if this run already holds it.
+      - V(released) releases the lock. The lock of another run is not released, unless O(force) is set.
     type: str
     choices: [held, released]
     default: held
   timeout:
-    description: Seconds to wait for a run that holds it. The default is to refuse at once.
+    description: Seconds to wait for another run that holds the lock. With the default, the module fails at once.
     type: int
     default: 0
   lease:
-    description: Seconds after which the lock counts no more, if it is not taken again before.
+    description: Seconds after which the lock expires, if it is not renewed before.
     type: int
     default: 3600
   force:
-    description: Take or release it whoever holds it. Only for a run that you know to have ended.
+    description: Take or release the lock of another run. Use it only if that run has certainly ended.
     type: bool
     default: false
   unfinished:
     description:
-      - With O(state=released), that the change is not ended, for example since the app server is still out of service.
-        Nobody is kept from the app server, but M(plugops.mattermost.mattermost_plugin_info) does not call it healthy
-        until a later run has taken and released the lock.
+      - With O(state=released), whether the change has not ended, for example because the app server is still out of
+        service. Other runs can take the lock, but M(plugops.mattermost.mattermost_plugin_info) does not report the app
+        server as healthy until a later run has taken and released the lock.
     type: bool
     default: false
   run:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: dict
   gone:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: str
   patience:
-    description: Set by the controller half of the module; do not set it.
+    description: Set by the module's action plugin; do not set it.
     type: int
     default: 0
 seealso:
@@ -68,12 +68,12 @@ author:
 """
 
 EXAMPLES = r"""
-- name: No other run changes this app server from here on
+- name: Acquire the run lock
   plugops.mattermost.mattermost_run_lock:
     timeout: 300
   become: true
 
-- name: Others may
+- name: Release the run lock
   plugops.mattermost.mattermost_run_lock:
     state: released
   become: true
@@ -81,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differences:
-  description: The holder, where it is another one than wanted.
+  description: The holder, if it is not the wanted one.
   returned: success
   type: list
   elements: dict
@@ -91,16 +91,16 @@ differences:
       type: str
       sample: run_lock
     found:
-      description: Who held it; null for nobody.
+      description: The run that held the lock; null for none.
       type: str
     wanted:
-      description: Who holds it now; null for nobody.
+      description: The run that holds the lock now; null for none.
       type: str
     action:
       description: What was done.
       type: str
 waited:
-  description: Whether another run had to be waited for. What was planned before may not be true any more.
+  description: Whether the module waited for another run. A plan that was made before may be outdated.
   returned: success
   type: bool
 """
@@ -120,7 +120,7 @@ _POLL = 0.25
 
 
 def run(module: AnsibleModule) -> Dict[str, Any]:
-    """Hold or release the lock; where another run holds it say so (``refused``), the controller half decides."""
+    """Hold or release the lock; if another run holds it, return that (``refused``) for the action plugin to decide."""
     params = module.params
     if not params["run"]:
         raise OperatorError(
@@ -137,7 +137,7 @@ def run(module: AnsibleModule) -> Dict[str, Any]:
 def _hold(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     differences = Tracker()
     before = lock.holder()
-    differences.add("run_lock", before and before.run, mine.run, "take it")
+    differences.add("run_lock", before and before.run, mine.run, "acquire the lock")
     other = _take(lock, mine, params, check_mode)
     return _answer(differences) if other is None else {"changed": False, "refused": other.to_dict()}
 
@@ -147,7 +147,9 @@ def _release(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bo
     noted = lock.noted()
     if noted is not None and (noted.run == mine.run or params["force"]):
         wanted = f"{noted.run}, not ended" if params["unfinished"] else None
-        differences.add("run_lock", noted.run if noted.expires else f"{noted.run}, not ended", wanted, "give it back")
+        differences.add(
+            "run_lock", noted.run if noted.expires else f"{noted.run}, not ended", wanted, "release the lock"
+        )
     if not check_mode:
         lock.release(mine.run, params["force"], params["unfinished"])
     return _answer(differences)
@@ -158,7 +160,7 @@ def _answer(differences: Tracker) -> Dict[str, Any]:
 
 
 def _take(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool) -> Optional[Holder]:
-    """Take it as soon as nobody is in the way; the one who still is when the time is over."""
+    """Take the lock as soon as it is free; returns its holder if it is not free in time."""
     deadline = time.monotonic() + params["patience"]
     gone, force = params["gone"] or "", params["force"]
     while True:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Mattermost service runs in the right directory."""
+"""Ensure that the Mattermost service runs in the right directory."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ short_description: Ensure the working directory of the Mattermost service
 version_added: 0.1.0
 description:
   - Ensures that the effective C(WorkingDirectory) of the systemd service is O(working_directory).
-  - The server resolves relative plugin directories against the directory that it runs in. Started anywhere else it
-    runs on without plugins, and the log says C(Failed to start up plugins).
-  - Where the unit file or one of its drop-ins already gives the wanted directory, nothing is written. Otherwise the
-    drop-in C(zz-plugops-working-directory.conf) below C(/etc/systemd/system/<service>.d) is, and systemd reads its
-    files again. Nothing else of the unit is touched.
+  - The server resolves relative plugin directories against the directory that it runs in. If it is started in another
+    directory, it runs without plugins, and its log contains C(Failed to start up plugins).
+  - If the unit file or one of its drop-ins already sets the wanted directory, nothing is written. Otherwise the drop-in
+    C(zz-plugops-working-directory.conf) below C(/etc/systemd/system/<service>.d) is written, and systemd reloads its
+    files. Nothing else of the unit is changed.
   - C(WorkingDirectory=-/path) counts as V(/path), because a missing directory is an error here. C(~) counts as the
     home of the unit's user.
-  - With C(RootDirectory=) in the unit, O(working_directory) is a path inside of it, as C(WorkingDirectory=) is.
-  - Fails before any change where the unit does not exist, is masked or refused by systemd, where the directory is
-    missing, and where another drop-in would overrule the change. The message names the file and the line.
+  - With C(RootDirectory=) in the unit, O(working_directory) is a path inside it, as C(WorkingDirectory=) is.
+  - Fails before any change if the unit does not exist, is masked or refused by systemd, if the directory is missing, or
+    if another drop-in would override the change. The message names the file and the line.
   - Never restarts the service, see RV(restart_required).
 extends_documentation_fragment:
   - plugops.mattermost.attributes
   - plugops.mattermost.node
 notes:
-  - Needs root (O(ignore:become)) where something has to be written.
-  - With O(root), and on a machine that was not booted with systemd, the unit files alone are read, and systemd is not
-    told about a change.
+  - Requires root (O(ignore:become)) if something must be written.
+  - With O(root), and on a machine that was not booted with systemd, only the unit files are read, and systemd is not
+    notified of a change.
 seealso:
   - module: plugops.mattermost.mattermost_plugin_directories
   - name: systemd.exec(5)
@@ -40,25 +40,25 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The server runs in its install directory
+- name: Ensure that the server is started in its install directory
   plugops.mattermost.mattermost_service_directory:
   become: true
   register: mattermost_directory
 
-- name: It is restarted when it does not
+- name: Restart the service if it runs in another directory
   ansible.builtin.systemd_service:
     name: mattermost
     state: restarted
   become: true
   when: mattermost_directory.restart_required
 
-- name: A release unpacked elsewhere, under another service name
+- name: Ensure the directory of a release elsewhere, with another service name
   plugops.mattermost.mattermost_service_directory:
     install_dir: /srv/mattermost
     service: mattermost-server.service
   become: true
 
-- name: In an image that is being built
+- name: Ensure the directory in an image
   plugops.mattermost.mattermost_service_directory:
     root: /var/lib/machines/app1
   become: true
@@ -76,22 +76,22 @@ differences:
       type: str
       sample: service.WorkingDirectory
     found:
-      description: The directory that systemd had loaded, V(null) where the unit sets none and the process gets V(/).
+      description: The directory that systemd had loaded, V(null) if the unit sets none and the process gets V(/).
       type: str
       sample: /opt/mattermost/bin
     wanted:
-      description: The directory wanted.
+      description: The wanted directory.
       type: str
       sample: /opt/mattermost
     action:
-      description: What mends it.
+      description: What fixes it.
       type: str
       sample: >-
         write /etc/systemd/system/mattermost.service.d/zz-plugops-working-directory.conf, systemctl daemon-reload
 restart_required:
   description:
-    - The service's process runs in another directory than O(working_directory), whatever the files say.
-    - Stays true until it was restarted.
+    - Whether the service's process runs in another directory than O(working_directory), regardless of the unit files.
+    - Remains true until the restart.
   returned: success
   type: bool
 reload_required:
@@ -113,20 +113,20 @@ pending:
       type: list
       elements: str
 service:
-  description: The service as it is after the run. In check mode, as it was found.
+  description: The service as it is after the run, or in check mode as it was found.
   returned: success
   type: dict
   contains:
     name:
-      description: The unit's own name, also where O(service) is an alias.
+      description: The unit's own name, even if O(service) is an alias.
       type: str
       sample: mattermost.service
     load_state:
-      description: What systemd says about its files.
+      description: State of its files according to systemd.
       type: str
       sample: loaded
     active_state:
-      description: What systemd says about its process, V(unknown) where systemd does not run.
+      description: State of its process according to systemd, V(unknown) if systemd does not run.
       type: str
       sample: active
     user:
@@ -138,22 +138,22 @@ service:
       type: str
       sample: mattermost
     working_directory:
-      description: The effective setting, empty where there is none, V(~) for the home of the user.
+      description: The effective setting, empty if it is not set, V(~) for the home of the user.
       type: str
       sample: /opt/mattermost
     working_directory_optional:
-      description: Written with C(-), the process gets V(/) where the directory is missing.
+      description: Whether it is written with C(-), so that the process gets V(/) if the directory is missing.
       type: bool
     working_directory_origin:
-      description: The file that sets it, empty where none does.
+      description: The file that sets it, empty if no file does.
       type: str
       sample: /etc/systemd/system/mattermost.service.d/zz-plugops-working-directory.conf
     pid:
-      description: The main process, V(0) where there is none.
+      description: Id of the main process, V(0) if it does not run.
       type: int
       sample: 812
     running_directory:
-      description: The directory that the main process really runs in, links followed. Empty where that is not known.
+      description: The directory that the main process runs in, links resolved. Empty if it is unknown.
       type: str
       sample: /opt/mattermost
     fragment:
@@ -165,7 +165,7 @@ service:
       type: list
       elements: str
     needs_daemon_reload:
-      description: The files have changed since systemd read them.
+      description: Whether the files have changed since systemd read them.
       type: bool
 """
 

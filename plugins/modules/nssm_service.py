@@ -12,7 +12,7 @@ short_description: Start or restart an NSSM service on Windows
 version_added: 0.1.0
 description:
   - Starts or restarts one service by NSSM's own commands, and waits until it runs.
-  - Forgets the note of a restart that is owed, see M(plugops.mattermost.nssm_app_directory).
+  - Removes the record of a required restart, see M(plugops.mattermost.nssm_app_directory).
 extends_documentation_fragment:
   - plugops.mattermost.windows
   - plugops.mattermost.attributes
@@ -23,19 +23,18 @@ attributes:
 options:
   state:
     description:
-      - V(started) starts the service where it does not run, V(restarted) always gives it a new process.
+      - V(started) starts the service if it does not run; V(restarted) always restarts it.
     type: str
     choices: [started, restarted]
     default: started
   nssm:
     description:
-      - Path of C(nssm.exe) on the host. The default is the program of the service itself, as the registry has it.
-      - It is started with all rights. So it is refused where its path is not a plain one, or where the account of the
-        service may replace it or write beside it, as any account may in a directory that was just made below the root
-        of a drive.
+      - Path of C(nssm.exe) on the host. The default is the program of the service itself, as registered.
+      - It runs with all rights. So it is refused if its path is not a plain one, or if the account of the service can
+        replace it or write beside it, as any account can in a directory that was created below the root of a drive.
     type: str
   timeout:
-    description: Seconds after which a service that does not run is a failure.
+    description: Seconds within which the service must run.
     type: int
     default: 60
 notes:
@@ -47,10 +46,10 @@ author:
 """
 
 EXAMPLES = r"""
-- name: The service runs
+- name: Start the service
   plugops.mattermost.nssm_service:
 
-- name: It gets a new process
+- name: Restart a service
   plugops.mattermost.nssm_service:
     service: Team Chat
     state: restarted
@@ -64,17 +63,17 @@ actions:
   elements: str
   sample: [nssm restart mattermost]
 state_before:
-  description: What the service manager said before.
+  description: State before the run, according to the service manager.
   returned: success
   type: str
   sample: STOPPED
 state:
-  description: What it says now. In check mode, as it was found.
+  description: State after the run, or in check mode as it was found.
   returned: success
   type: str
   sample: RUNNING
 pid:
-  description: The process of NSSM, V(0) where there is none or the system does not tell.
+  description: Id of the process of NSSM, V(0) if it does not run or the system does not report it.
   returned: success
   type: int
   sample: 812
