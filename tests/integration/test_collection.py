@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -179,6 +180,38 @@ def test_playbooks_role_and_modules_work_far_from_the_repository(
     assert changes(playbook(str(own))) == [0, 0]
     assert "The app servers are clean." in playbook("plugops.mattermost.audit")
     assert "com.example.hello" in (tmp_path / "audit" / "audit.html").read_text(encoding="utf-8")
+
+
+def test_plugins_roles_and_playbooks_need_nothing_else_of_the_collection(
+    installed: Path, sandbox: Path, tmp_path: Path
+) -> None:
+    """A collection that is part of a larger package must work when only these directories and meta are left."""
+    shutil.copytree(installed, tmp_path / "collections", symlinks=True)
+    collection = tmp_path / "collections" / COLLECTION
+    for path in collection.iterdir():
+        if path.name not in ("meta", "playbooks", "plugins", "roles"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    servers = make_sandbox(sandbox, names=["app2", "app3"])
+    inventory = write_inventory(
+        tmp_path,
+        servers,
+        mattermost_become=False,
+        mattermost_server_version=VERSION,
+        mattermost_plugin_settings={"EnableUploads": True},
+        mattermost_plugins=[{"src": str(sandbox / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
+    )
+
+    def playbook(name: str) -> str:
+        command = ["ansible-playbook", "-i", str(inventory), f"plugops.mattermost.{name}"]
+        output = run(command, tmp_path, **only(tmp_path / "collections"))
+        assert "WARNING" not in output
+        return output
+
+    assert f"plugins.{PLUGIN_ID}.version: (none) -> {NEW}" in playbook("plan")
+    assert min(changes(playbook("site"))) > 0
+    assert [plugin_version(server) for server in servers] == [NEW] * 2
+    assert changes(playbook("site")) == [0, 0]
+    assert "The app servers are clean." in playbook("audit")
 
 
 def test_modules_work_from_a_library_directory_beside_a_playbook(sandbox: Path, tmp_path: Path) -> None:
