@@ -46,23 +46,23 @@ def look_at_filestore(scene: Scene) -> None:
     if path is None:
         return
     node, account = scene.node, scene.node.account
-    way = walk(node.root, path)
-    if way.last is None:
+    path_walk = walk(node.root, path)
+    if path_walk.last is None:
         return  # the server makes it, or the directories' own findings tell why it cannot
-    blockers = mount_blockers(node.root, way.end, must_execute=False)
-    blockers += sandbox_blockers(way.end, node.service.sandbox, node.service.name, False, node.root.resolve)
+    blockers = mount_blockers(node.root, path_walk.end, must_execute=False)
+    blockers += sandbox_blockers(path_walk.end, node.service.sandbox, node.service.name, False, node.root.resolve)
     for blocker in blockers:
         _add_blocker(scene, blocker)
-    if not blockers and can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+    if not blockers and can_switch(account) and not ask(account, node.root, [(path_walk.last, ALL)])[0]:
         evidence = (
             f"{way.end} (FileSettings.Directory): {account.name} may not write in it, mode {octal(way.last.mode)}"
         )
-        _add(scene.findings, "directory-not-writable", way.end, evidence, scene, mends=False)
+        _add(scene.findings, "directory-not-writable", path_walk.end, evidence, scene, mends=False)
 
 
 def look_at_space(scene: Scene) -> None:
     """Every file system that an installation needs room on."""
-    places = {directory.way.path: directory.setting for directory in scene.directories.directories}
+    places = {directory.path_walk.path: directory.setting for directory in scene.directories.directories}
     places[temporary_directory(scene)] = "temporary directory"
     if scene.filestore:
         places[scene.filestore] = "FileSettings.Directory"
@@ -121,7 +121,7 @@ def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None
     if not change.serves:
         return  # differs from what is wanted; the server can work with it
     seen = f"{change.path} ({directory.setting})"
-    if change.kind == CREATE and (change.path != directory.way.end or _server_makes(scene, directory)):
+    if change.kind == CREATE and (change.path != directory.path_walk.end or _server_makes(scene, directory)):
         return  # the last of several says it
     if change.kind == CREATE and any(blocker.kind == PARENT_MISSING for blocker in directory.blockers):
         return  # the blocker says it
@@ -130,7 +130,7 @@ def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None
     elif change.kind == CONTENT:
         code = "foreign-owner" if "not owned by" in str(change.found) else "content-closed"
         evidence = f"{seen} holds {change.found}"
-    elif change.path != directory.way.end:
+    elif change.path != directory.path_walk.end:
         code, evidence = "parent-not-searchable", f"{change.path}: mode {change.found}, {change.action}"
     else:
         code = "directory-not-writable"
@@ -141,8 +141,8 @@ def _add_change(scene: Scene, directory: FoundDirectory, change: Change) -> None
 
 def _server_makes(scene: Scene, directory: FoundDirectory) -> bool:
     """Whether a server that starts next makes the directory itself: one level, where it may write."""
-    account, steps = scene.node.account, directory.way.steps
-    if len(directory.way.missing) > 1 or not steps or scene.node.running or not can_switch(account):
+    account, steps = scene.node.account, directory.path_walk.steps
+    if len(directory.path_walk.missing) > 1 or not steps or scene.node.running or not can_switch(account):
         return False
     return ask(account, scene.node.root, [(steps[-1], ALL)])[0]
 

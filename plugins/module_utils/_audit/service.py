@@ -167,19 +167,19 @@ def look_at_temporary_directory(scene: Scene) -> None:
         return  # systemd makes its own
     if not node.root.is_live and not node.service.environment.get("TMPDIR"):
         return  # an image has no /tmp of its own
-    way = walk(node.root, path)
+    path_walk = walk(node.root, path)
     values = {"user": account.name}
     origin = node.service.environment_origin.get("TMPDIR", "")
     said = f" (TMPDIR in {origin})" if origin else ""
-    if way.last is None:
-        why = way.blocked.evidence if way.blocked else "does not exist"
+    if path_walk.last is None:
+        why = path_walk.blocked.evidence if path_walk.blocked else "does not exist"
         scene.findings.add("tmpdir-not-writable", path, f"{path}{said}: {why}", values=values)
         return
-    if can_switch(account) and not ask(account, node.root, [(way.last, ALL)])[0]:
+    if can_switch(account) and not ask(account, node.root, [(path_walk.last, ALL)])[0]:
         scene.findings.add(
             "tmpdir-not-writable", path, f"{path}{said}: {account.name} may not write in it", values=values
         )
-    for blocker in _sandbox_blockers(scene, way.end):
+    for blocker in _sandbox_blockers(scene, path_walk.end):
         text = f"{path}{said}: {blocker.evidence}"
         scene.findings.add("tmpdir-not-writable", path, text, remedy=blocker.remedy, values=values)
 

@@ -28,7 +28,7 @@ from .._host.account import Account
 from .._host.accounts import owner_name
 from .._host.attributes import flag_blockers, has_acl, label_blockers
 from .._host.mounts import mount_blockers
-from .._host.path_walk import Step, Way
+from .._host.path_walk import Step, PathWalk
 from .._host.reading import is_directory, may
 from .._host.root import Root
 from .._node.node import Node
@@ -39,7 +39,7 @@ from .plan import CREATE, MODE, Aim, Change, needs_root, octal
 
 def find_blockers(
     node: Node,
-    way: Way,
+    path_walk: PathWalk,
     searchable: Sequence[bool],
     content: Content,
     changes: Sequence[Change],
@@ -53,19 +53,19 @@ def find_blockers(
     :param executes: programs are started from the directory
     """
     root = node.root
-    blockers = _missing_parents(node, way, aim)
-    blockers += _closed_parents(root, way, searchable, aim)
-    there = way.end if way.last else posixpath.dirname(way.missing[0])
+    blockers = _missing_parents(node, path_walk, aim)
+    blockers += _closed_parents(root, path_walk, searchable, aim)
+    there = path_walk.end if path_walk.last else posixpath.dirname(path_walk.missing[0])
     blockers += mount_blockers(root, there, executes)
-    blockers += _flags(root, way, there, changes)
+    blockers += _flags(root, path_walk, there, changes)
     if content.stuck:
         remedy = f"chattr -R -i -a {shlex.quote(way.end)}"
-        blockers.append(Blocker(IMMUTABLE, way.end, f"it holds {content.describe_stuck()}", remedy))
+        blockers.append(Blocker(IMMUTABLE, path_walk.end, f"it holds {content.describe_stuck()}", remedy))
     if content.kept:
-        blockers.append(_kept(way.end, content, aim.account))
-    if way.last:
-        blockers += label_blockers(root, way.end)
-    blockers += sandbox_blockers(way.end, node.service.sandbox, node.service.name, executes, root.resolve)
+        blockers.append(_kept(path_walk.end, content, aim.account))
+    if path_walk.last:
+        blockers += label_blockers(root, path_walk.end)
+    blockers += sandbox_blockers(path_walk.end, node.service.sandbox, node.service.name, executes, root.resolve)
     if not any(blocker.fatal for blocker in blockers):
         blockers += _beyond_us(root, there, changes, aim)
     return blockers
@@ -94,7 +94,7 @@ def unlisted(path: str, aim: Aim) -> Blocker:
     return Blocker(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {shlex.quote(path)} as its owner")
 
 
-def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Blocker]:
+def _missing_parents(node: Node, path_walk: PathWalk, aim: Aim) -> List[Blocker]:
     if not is_directory(node.root.real(aim.territory.install_dir)):
         return [
             Blocker(
@@ -104,11 +104,11 @@ def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Blocker]:
                 "unpack a Mattermost release there, or correct install_dir",
             )
         ]
-    if len(way.missing) > 1 and not aim.territory.is_ours(way.missing[0]):
+    if len(path_walk.missing) > 1 and not aim.territory.is_ours(path_walk.missing[0]):
         return [
             Blocker(
                 PARENT_MISSING,
-                way.missing[-2],
+                path_walk.missing[-2],
                 f"it does not exist, and it lies outside the install directory {node.install_dir}",
                 f"mkdir -p {shlex.quote(way.missing[-2])}, or mount what belongs there, or correct the setting",
             )
@@ -116,10 +116,10 @@ def _missing_parents(node: Node, way: Way, aim: Aim) -> List[Blocker]:
     return []
 
 
-def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) -> List[Blocker]:
+def _closed_parents(root: Root, path_walk: PathWalk, searchable: Sequence[bool], aim: Aim) -> List[Blocker]:
     blockers = []
     user = aim.account.name
-    for step, is_open in zip(way.steps, searchable):
+    for step, is_open in zip(path_walk.steps, searchable):
         if is_open:
             continue
         if has_acl(root.real(step.path)):
@@ -140,11 +140,11 @@ def _closed_parents(root: Root, way: Way, searchable: Sequence[bool], aim: Aim) 
     return blockers
 
 
-def _flags(root: Root, way: Way, there: str, changes: Sequence[Change]) -> List[Blocker]:
+def _flags(root: Root, path_walk: PathWalk, there: str, changes: Sequence[Change]) -> List[Blocker]:
     blockers = []
     for path in dict.fromkeys([there, *(change.path for change in changes if change.kind != CREATE)]):
         blockers += flag_blockers(root, path)
-    if way.missing:  # an append-only directory still takes a new entry
+    if path_walk.missing:  # an append-only directory still takes a new entry
         blockers = [found for found in blockers if (found.kind, found.path) != (APPEND_ONLY, there)]
     return blockers
 

@@ -20,7 +20,7 @@ from .._host.account import Account
 from .._host.accounts import can_switch, owner_name
 from .._host.attributes import change_flags
 from .._host.directories import make_directory, make_whole_directory
-from .._host.path_walk import Way, walk
+from .._host.path_walk import PathWalk, walk
 from .._host.reading import open_directory
 from .._node.node import Node
 from .._node.territory import Territory
@@ -46,7 +46,7 @@ class FoundDirectory:
     """
 
     setting: str
-    way: Way
+    path_walk: PathWalk
     owner: str
     writable: bool
     blockers: Tuple[Blocker, ...]
@@ -100,22 +100,28 @@ class Directories(Resource[FoundDirectories]):
         return self._node.once(f"directories {paths} {self._mode:o}", lambda: self._observe(paths))
 
     def _observe(self, paths: Dict[str, str]) -> FoundDirectories:
-        ways = {setting: walk(self._node.root, path) for setting, path in paths.items()}
-        if len({way.end for way in ways.values()}) == 1:
+        path_walks = {setting: walk(self._node.root, path) for setting, path in paths.items()}
+        if len({path_walk.end for path_walk in path_walks.values()}) == 1:
             raise OperatorError(
                 "Directory and ClientDirectory are the same directory; the server would delete plugins there when it "
                 "renews their web parts",
-                where=ways[DIRECTORY].end,
+                where=path_walks[DIRECTORY].end,
                 remedy=f"set them apart, for example to {DEFAULTS[DIRECTORY]} and {DEFAULTS[CLIENT_DIRECTORY]}",
             )
         account = self._node.account
-        aim = Aim(account, self._mode, self._territory(ways), os.geteuid())
-        return FoundDirectories(account, tuple(self._look(setting, way, aim) for setting, way in ways.items()))
+        aim = Aim(account, self._mode, self._territory(path_walks), os.geteuid())
+        return FoundDirectories(
+            account, tuple(self._look(setting, path_walk, aim) for setting, path_walk in path_walks.items())
+        )
 
-    def _territory(self, ways: Mapping[str, Way]) -> Territory:
+    def _territory(self, path_walks: Mapping[str, PathWalk]) -> Territory:
         """What the operator names here is named; what the configuration says is not."""
         known = self._node.territory
-        named = (way.end for setting, way in ways.items() if self._wanted[setting] and not way.blocked)
+        named = (
+            path_walk.end
+            for setting, path_walk in path_walks.items()
+            if self._wanted[setting] and not path_walk.blocked
+        )
         return replace(known, named=(*known.named, *named))
 
     def compare(self, found: FoundDirectories) -> Tracker:
@@ -193,33 +199,35 @@ class Directories(Resource[FoundDirectories]):
         is_off = self._node.running and self._node.plugin_system == "off"
         return is_off and bool(read_plugin_settings(self._node)["Enable"])
 
-    def _look(self, setting: str, way: Way, aim: Aim) -> FoundDirectory:
+    def _look(self, setting: str, path_walk: PathWalk, aim: Aim) -> FoundDirectory:
         root = self._node.root
-        if way.blocked:
-            return FoundDirectory(setting, way, "", False, (way.blocked,), ())
-        claim = aim.territory.blocker(f"PluginSettings.{setting}", way.path, way.end)
+        if path_walk.blocked:
+            return FoundDirectory(setting, path_walk, "", False, (path_walk.blocked,), ())
+        claim = aim.territory.blocker(f"PluginSettings.{setting}", path_walk.path, path_walk.end)
         if claim:
-            return FoundDirectory(setting, way, "", False, (claim,), ())
-        questions = [(step, SEARCH) for step in way.steps]
-        if way.last:
-            questions.append((way.last, ALL))
+            return FoundDirectory(setting, path_walk, "", False, (claim,), ())
+        questions = [(step, SEARCH) for step in path_walk.steps]
+        if path_walk.last:
+            questions.append((path_walk.last, ALL))
         if can_switch(aim.account):
             answers = ask(aim.account, root, questions)
         else:
             answers = [mode_grants(step, aim.account, wanted) for step, wanted in questions]
-        searchable = answers[: len(way.steps)]
-        owner = owner_name(way.last.uid, way.last.gid, root) if way.last else ""
+        searchable = answers[: len(path_walk.steps)]
+        owner = owner_name(path_walk.last.uid, path_walk.last.gid, root) if path_walk.last else ""
         try:
-            content = scan_content(root.real(way.end), aim.account) if way.last else Content()
+            content = scan_content(root.real(path_walk.end), aim.account) if path_walk.last else Content()
         except PermissionError:  # only where we are not root
-            return FoundDirectory(setting, way, owner, False, (unlisted(way.end, aim),), ())
-        changes = plan(way, searchable, owner, content, aim)
-        blockers = find_blockers(self._node, way, searchable, content, changes, aim, executes=setting == DIRECTORY)
-        works = way.last is not None and all(answers)
-        if way.last and not works and not changes and not blockers:
-            blockers.append(unexplained(way.last, aim))
+            return FoundDirectory(setting, path_walk, owner, False, (unlisted(path_walk.end, aim),), ())
+        changes = plan(path_walk, searchable, owner, content, aim)
+        blockers = find_blockers(
+            self._node, path_walk, searchable, content, changes, aim, executes=setting == DIRECTORY
+        )
+        works = path_walk.last is not None and all(answers)
+        if path_walk.last and not works and not changes and not blockers:
+            blockers.append(unexplained(path_walk.last, aim))
         fatal = any(blocker.fatal for blocker in blockers)
-        return FoundDirectory(setting, way, owner, works and not fatal, tuple(blockers), changes)
+        return FoundDirectory(setting, path_walk, owner, works and not fatal, tuple(blockers), changes)
 
     def _refuse(self, found: FoundDirectories) -> None:
         blocked = [directory for directory in found.directories if directory.fatal()]
@@ -228,7 +236,7 @@ class Directories(Resource[FoundDirectories]):
             raise OperatorError(
                 f"user {found.account.name} cannot be given {' and '.join(directory.setting for directory in blocked)} "
                 "to write in, nothing was changed",
-                where=", ".join(directory.way.path for directory in blocked),
+                where=", ".join(directory.path_walk.path for directory in blocked),
                 found="; ".join(f"{blocker.path}: {blocker.evidence}" for blocker in blockers),
                 remedy="; then ".join(dict.fromkeys(blocker.remedy for blocker in blockers)),
             )
@@ -273,10 +281,10 @@ def parse_mode(text: str) -> int:
 
 
 def _facts(found: FoundDirectory) -> Dict[str, Any]:
-    last = found.way.last
+    last = found.path_walk.last
     return {
-        "path": found.way.path,
-        "target": found.way.end,
+        "path": found.path_walk.path,
+        "target": found.path_walk.end,
         "exists": last is not None,
         "owner": found.owner if last else None,
         "mode": octal(last.mode) if last else None,

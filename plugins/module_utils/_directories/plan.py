@@ -13,7 +13,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from .._host.access import SEARCH, mode_bits
 from .._host.account import Account
-from .._host.path_walk import Step, Way
+from .._host.path_walk import Step, PathWalk
 from .._node.territory import Territory
 from .content import Content
 
@@ -63,18 +63,18 @@ def octal(mode: int) -> str:
     return format(mode, "04o")
 
 
-def plan(way: Way, searchable: Sequence[bool], owner: str, content: Content, aim: Aim) -> Tuple[Change, ...]:
+def plan(path_walk: PathWalk, searchable: Sequence[bool], owner: str, content: Content, aim: Aim) -> Tuple[Change, ...]:
     """The changes in the order in which they are made; none where the way is blocked.
 
     :param searchable: for each step of the way, whether the account may search it
     :param owner: ``user:group`` of the directory, empty where it is missing
     """
-    if way.blocked:
+    if path_walk.blocked:
         return ()
-    changes = _parents(way, searchable, aim)
-    changes += [_create(path, way, aim) for path in way.missing]
-    if way.last:
-        changes += _directory(way, way.last, owner, content, aim)
+    changes = _parents(path_walk, searchable, aim)
+    changes += [_create(path, path_walk, aim) for path in path_walk.missing]
+    if path_walk.last:
+        changes += _directory(path_walk, path_walk.last, owner, content, aim)
     return tuple(changes)
 
 
@@ -99,10 +99,10 @@ def needs_root(changes: Sequence[Change], may_chown: bool, may_create: bool, aim
     return refused
 
 
-def _parents(way: Way, searchable: Sequence[bool], aim: Aim) -> List[Change]:
+def _parents(path_walk: PathWalk, searchable: Sequence[bool], aim: Aim) -> List[Change]:
     changes = []
-    maker = posixpath.dirname(way.missing[0]) if way.missing else None
-    for step, open_to_account in zip(way.steps, searchable):
+    maker = posixpath.dirname(path_walk.missing[0]) if path_walk.missing else None
+    for step, open_to_account in zip(path_walk.steps, searchable):
         if not aim.territory.is_ours(step.path):
             continue
         bits = 0 if open_to_account else mode_bits(step.uid, step.gid, aim.account, SEARCH)
@@ -120,7 +120,7 @@ def _what_for(bits: int, aim: Aim) -> str:
     return f"{aim.account.name} can search it"
 
 
-def _create(path: str, way: Way, aim: Aim) -> Change:
+def _create(path: str, path_walk: PathWalk, aim: Aim) -> Change:
     owner = aim.account.owner
     return Change(
         CREATE,
@@ -133,7 +133,7 @@ def _create(path: str, way: Way, aim: Aim) -> Change:
     )
 
 
-def _directory(way: Way, last: Step, owner: str, content: Content, aim: Aim) -> List[Change]:
+def _directory(path_walk: PathWalk, last: Step, owner: str, content: Content, aim: Aim) -> List[Change]:
     name = f"directories.{way.path}"
     wanted = aim.account.owner
     changes = []
@@ -146,7 +146,7 @@ def _directory(way: Way, last: Step, owner: str, content: Content, aim: Aim) -> 
             Change(
                 OWNER,
                 f"{name}.owner",
-                way.end,
+                path_walk.end,
                 found,
                 wanted,
                 f"chown {shlex.quote(wanted)} {shlex.quote(way.end)}",
@@ -157,9 +157,9 @@ def _directory(way: Way, last: Step, owner: str, content: Content, aim: Aim) -> 
         )
     if last.mode != aim.mode:
         serves = last.uid == aim.account.uid and last.mode & 0o700 != 0o700
-        changes.append(_mode(last, way.path, aim.mode, "", serves))
+        changes.append(_mode(last, path_walk.path, aim.mode, "", serves))
     if content:
-        changes.append(_content(way, content, aim))
+        changes.append(_content(path_walk, content, aim))
     return changes
 
 
@@ -177,13 +177,13 @@ def _mode(step: Step, shown: str, mode: int, why: str, serves: bool) -> Change:
     )
 
 
-def _content(way: Way, content: Content, aim: Aim) -> Change:
+def _content(path_walk: PathWalk, content: Content, aim: Aim) -> Change:
     wanted = [f"owned by {aim.account.owner}"] if content.foreign else []
     wanted += ["open to the owner"] if content.closed else []
     return Change(
         CONTENT,
         f"directories.{way.path}.content",
-        way.end,
+        path_walk.end,
         content.describe(aim.account.name),
         ", ".join(wanted),
         f"chown or chmod these entries of {shlex.quote(way.end)}, no others",

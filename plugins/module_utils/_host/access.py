@@ -60,9 +60,9 @@ def attempt_write(account: Account, root: Root, path: str) -> None:
     :raises OperatorError: it cannot
     """
     with contextlib.ExitStack() as stack:
-        base, way = _start(stack, root, path)
+        base, path_walk = _start(stack, root, path)
         try:
-            act_as(account, lambda: _write_and_remove(base, way), [] if base is None else [base])
+            act_as(account, lambda: _write_and_remove(base, path_walk), [] if base is None else [base])
         except OSError as error:
             raise OperatorError(
                 f"user {account.name} cannot write in a directory that the server must write",
@@ -86,19 +86,19 @@ def _start(stack: contextlib.ExitStack, root: Root, path: str) -> Tuple[Optional
     return stack.enter_context(opened(root, "/" + first)), rest or "."
 
 
-def _write_and_remove(base: Optional[int], way: str) -> Any:
-    _clear_probes(base, way)
-    probe = os.path.join(way, PROBE_PREFIX + secrets.token_hex(8))
+def _write_and_remove(base: Optional[int], path_walk: str) -> Any:
+    _clear_probes(base, path_walk)
+    probe = os.path.join(path_walk, PROBE_PREFIX + secrets.token_hex(8))
     handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=base)
     os.close(handle)
     with contextlib.suppress(FileNotFoundError):  # another run has cleared it
         os.unlink(probe, dir_fd=base)
 
 
-def _clear_probes(base: Optional[int], way: str) -> None:
+def _clear_probes(base: Optional[int], path_walk: str) -> None:
     """Remove what killed runs have left, where the account can see it."""
     with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-        directory = os.open(way, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=base)
+        directory = os.open(path_walk, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=base)
         stack.callback(os.close, directory)
         for name in os.listdir(directory):
             if name.startswith(PROBE_PREFIX):

@@ -35,7 +35,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Way:
+class PathWalk:
     """Where a path leads.
 
     :param path: as asked
@@ -62,7 +62,7 @@ class _Link:
     parts_behind: int  # how many parts of the way lie behind the link's own target
 
 
-def walk(root: Root, path: str) -> Way:
+def walk(root: Root, path: str) -> PathWalk:
     """Follow the absolute host path ``path``; changes nothing and never raises for what it finds there."""
     steps = [_step(root, "/")] if root.is_live else []
     links: List[_Link] = []
@@ -81,31 +81,31 @@ def walk(root: Root, path: str) -> Way:
             found = lstat(real)
         except FileNotFoundError:
             if links:
-                return Way(path, candidate, tuple(steps), blocked=_dangling(links[0], candidate))
+                return PathWalk(path, candidate, tuple(steps), blocked=_dangling(links[0], candidate))
             missing = [os.path.join(candidate, *rest[:count]) for count in range(len(rest) + 1)]
-            return Way(path, missing[-1], tuple(steps), missing=tuple(missing))
+            return PathWalk(path, missing[-1], tuple(steps), missing=tuple(missing))
         except OSError as error:
-            return Way(path, candidate, tuple(steps), blocked=_unseen(candidate, error))
+            return PathWalk(path, candidate, tuple(steps), blocked=_unseen(candidate, error))
         if stat.S_ISLNK(found.st_mode):
             if not may_follow(found):
-                return Way(path, candidate, tuple(steps), blocked=_foreign(candidate, found, root))
+                return PathWalk(path, candidate, tuple(steps), blocked=_foreign(candidate, found, root))
             followed += 1
             if followed > _MAX_LINKS:
-                return Way(path, candidate, tuple(steps), blocked=_loop(candidate))
+                return PathWalk(path, candidate, tuple(steps), blocked=_loop(candidate))
             target = read_link(real)
             links.append(_Link(candidate, target, len(rest)))
             if target.startswith("/"):
                 done = "/"
             rest = parts_of(target) + rest
         elif not stat.S_ISDIR(found.st_mode):
-            return Way(path, candidate, tuple(steps), blocked=_other(candidate, found))
+            return PathWalk(path, candidate, tuple(steps), blocked=_other(candidate, found))
         else:
             done = candidate
             step = _step(root, done)
             if step not in steps:
                 steps.append(step)
     last = _step(root, done)
-    return Way(path, done, tuple(step for step in steps if step != last), last=last)
+    return PathWalk(path, done, tuple(step for step in steps if step != last), last=last)
 
 
 @contextlib.contextmanager

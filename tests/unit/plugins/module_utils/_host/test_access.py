@@ -58,9 +58,9 @@ def test_prediction_is_what_a_real_attempt_shows(chain: List[Tuple[Tuple[int, in
             os.mkdir(path)
             os.chown(path, uid, gid)
             os.chmod(path, mode)
-        way = walk(LIVE, path)
-        assert way.last is not None
-        questions = [(step, SEARCH) for step in way.steps] + [(way.last, ALL)]
+        path_walk = walk(LIVE, path)
+        assert path_walk.last is not None
+        questions = [(step, SEARCH) for step in path_walk.steps] + [(path_walk.last, ALL)]
         asked = ask(ACCOUNT, LIVE, questions)
         assert asked == [mode_grants(step, ACCOUNT, wanted) for step, wanted in questions]
         try:
@@ -71,8 +71,8 @@ def test_prediction_is_what_a_real_attempt_shows(chain: List[Tuple[Tuple[int, in
         assert written == _try_by_hand(path)
         assert os.listdir(path) == []
         # Read is asked for too, and a file can be made without it.
-        last_bits = mode_bits(way.last.uid, way.last.gid, ACCOUNT, os.W_OK | os.X_OK)
-        assert written == (all(asked[:-1]) and way.last.mode & last_bits == last_bits)
+        last_bits = mode_bits(path_walk.last.uid, path_walk.last.gid, ACCOUNT, os.W_OK | os.X_OK)
+        assert written == (all(asked[:-1]) and path_walk.last.mode & last_bits == last_bits)
         assert written or not all(asked)
     finally:
         shutil.rmtree(top)
@@ -97,9 +97,9 @@ def test_closed_directory_does_not_hide_the_next(tmp_path: Path) -> None:
     inner.mkdir(parents=True)
     os.chmod(inner, 0o777)
     os.chmod(inner.parent, 0o700)
-    way = walk(LIVE, str(inner))
-    assert way.last is not None
-    assert ask(ACCOUNT, LIVE, [(way.steps[-1], SEARCH), (way.last, ALL)]) == [False, True]
+    path_walk = walk(LIVE, str(inner))
+    assert path_walk.last is not None
+    assert ask(ACCOUNT, LIVE, [(path_walk.steps[-1], SEARCH), (path_walk.last, ALL)]) == [False, True]
 
 
 def test_acl_is_in_the_answer_though_not_in_the_mode(tmp_path: Path) -> None:

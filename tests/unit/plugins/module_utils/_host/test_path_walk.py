@@ -27,13 +27,13 @@ def host(tmp_path: Path) -> Path:
 
 
 def test_directory_and_its_steps(host: Path) -> None:
-    way = walk(Root(str(host)), "/opt/mattermost//./client/")
-    assert [step.path for step in way.steps] == ["/opt", "/opt/mattermost"]
-    assert way.last is not None
+    path_walk = walk(Root(str(host)), "/opt/mattermost//./client/")
+    assert [step.path for step in path_walk.steps] == ["/opt", "/opt/mattermost"]
+    assert path_walk.last is not None
     found = os.stat(host / "opt/mattermost/client")
-    assert (way.end, way.last.path) == ("/opt/mattermost/client",) * 2
-    assert (way.last.uid, way.last.gid, way.last.inode) == (found.st_uid, found.st_gid, found.st_ino)
-    assert (way.missing, way.blocked) == ((), None)
+    assert (path_walk.end, path_walk.last.path) == ("/opt/mattermost/client",) * 2
+    assert (path_walk.last.uid, path_walk.last.gid, path_walk.last.inode) == (found.st_uid, found.st_gid, found.st_ino)
+    assert (path_walk.missing, path_walk.blocked) == ((), None)
 
 
 def test_live_way_begins_at_the_root() -> None:
@@ -41,34 +41,34 @@ def test_live_way_begins_at_the_root() -> None:
 
 
 def test_missing_part_and_all_behind_it(host: Path) -> None:
-    way = walk(Root(str(host)), "/opt/mattermost/a/b")
-    assert way.missing == ("/opt/mattermost/a", "/opt/mattermost/a/b")
-    assert (way.end, way.last, way.blocked) == ("/opt/mattermost/a/b", None, None)
-    assert [step.path for step in way.steps] == ["/opt", "/opt/mattermost"]
+    path_walk = walk(Root(str(host)), "/opt/mattermost/a/b")
+    assert path_walk.missing == ("/opt/mattermost/a", "/opt/mattermost/a/b")
+    assert (path_walk.end, path_walk.last, path_walk.blocked) == ("/opt/mattermost/a/b", None, None)
+    assert [step.path for step in path_walk.steps] == ["/opt", "/opt/mattermost"]
 
 
 @pytest.mark.parametrize("target", ["/srv/plugins", "../../srv/plugins", "../../srv/./plugins/../plugins"])
 def test_link_leads_to_its_target_and_both_ways_count(host: Path, target: str) -> None:
     (host / "opt/mattermost/plugins").symlink_to(target)
-    way = walk(Root(str(host)), "/opt/mattermost/plugins")
-    assert way.end == "/srv/plugins"
-    assert [step.path for step in way.steps] == ["/opt", "/opt/mattermost", "/srv"]
+    path_walk = walk(Root(str(host)), "/opt/mattermost/plugins")
+    assert path_walk.end == "/srv/plugins"
+    assert [step.path for step in path_walk.steps] == ["/opt", "/opt/mattermost", "/srv"]
 
 
 def test_missing_part_behind_a_good_link_is_missing_not_dangling(host: Path) -> None:
     (host / "opt/mm").symlink_to("mattermost")
-    way = walk(Root(str(host)), "/opt/mm/plugins")
-    assert way.missing == ("/opt/mattermost/plugins",)
+    path_walk = walk(Root(str(host)), "/opt/mm/plugins")
+    assert path_walk.missing == ("/opt/mattermost/plugins",)
 
 
 def test_dangling_link_is_named(host: Path) -> None:
     (host / "opt/mattermost/plugins").symlink_to("/srv/gone/deep")
     for path in ("/opt/mattermost/plugins", "/opt/mattermost/plugins/inner"):
-        way = walk(Root(str(host)), path)
-        assert way.blocked is not None
-        assert (way.blocked.kind, way.blocked.path) == ("not-a-directory", "/opt/mattermost/plugins")
-        assert "/srv/gone" in way.blocked.evidence
-        assert "create /srv/gone" in way.blocked.remedy
+        path_walk = walk(Root(str(host)), path)
+        assert path_walk.blocked is not None
+        assert (path_walk.blocked.kind, path_walk.blocked.path) == ("not-a-directory", "/opt/mattermost/plugins")
+        assert "/srv/gone" in path_walk.blocked.evidence
+        assert "create /srv/gone" in path_walk.blocked.remedy
 
 
 def test_link_to_a_dangling_link(host: Path) -> None:
@@ -126,17 +126,17 @@ def test_ends_where_the_kernel_ends(
         if data.draw(st.booleans()):
             (top / place).symlink_to(data.draw(targets))
     path = "/".join([str(top), *parts])
-    way = walk(LIVE, path)
+    path_walk = walk(LIVE, path)
     if os.path.isdir(path):
-        assert way.last is not None
-        assert os.path.samefile(path, way.last.path)
-        assert way.end == os.path.realpath(path)
+        assert path_walk.last is not None
+        assert os.path.samefile(path, path_walk.last.path)
+        assert path_walk.end == os.path.realpath(path)
     else:
-        assert way.last is None
-        assert way.blocked is not None or not os.path.lexists(way.end)
-        if way.missing and ".." not in parts:
+        assert path_walk.last is None
+        assert path_walk.blocked is not None or not os.path.lexists(path_walk.end)
+        if path_walk.missing and ".." not in parts:
             os.makedirs(path)  # the kernel's own way to it
-            assert os.path.realpath(path) == way.end
+            assert os.path.realpath(path) == path_walk.end
 
 
 def test_opened_refuses_a_link_anywhere(host: Path) -> None:
