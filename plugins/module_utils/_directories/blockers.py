@@ -59,7 +59,7 @@ def find_blockers(
     blockers += mount_blockers(root, there, executes)
     blockers += _flags(root, path_walk, there, changes)
     if content.stuck:
-        remedy = f"chattr -R -i -a {shlex.quote(way.end)}"
+        remedy = f"chattr -R -i -a {shlex.quote(path_walk.end)}"
         blockers.append(Blocker(IMMUTABLE, path_walk.end, f"it holds {content.describe_stuck()}", remedy))
     if content.kept:
         blockers.append(_kept(path_walk.end, content, aim.account))
@@ -110,7 +110,7 @@ def _missing_parents(node: Node, path_walk: PathWalk, aim: Aim) -> List[Blocker]
                 PARENT_MISSING,
                 path_walk.missing[-2],
                 f"it does not exist, and it lies outside the install directory {node.install_dir}",
-                f"mkdir -p {shlex.quote(way.missing[-2])}, or mount what belongs there, or correct the setting",
+                f"mkdir -p {shlex.quote(path_walk.missing[-2])}, or mount what belongs there, or correct the setting",
             )
         ]
     return []

@@ -124,7 +124,7 @@ def _create(path: str, path_walk: PathWalk, aim: Aim) -> Change:
     owner = aim.account.owner
     return Change(
         CREATE,
-        f"directories.{way.path if path == way.end else path}",
+        f"directories.{way.path if path == path_walk.end else path}",
         path,
         None,
         "directory",
@@ -134,7 +134,7 @@ def _create(path: str, path_walk: PathWalk, aim: Aim) -> Change:
 
 
 def _directory(path_walk: PathWalk, last: Step, owner: str, content: Content, aim: Aim) -> List[Change]:
-    name = f"directories.{way.path}"
+    name = f"directories.{path_walk.path}"
     wanted = aim.account.owner
     changes = []
     if (last.uid, last.gid) != (aim.account.uid, aim.account.gid):
@@ -149,7 +149,7 @@ def _directory(path_walk: PathWalk, last: Step, owner: str, content: Content, ai
                 path_walk.end,
                 found,
                 wanted,
-                f"chown {shlex.quote(wanted)} {shlex.quote(way.end)}",
+                f"chown {shlex.quote(wanted)} {shlex.quote(path_walk.end)}",
                 0,
                 last.uid,
                 serves,
@@ -182,10 +182,10 @@ def _content(path_walk: PathWalk, content: Content, aim: Aim) -> Change:
     wanted += ["open to the owner"] if content.closed else []
     return Change(
         CONTENT,
-        f"directories.{way.path}.content",
+        f"directories.{path_walk.path}.content",
         path_walk.end,
         content.describe(aim.account.name),
         ", ".join(wanted),
-        f"chown or chmod these entries of {shlex.quote(way.end)}, no others",
+        f"chown or chmod these entries of {shlex.quote(path_walk.end)}, no others",
         uid=None if content.foreign else aim.account.uid,
     )
