@@ -16,7 +16,8 @@ from .._host.reading import names_in
 from .._node.node import Node
 from .._plugins.wanted import WantedPlugin
 from .._settings.effective import read_plugin_settings
-from .._startup.prepackaged import Prepackaged, PrepackagedBundle, Rules, rules_of
+from .._startup.prepackaged import Prepackaged, PrepackagedBundle
+from .._startup.prepackaged_rules import Rules, rules_of
 from .findings import Findings
 
 DEFAULT_DATA = "./data"

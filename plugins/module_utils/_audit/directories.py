@@ -54,7 +54,8 @@ def look_at_filestore(scene: Scene) -> None:
     for blocker in blockers:
         _add_blocker(scene, blocker)
     if not blockers and can_switch(account) and not ask(account, node.root, [(path_walk.last, ALL)])[0]:
-        evidence = f"{path_walk.end} (FileSettings.Directory): {account.name} may not write in it, mode {octal(path_walk.last.mode)}"
+        mode = octal(path_walk.last.mode)
+        evidence = f"{path_walk.end} (FileSettings.Directory): {account.name} may not write in it, mode {mode}"
         _add(scene.findings, "directory-not-writable", path_walk.end, evidence, scene, mends=False)
 
 

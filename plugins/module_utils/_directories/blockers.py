@@ -28,7 +28,7 @@ from .._host.account import Account
 from .._host.accounts import owner_name
 from .._host.attributes import flag_blockers, has_acl, label_blockers
 from .._host.mounts import mount_blockers
-from .._host.path_walk import Step, PathWalk
+from .._host.path_walk import PathWalk, Step
 from .._host.reading import is_directory, may
 from .._host.root import Root
 from .._node.node import Node

@@ -13,7 +13,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from .._host.access import SEARCH, mode_bits
 from .._host.account import Account
-from .._host.path_walk import Step, PathWalk
+from .._host.path_walk import PathWalk, Step
 from .._node.territory import Territory
 from .content import Content
 
@@ -124,7 +124,7 @@ def _create(path: str, path_walk: PathWalk, aim: Aim) -> Change:
     owner = aim.account.owner
     return Change(
         CREATE,
-        f"directories.{way.path if path == path_walk.end else path}",
+        f"directories.{path_walk.path if path == path_walk.end else path}",
         path,
         None,
         "directory",
