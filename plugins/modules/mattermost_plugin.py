@@ -222,7 +222,7 @@ from ..module_utils._bundle.delivery import clear_deliveries
 from ..module_utils._bundle.node_downloads import NodeDownloads
 from ..module_utils._change.run_lock import FILE_NAME as LOCK
 from ..module_utils._change.run_lock import RunLock
-from ..module_utils._core.resource import ensure
+from ..module_utils._core.resource import Resource, ensure
 from ..module_utils._http.transfer import Transfer
 from ..module_utils._node.module import answer, node_to_change, warn
 from ..module_utils._node.node import Node
@@ -231,7 +231,7 @@ from ..module_utils._node.source_options import SOURCE_ARGUMENTS
 from ..module_utils._plugins.arguments import PLUGINS_ARGUMENT
 from ..module_utils._plugins.for_node import plugin_set_class
 from ..module_utils._plugins.staging import Staging
-from ..module_utils._plugins.strategy import STRATEGIES
+from ..module_utils._plugins.strategies.registry import DEFAULT, NAMES
 from ..module_utils._plugins.wanted import wanted_of
 
 DOWNLOADS = "downloads"  # in the state directory
@@ -266,10 +266,11 @@ def ensure_plugins(module: AnsibleModule, node: Node) -> Dict[str, Any]:
         full=params["verify"] == "full",
     )
     if not module.check_mode and not params["delivery"]:
-        lacking = plugin_set.to_send(plugin_set.compare(plugin_set.observe()))
+        lacking = plugin_set.to_send()
         if lacking:
             return {"changed": False, "lacking": lacking}
-    outcome = ensure(Staging(plugin_set) if params["stage_only"] else plugin_set, module.check_mode)
+    resource: Resource[Any] = Staging(plugin_set) if params["stage_only"] else plugin_set
+    outcome = ensure(resource, module.check_mode)
     if not module.check_mode:
         plugin_set.save_cache()
     warn(module, outcome.warnings)
@@ -286,7 +287,7 @@ def main() -> None:
             **NODE_ARGUMENTS,
             **SOURCE_ARGUMENTS,
             "plugins": PLUGINS_ARGUMENT,
-            "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
+            "strategy": {"type": "str", "choices": list(NAMES), "default": DEFAULT},
             "stage_only": {"type": "bool", "default": False},
             "directory": {"type": "str"},
             "client_directory": {"type": "str"},

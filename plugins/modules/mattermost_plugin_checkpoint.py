@@ -195,7 +195,7 @@ from ..module_utils._node.module import answer, node_to_change, warn
 from ..module_utils._node.node import Node
 from ..module_utils._node.options import NODE_ARGUMENTS
 from ..module_utils._node.source_options import SOURCE_ARGUMENTS
-from ..module_utils._plugins.strategy import STRATEGIES
+from ..module_utils._plugins.strategies.registry import DEFAULT, NAMES
 from ..module_utils._plugins.wanted import WantedPlugin
 
 
@@ -273,7 +273,7 @@ def main() -> None:
             "undo_name": {"type": "str"},
             "keep": {"type": "int", "default": KEEP},
             "keep_bundles": {"type": "int", "default": KEEP_BUNDLES},
-            "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
+            "strategy": {"type": "str", "choices": list(NAMES), "default": DEFAULT},
             "bundles": {"type": "list", "elements": "dict"},
         },
         required_if=[("state", "dropped", ["name"])],

@@ -303,7 +303,7 @@ from ..module_utils._node.node import Node
 from ..module_utils._node.options import NODE_ARGUMENTS
 from ..module_utils._node.source_options import SOURCE_ARGUMENTS
 from ..module_utils._plugins.arguments import PLUGINS_ARGUMENT
-from ..module_utils._plugins.strategy import STRATEGIES
+from ..module_utils._plugins.strategies.registry import DEFAULT, NAMES
 from ..module_utils._plugins.wanted import wanted_of
 from ..module_utils._report.inspection import add_comparable, inspect_node, signatures_follow
 from ..module_utils._settings.channel import VIA
@@ -369,7 +369,7 @@ def main() -> None:
             **NODE_ARGUMENTS,
             **SOURCE_ARGUMENTS,
             "plugins": {**PLUGINS_ARGUMENT, "default": []},
-            "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "auto"},
+            "strategy": {"type": "str", "choices": list(NAMES), "default": DEFAULT},
             "settings": {"type": "dict", "default": {}},
             "states": {"type": "dict", "default": {}},
             "plugin_settings": {"type": "dict", "default": {}, "no_log": True},

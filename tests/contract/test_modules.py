@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import STORE, Store
 from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_restore import Restored
 from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_take import Taken
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
@@ -21,7 +21,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource 
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories.directories import Directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.plugin_set import STORE, PluginSet
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.plugin_set import PluginSet
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
 from ansible_collections.plugops.mattermost.plugins.module_utils._settings.settings import Settings
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import BundleFacts, wanted_plugins
@@ -320,7 +320,7 @@ def test_a_version_whose_successor_is_refused_is_put_back(
         server.token()
         modules.by_api()
         modules.plugins([{"src": str(old)}])
-        with pytest.raises(OperatorError, match=r"it was put back.*Encountered error extracting plugin"):
+        with pytest.raises(OperatorError, match=r"it was restored.*Encountered error extracting plugin"):
             modules.plugins([{"src": str(refused)}])
         server.wait_active(ID)
         assert server.plugins()["active"] == {ID: "1.0.0"}

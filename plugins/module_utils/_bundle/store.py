@@ -27,6 +27,7 @@ from .tree import FileEntry, tree_digest
 if TYPE_CHECKING:
     from .bundle import Bundle
 
+STORE = "bundles"  # the directory of bundles in the state directory of a node
 _SUFFIX = ".tar.gz"
 _SIGNATURE = ".sig"
 _CHUNK = 1024 * 1024

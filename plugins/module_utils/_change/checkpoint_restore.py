@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Collection, Dict, List, Optional
 
 from .._bundle.bundle import Bundle
-from .._bundle.store import Store
+from .._bundle.store import STORE, Store
 from .._config.document import FoldedMap
 from .._config.plugin_settings import SECTION, effective, takes_uploads
 from .._core.difference import Tracker
@@ -21,10 +21,11 @@ from .._host.directories import make_directories
 from .._host.writing import fsync_directory, unlink, write_atomic
 from .._install.working_directory import drop_in_path, reload_units
 from .._node.node import Node
-from .._plugins.jobs import ASPECTS
+from .._plugins.aspects import ASPECTS
 from .._plugins.observed import PluginsFound
-from .._plugins.plugin_set import STORE, PluginSet
-from .._plugins.strategy import AUTO, PREPACKAGED, Strategy
+from .._plugins.plugin_set import PluginSet
+from .._plugins.strategies.registry import DEFAULT, strategy_named
+from .._plugins.strategies.strategy import Choice
 from .._plugins.wanted import WantedPlugin
 from .checkpoint import DIRECTORY, Checkpoint, Checkpoints, RecordedPlugin, State, find, previous
 from .checkpoint_prepackaged import PrepackagedOfThen
@@ -104,7 +105,7 @@ class Restored(Resource[RestoredFound]):
     :param undo_name: of the checkpoint that is taken before; default: the time
     :param strategy: as for :class:`PluginSet`
     :ivar target: the checkpoint gone back to, once the node was observed
-    :ivar chosen: the way that bundles take, once one had to be chosen
+    :ivar chosen: how bundles get to the server, once preconditions were checked and a bundle is to be installed
     """
 
     name = "restored"
@@ -116,7 +117,7 @@ class Restored(Resource[RestoredFound]):
         name: str = "",
         only: Optional[Collection[str]] = None,
         undo_name: str = "",
-        strategy: str = AUTO,
+        strategy: str = DEFAULT,
         full: bool = False,
     ) -> None:
         self._node = node
@@ -130,7 +131,7 @@ class Restored(Resource[RestoredFound]):
         self._ids: List[str] = []
         self.plugin_set = PluginSet(node, [], full=full)
         self.target: Optional[Checkpoint] = None
-        self.chosen: Optional[Strategy] = None
+        self.chosen: Optional[Choice] = None
 
     # observe
 
@@ -146,7 +147,6 @@ class Restored(Resource[RestoredFound]):
         for resource in self._resources(self.target.state, state, plugins):
             found = resource.observe()
             parts.append(Part(resource, found, resource.compare(found)))
-        self.chosen = self.chosen or self.plugin_set.chosen
         return RestoredFound(self.target, state, plugins, parts)
 
     def _resources(self, then: State, now: State, plugins: PluginsFound) -> List[Resource[Any]]:
@@ -216,9 +216,9 @@ class Restored(Resource[RestoredFound]):
         return wanted
 
     def _strategy_of(self, plugin_id: str, bundle: Bundle, then: State) -> str:
-        """What was not prepackaged does not come to be."""
+        """The requested strategy must not make a bundle prepackaged that was not."""
         was = any((item.id, item.sha256) == (plugin_id, bundle.sha256) for item in then.prepackaged.values())
-        return AUTO if self._strategy == PREPACKAGED and not was else self._strategy
+        return strategy_named(self._strategy).to_restore(was)
 
     def _bundle_of(self, plugin_id: str, plugin: RecordedPlugin) -> Optional[Bundle]:
         if self._stored is None:
@@ -234,6 +234,11 @@ class Restored(Resource[RestoredFound]):
         for difference in (difference for part in found.parts for difference in part.differences):
             differences.add(difference.name, difference.found, difference.wanted, difference.action, difference.secret)
         return differences
+
+    def check_preconditions(self, found: RestoredFound, differences: Tracker) -> None:
+        for part in found.parts:
+            part.resource.check_preconditions(part.found, part.differences)
+        self.chosen = self.chosen or self.plugin_set.chosen
 
     # apply
 

@@ -17,7 +17,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
 from .._bundle.bundle import Bundle, read_bundle
 from .._bundle.installed import Installed, read_manifest
 from .._bundle.pack import cannot_pack, pack_tree, unreadable
-from .._bundle.store import Store
+from .._bundle.store import STORE, Store
 from .._config.document import section_in
 from .._config.plugin_settings import SECTION
 from .._config.source import DATABASE
@@ -29,7 +29,7 @@ from .._host.reading import read_for, read_text, sha256_of
 from .._install.working_directory import drop_in_path
 from .._node.node import Node
 from .._plugins.observed import PluginsFound
-from .._plugins.plugin_set import STORE, PluginSet
+from .._plugins.plugin_set import PluginSet
 from .._plugins.wanted import WantedPlugin
 from .._startup.bundle_folder import LARGEST_BUNDLE
 from .._startup.filestore import Filestore

@@ -36,6 +36,12 @@ class Resource(Generic[Found]):
         """What differs. Pure."""
         raise NotImplementedError
 
+    def check_preconditions(self, found: Found, differences: Tracker) -> None:
+        """Refuse, before anything changes, what would fail half-way. May ask the running server.
+
+        :raises OperatorError: it would fail
+        """
+
     def apply(self, found: Found, differences: Tracker) -> None:
         """Mend the differences, each atomically, in their order."""
         raise NotImplementedError
@@ -95,6 +101,7 @@ def inspect(resource: Resource[Found]) -> Outcome:
     """Observe and compare, nothing else: check mode, plan, info and audit."""
     found = resource.observe()
     differences = resource.compare(found)
+    resource.check_preconditions(found, differences)
     expected = resource.restart_reasons(found, differences) if len(differences) else []
     return Outcome(differences, resource.facts(found), resource.pending(found), resource.warnings(found), expected)
 
@@ -108,6 +115,7 @@ def ensure(resource: Resource[Found], check_mode: bool) -> Outcome:
         return inspect(resource)
     found = resource.observe()
     differences = resource.compare(found)
+    resource.check_preconditions(found, differences)
     if len(differences):
         # Before the change: a run that is killed after it must not leave a server that nobody restarts.
         for reason in resource.restart_reasons(found, differences):

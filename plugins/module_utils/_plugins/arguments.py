@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from .strategy import STRATEGIES
+from .strategies.registry import NAMES
 
 PLUGIN_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "id": {"type": "str"},
@@ -22,6 +22,6 @@ PLUGIN_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "signature": {"type": "str"},
     "enabled": {"type": "bool"},  # no default: where nothing is specified a lock file may say it
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "strategy": {"type": "str", "choices": list(STRATEGIES)},
+    "strategy": {"type": "str", "choices": list(NAMES)},
 }
 PLUGINS_ARGUMENT: Dict[str, Any] = {"type": "list", "elements": "dict", "options": PLUGIN_ARGUMENTS}

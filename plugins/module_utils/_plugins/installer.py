@@ -1,56 +1,47 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every strategy does: bundles from the node's store to where the server takes them, plugins away, states set."""
+"""What every strategy does when it changes a node: bundles to where the server takes them, plugins away, states set."""
 
 from __future__ import annotations
 
 import posixpath
-from typing import Dict, Mapping, Optional
+from typing import Mapping
 
-from .._bundle.installed import Installed
 from .._bundle.unpacker import Unpacker
-from .._config.source import FILE
-from .._core.resource import ensure
 from .._node.node import Node
 from .._settings.settings import Settings
-from .jobs import Work
-from .wanted import WantedPlugin
+from .job import Job
+from .site import Site
 
 
 class Installer:
     """One strategy on one node."""
 
-    # Whether a running server takes the change over only when it starts next.
-    at_next_start = True
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
-    def how(self, plugin: WantedPlugin, installed: Optional[Installed], stored: bool) -> str:
-        """What will be done with the bundle, in words.
+    def check(self, job: Job) -> None:
+        """Refuse, before anything changes, what would fail half-way. May ask the server.
 
-        :param stored: the server's filestore has a bundle of this id
-        :raises OperatorError: it cannot be done
-        """
-        raise NotImplementedError
-
-    def check(self, work: Work) -> None:
-        """Refuse, before anything changes, what would fail half-way.
-
-        :raises OperatorError: so it would
+        :raises OperatorError: it would fail
         """
 
-    def apply(self, work: Work) -> None:
+    def apply(self, job: Job) -> None:
         """Do it, each plugin whole or not at all."""
         raise NotImplementedError
 
 
-def plugin_directory(node: Node, directory: str) -> Unpacker:
-    """What changes the plugin directory itself (a host path)."""
-    return Unpacker(node.root.real(node.root.resolve(directory)), node.account)
+def plugin_directory(site: Site) -> Unpacker:
+    """What changes the plugin directory itself."""
+    root = site.node.root
+    return Unpacker(root.real(root.resolve(site.directory)), site.node.account)
 
 
-def remove_directories(unpacker: Unpacker, work: Work) -> None:
-    for plugin in work.gone:
-        unpacker.remove(posixpath.basename(work.installed[plugin.id].path))
+def remove_directories(unpacker: Unpacker, job: Job) -> None:
+    """Remove plugins from the plugin directory."""
+    for plugin in job.gone:
+        unpacker.remove(posixpath.basename(job.found.directory.plugins[plugin.id].path))
 
 
 def save_states(node: Node, states: Mapping[str, bool]) -> None:
@@ -59,9 +50,3 @@ def save_states(node: Node, states: Mapping[str, bool]) -> None:
         settings = Settings(node, {}, dict(states), {})
         current = settings.observe()
         settings.apply(current, settings.compare(current))
-
-
-def save_state_in_file(node: Node, plugin_id: str, enabled: bool) -> None:
-    """For a server that refuses to save a state itself."""
-    states: Dict[str, bool] = {plugin_id: enabled}
-    ensure(Settings(node, {}, states, {}, via=FILE), check_mode=False)

@@ -1,124 +1,102 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which way the bundle of each plugin takes on one node, and what carries it out."""
+"""From what differs of the wanted plugins to what is to be done, strategy by strategy."""
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from .._config.document import section_in
-from .._config.plugin_settings import SECTION, takes_uploads
-from .._node.node import Node
-from .._settings.effective import refuses_to_save
-from .._startup.filestore import Filestore
-from .._startup.prepackaged import Prepackaged
+from .._core.difference import Tracker
+from .aspects import ENABLED, aspects_of, name_of
+from .job import Job
 from .observed import PluginsFound
-from .strategy import AUTO, FILESTORE, PREPACKAGED, UNPACK, UPLOAD, Strategy, choose
+from .selection import Selection
+from .strategies.registry import WITHOUT_SERVER
+from .strategies.strategy import Choice, Strategy
 from .wanted import WantedPlugin
 
-if TYPE_CHECKING:
-    from .installer import Installer
 
-Expected = Callable[[], Mapping[str, Any]]
+class Planner:
+    """Plans the changes of a list of plugins.
 
-
-class PluginWays:
-    """
     :param wanted: all plugins of the node's list
-    :param asked: the way for plugins that do not say their own
-    :param directory: gives the host path of PluginSettings.Directory
-    :param expected: gives the PluginSettings that the server will have by then; None: not known
     """
 
-    def __init__(
-        self,
-        node: Node,
-        wanted: Sequence[WantedPlugin],
-        asked: str,
-        filestore: Callable[[], Filestore],
-        prepackaged: Callable[[], Prepackaged],
-        directory: Callable[[], str],
-        expected: Optional[Expected],
-    ) -> None:
-        self._node = node
+    def __init__(self, wanted: Sequence[WantedPlugin], selection: Selection) -> None:
         self._wanted = wanted
-        self._asked = asked
-        self._filestore = filestore
-        self._prepackaged = prepackaged
-        self._directory = directory
-        self._expected = expected
-        self._chosen: Dict[str, Strategy] = {}
+        self._selection = selection
 
-    def asked_for(self, plugin: WantedPlugin) -> str:
-        """The way that the operator wants for a plugin."""
-        return PREPACKAGED if plugin.from_server else plugin.strategy or self._asked
+    def jobs(self, found: PluginsFound, differences: Tracker) -> List[Tuple[Strategy, Job]]:
+        """What is to be done by each strategy that is used."""
+        install = self.to_install(differences)
+        return [
+            (strategy, self._job(plugins, install, found, differences))
+            for strategy, plugins in self._by_strategy(install, found, differences)
+        ]
 
-    def of(self, plugin: WantedPlugin, found: PluginsFound) -> Strategy:
-        """The way of a plugin; it stays the same, whatever the way itself changes.
-
-        :raises OperatorError: none is open
-        """
-        if plugin.from_server:
-            return Strategy(PREPACKAGED, "the server brings it along")
-        asked = self.asked_for(plugin)
-        if asked not in self._chosen:
-            self._chosen[asked] = self._choose(asked, found)
-        return self._chosen[asked]
-
-    def _choose(self, asked: str, found: PluginsFound) -> Strategy:
-        reachable = self._node.server is not None
-        ours = [plugin.id for plugin in self._wanted if plugin.present]
-        marked = [i for i in ours if i in found.directory.plugins and found.directory.plugins[i].managed]
-        return choose(
-            asked,
-            self._node.version,
-            reachable,
-            uploads=reachable and asked == AUTO and takes_uploads(self._settings()),
-            filestore=self._filestore().problem,
-            managed=bool(marked or set(ours) & set(found.filestore)),
-        )
-
-    def _settings(self) -> Mapping[str, Any]:
-        if self._expected:
-            return self._expected()
-        return section_in(self._node.live_config or {}, SECTION, "the running server's configuration")
-
-    def groups(
-        self, touched: Sequence[WantedPlugin], install: Sequence[WantedPlugin], found: PluginsFound
+    def _by_strategy(
+        self, install: Sequence[WantedPlugin], found: PluginsFound, differences: Tracker
     ) -> List[Tuple[Strategy, List[WantedPlugin]]]:
-        """The plugins that differ, by the way that they take.
-
-        :param install: those that need their bundle. Where nothing is to be installed and no server runs, any way
-            will do
-        """
-        needed = {self.asked_for(plugin) for plugin in install}
+        needed = {self._selection.request(plugin).name for plugin in install}
         groups: Dict[str, Tuple[Strategy, List[WantedPlugin]]] = {}
-        for plugin in touched:
-            asked = self.asked_for(plugin)
-            certain = asked in needed or plugin.from_server or self._node.server is not None
-            way = self.of(plugin, found) if certain else Strategy(UNPACK, "")
-            groups.setdefault(way.name, (way, []))[1].append(plugin)
+        for plugin in self.touched(differences):
+            is_needed = self._selection.request(plugin).name in needed or plugin.from_server
+            if is_needed or found.situation.reachable:
+                strategy = self._selection.choice(plugin, found.situation).strategy
+            else:
+                strategy = WITHOUT_SERVER  # nothing is installed, so the requested one need not be usable
+            groups.setdefault(strategy.name, (strategy, []))[1].append(plugin)
         return list(groups.values())
 
-    def installer(self, way: Strategy) -> Installer:
-        """What carries the work of one way out. Loaded only where there is work: a plan without a difference shall be
-        quick."""
-        from .._log.server_log import last_words
-        from .install_at_next_start import AtNextStart
-        from .install_by_unpacking import ByUnpacking
-        from .install_by_upload import ByUpload
-        from .installer import save_state_in_file
-        from .uploader import Uploader
+    def _job(
+        self,
+        touched: List[WantedPlugin],
+        install: Sequence[WantedPlugin],
+        found: PluginsFound,
+        differences: Tracker,
+    ) -> Job:
+        requests = {self._selection.request(plugin).name for plugin in touched}
+        same = [plugin for plugin in self._wanted if self._selection.request(plugin).name in requests]
+        return Job(
+            install=[plugin for plugin in install if plugin in touched],
+            touched=touched,
+            running=[plugin for plugin in same if plugin.must_run],
+            states={
+                plugin.id: plugin.present and plugin.enabled
+                for plugin in touched
+                if ENABLED in aspects_of(plugin, differences)
+            },
+            found=found,
+        )
 
-        server = self._node.server
-        save = functools.partial(save_state_in_file, self._node) if server and refuses_to_save(self._node) else None
-        words = functools.partial(last_words, self._node)
-        uploader = Uploader(server, save_state=save, last_words=words) if server else None
-        if way.name == UPLOAD and uploader:
-            return ByUpload(uploader, way.reason, self._expected)
-        if way.name in (FILESTORE, PREPACKAGED):
-            folder = self._filestore() if way.name == FILESTORE else self._prepackaged()
-            return AtNextStart(self._node, self._directory(), folder, way.reason, uploader)
-        return ByUnpacking(self._node, self._directory(), way.reason)
+    def to_install(self, differences: Tracker) -> List[WantedPlugin]:
+        """Plugins whose bundle must get to the server."""
+        return [plugin for plugin in self._wanted if plugin.present and self._needs_bundle(plugin, differences)]
+
+    def _needs_bundle(self, plugin: WantedPlugin, differences: Tracker) -> bool:
+        return bool({*self._selection.request(plugin).bundle_aspects} & {*aspects_of(plugin, differences)})
+
+    def touched(self, differences: Tracker) -> List[WantedPlugin]:
+        """Plugins that differ in anything, those to be removed too."""
+        names = set(differences.names())
+        return [plugin for plugin in self._wanted if name_of(plugin) in names or aspects_of(plugin, differences)]
+
+    def choices(self, found: PluginsFound, differences: Tracker) -> List[Choice]:
+        """How each bundle that is to be installed gets to the server."""
+        return [self._selection.choice(plugin, found.situation) for plugin in self.to_install(differences)]
+
+    def waiting_for_start(self, found: PluginsFound, differences: Tracker) -> List[str]:
+        """Ids of the plugins whose change a running server takes over only when it starts next."""
+        return [
+            plugin.id
+            for strategy, job in self.jobs(found, differences)
+            if strategy.at_next_start
+            for plugin in job.touched
+            if self._selection.request(plugin).needs_start(plugin, aspects_of(plugin, differences), found)
+        ]
+
+    def coming(self, found: PluginsFound) -> List[str]:
+        """Ids of the plugins that the server installs as wanted when it starts next."""
+        not_yet = [plugin for plugin in self._wanted if plugin.present and not found.is_installed(plugin)]
+        return [plugin.id for plugin in not_yet if self._selection.request(plugin).comes(plugin, found)]

@@ -1,37 +1,37 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plugin set refuses before anything changes: the server could not run it, or would undo it."""
+"""Preconditions of plugins: refused before anything changes is what a server could not run, or would undo."""
 
 from __future__ import annotations
 
 import base64
 import posixpath
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from .._bundle.installed import Installed, PluginDirectory
 from .._core.errors import OperatorError
 from .._core.server_version import ServerVersion, parse_server_version
 from .._formats.openpgp import unverifiable_by_servers
 from .._server import features
 from .wanted import WantedPlugin
 
+if TYPE_CHECKING:
+    from .observed import PluginsFound
+
 _EMBEDDED = ("jira", "zoom")  # in the binary of servers with features.EMBEDDED_PLUGINS
 
 
-def refuse_doubtful_place(plugin: WantedPlugin, found: PluginDirectory, directory: str) -> None:
-    """Two directories with one id, or one whose name is not the id.
-
-    :param directory: host path of PluginSettings.Directory
-    """
-    place = posixpath.join(directory, plugin.id)
-    if plugin.id in found.duplicates:
+def refuse_doubtful_place(plugin: WantedPlugin, found: PluginsFound) -> None:
+    """Two directories with one id, or one whose name is not the id."""
+    place = posixpath.join(found.places.directory, plugin.id)
+    directory = found.directory
+    if plugin.id in directory.duplicates:
         raise OperatorError(
             f"two directories hold the plugin {plugin.id}, the server starts neither reliably",
-            found=", ".join(found.duplicates[plugin.id]),
+            found=", ".join(directory.duplicates[plugin.id]),
             remedy=f"move all but {place} out of the plugin directory",
         )
-    installed = found.plugins.get(plugin.id)
+    installed = directory.plugins.get(plugin.id)
     if plugin.present and installed is not None and installed.path != place:
         raise OperatorError(
             f"the plugin {plugin.id} lies in a directory of another name, the server cannot show its web part",
@@ -79,20 +79,27 @@ def refuse_unverifiable_signature(plugin: WantedPlugin, where: str) -> None:
         )
 
 
-def refuse_unpacking(
-    plugin: WantedPlugin, installed: Optional[Installed], stored: bool, version: Optional[ServerVersion]
-) -> None:
-    """What is unpacked would be replaced at the next start by what the server itself keeps.
-
-    :param stored: the server has a bundle of this id in its filestore
-    """
+def refuse_unpacking(plugin: WantedPlugin, found: PluginsFound) -> None:
+    """What is unpacked would be replaced at the next start by what the server itself keeps."""
+    version = found.situation.version
     if version is None:
         return
+    installed = found.directory.plugins.get(plugin.id)
     marked = installed is not None and installed.managed
-    if features.FILESTORE.in_version(version) and (marked or stored):
+    if features.FILESTORE.in_version(version) and (marked or plugin.id in found.filestore):
         raise OperatorError(
             f"the server manages the plugin {plugin.id} itself: at its next start its own copy would win over what is "
             "unpacked",
             found="a .filestore marker" if marked else "a bundle in the filestore",
             remedy="use strategy: auto, or upload (the server must run) or filestore",
+        )
+
+
+def refuse_unexecutable(plugin: WantedPlugin) -> None:
+    """A server that unpacks a bundle itself gives nothing the exec bit."""
+    if plugin.unexecutable:
+        raise OperatorError(
+            f"the bundle of {plugin.id} holds server binaries without exec bit, and no server grants it",
+            found=", ".join(plugin.unexecutable),
+            remedy="pack the bundle again with mode 0755 for them",
         )

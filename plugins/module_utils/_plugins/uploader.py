@@ -16,14 +16,15 @@ from .._formats.json_source import kind_of
 from .._server import features
 from .._server.client import Server
 from .._server.errors import PluginNotInstalled, ServerUnreachable, WrongAnswer
+from .preconditions import refuse_unexecutable
 from .wanted import WantedPlugin
 
 # Seconds. A plugin gets 3 s from the server to start; several start one after another on old servers.
 ACTIVATION_TIMEOUT = 30.0
 STATE_TIMEOUT = 10.0  # a server that watches its file has read a change within 3 seconds
 _POLL = 0.2
-_SHARED_REMEDY = "look for the plugin's id in the server's log"
-_SAID_REMEDY = "mend that, or take another version of the plugin, or say enabled: false"
+_UNKNOWN_CAUSE_REMEDY = "look for the plugin's id in the server's log"
+_KNOWN_CAUSE_REMEDY = "fix that, or use another version of the plugin, or set enabled: false"
 
 
 class Uploader:
@@ -32,7 +33,7 @@ class Uploader:
     :param clock: seconds, monotonic; with ``pause`` replaceable for tests
     :param save_state: puts a plugin's state (id, enabled) where the server reads it; for a server that refuses to
         save it itself
-    :param last_words: for ids of plugins that do not run, what the server has said about why
+    :param last_words: for ids of plugins that do not run, why, as the server has logged it
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Uploader:
             )
 
     def check_bundles(self, plugins: List[WantedPlugin]) -> None:
-        """Refuse the bundles that this server would not take, or not run, whatever its PluginSettings say.
+        """Refuse the bundles that this server would not take, or not run, with any PluginSettings.
 
         :raises OperatorError: a bundle is too large, or its binaries are not executable
         """
@@ -110,15 +111,15 @@ class Uploader:
         bundle: str,
         enabled_now: bool,
         installed_now: bool = True,
-        kept: Callable[[], str] = str,
+        replaced: Callable[[], str] = str,
     ) -> None:
-        """Upload a bundle over whatever is there.
+        """Upload a bundle, in place of an installed version if there is one.
 
-        An enabled plugin is disabled before: a server that cannot start what it is given would else forget the
-        bundle at its next start. Where the bundle is refused, the plugin that is there is enabled again. Servers
-        before 5.8 replace nothing: there the plugin is removed first, and put back where its new bundle is refused.
+        An enabled plugin is disabled before: otherwise a server that cannot start what it is given would forget the
+        bundle at its next start. If the bundle is refused, the plugin that is there is enabled again. Servers before
+        5.8 replace nothing: there the plugin is removed first, and restored if its new bundle is refused.
 
-        :param kept: gives the path of a bundle of the plugin as it is; empty if there is none
+        :param replaced: gives the path of a bundle of the plugin as it is; empty if there is none
         """
         if enabled_now and installed_now:
             self.switch(plugin.id, False)
@@ -126,45 +127,45 @@ class Uploader:
             replaces = features.FORCED_UPLOAD.in_version(self._server.version())
             if installed_now and not replaces:
                 self.remove(plugin.id)
-                self._upload_or_put_back(bundle, kept)
+                self._upload_or_restore(bundle, replaced)
             else:
                 self._server.upload(bundle, force=replaces)
         except BaseException:
             if enabled_now and installed_now:
-                with contextlib.suppress(OperatorError):  # the refusal is what the operator must read
+                with contextlib.suppress(OperatorError):  # the first error is what the operator must read
                     self.switch(plugin.id, True)
             raise
         if enabled_now and plugin.enabled:
             self.switch(plugin.id, True)
 
-    def _upload_or_put_back(self, bundle: str, kept: Callable[[], str]) -> None:
-        """In the place of a plugin that was removed for it.
+    def _upload_or_restore(self, bundle: str, replaced: Callable[[], str]) -> None:
+        """Upload a bundle after its plugin was removed for it.
 
-        :raises OperatorError: the bundle was refused; says what became of the plugin
+        :raises OperatorError: the bundle was refused; the message tells what became of the plugin
         """
         try:
             self._server.upload(bundle, force=False)
         except OperatorError as error:
             raise OperatorError(
-                f"{error.problem}; {self._put_back(kept())}",
+                f"{error.problem}; {self._restore(replaced())}",
                 where=error.where,
                 found=error.found,
                 wanted=error.wanted,
                 remedy=error.remedy,
             ) from error
 
-    def _put_back(self, bundle: str) -> str:
+    def _restore(self, bundle: str) -> str:
         before = "this server replaces no plugin, so the version before was removed first"
         if not bundle:
             return f"{before}, and the node's store has no bundle of it: the plugin is gone"
         try:
             self._server.upload(bundle, force=False)
         except OperatorError as error:
-            return f"{before}, and it could not be put back: {error.problem}"
-        return f"{before}; it was put back"
+            return f"{before}, and it could not be restored: {error.problem}"
+        return f"{before}; it was restored"
 
     def switch(self, plugin_id: str, enabled: bool) -> None:
-        """Enable or disable. A plugin that the server has not got can be disabled too: it may come back."""
+        """Enable or disable. A plugin that is not installed can be disabled too: it may come back."""
         if self._save_state is not None:
             if enabled and self._is_enabled(plugin_id):  # it does not run: to save the same again would not start it
                 self._save_in_file(plugin_id, False, self._save_state)
@@ -185,11 +186,11 @@ class Uploader:
         while not self._has_taken_over(plugin_id, enabled):
             if self._clock() >= deadline:
                 raise OperatorError(
-                    f"the server does not take over the state of {plugin_id} from its configuration file",
+                    f"the server does not read the state of {plugin_id} from its configuration file",
                     where=self._server.where,
                     wanted="enabled" if enabled else "disabled",
-                    remedy="restart the server, then run again; a variable MM_PLUGINSETTINGS_PLUGINSTATES would win "
-                    "over the file",
+                    remedy="restart the server, then run again; a variable MM_PLUGINSETTINGS_PLUGINSTATES would "
+                    "override the file",
                 )
             self._pause(_POLL)
 
@@ -206,13 +207,14 @@ class Uploader:
         return self._section(SECTION)
 
     def _section(self, name: str) -> FoldedMap:
-        """
+        """A section of the server's configuration.
+
         :raises OperatorError: it holds what no server answers
         """
         return section_in(self._server.get_config(), name, f"the configuration that {self._server.where} answers")
 
     def _save_disabled(self, plugin_id: str) -> None:
-        """In the configuration: the server's own way refuses an id that is not installed."""
+        """In the configuration: the server's own route refuses an id that is not installed."""
         states = self._settings().get(STATES) or {}
         changed = {
             key: {**state, "Enable": False}
@@ -230,7 +232,7 @@ class Uploader:
     def wait_active(self, plugins: List[WantedPlugin], timeout: float = ACTIVATION_TIMEOUT) -> None:
         """Wait until the server runs each plugin in the wanted version.
 
-        :raises OperatorError: names those that do not run in time, and what the server says about them
+        :raises OperatorError: names those that do not run in time, and why, as far as the server has logged it
         """
         deadline = self._clock() + timeout
         while True:
@@ -243,24 +245,14 @@ class Uploader:
             self._pause(_POLL)
 
     def _not_running(self, found: Mapping[str, str], missing: List[WantedPlugin]) -> OperatorError:
-        words = self._last_words(list(found)) if self._last_words else {}
-        said = {plugin_id: f" ({words[plugin_id]})" if plugin_id in words else "" for plugin_id in found}
+        reasons = self._last_words(list(found)) if self._last_words else {}
+        why = {plugin_id: f" ({reasons[plugin_id]})" if plugin_id in reasons else "" for plugin_id in found}
         return OperatorError(
             f"Mattermost {self._server.version()} does not run {', '.join(found)}",
             where=self._server.where,
-            found=", ".join(f"{plugin_id}: {text}{said[plugin_id]}" for plugin_id, text in found.items()),
+            found=", ".join(f"{plugin_id}: {text}{why[plugin_id]}" for plugin_id, text in found.items()),
             wanted=", ".join(f"{plugin.id}: {plugin.version} active" for plugin in missing),
-            remedy=_SAID_REMEDY if len(words) == len(found) else _SHARED_REMEDY,
-        )
-
-
-def refuse_unexecutable(plugin: WantedPlugin) -> None:
-    """A server that unpacks a bundle itself gives nothing the exec bit."""
-    if plugin.unexecutable:
-        raise OperatorError(
-            f"the bundle of {plugin.id} holds server binaries without exec bit, and no server grants it",
-            found=", ".join(plugin.unexecutable),
-            remedy="pack the bundle anew with mode 0755 for them",
+            remedy=_KNOWN_CAUSE_REMEDY if len(reasons) == len(found) else _UNKNOWN_CAUSE_REMEDY,
         )
 
 

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .._core.errors import OperatorError
 
 
 @dataclass(frozen=True)
 class WantedPlugin:
-    """A plugin that shall be there, or shall be gone.
+    """A plugin that must be there, or must be gone.
 
     :param id: manifest id, lower case
     :param written_id: as the manifest spells it; servers before 5.2 do not fold case; empty: as ``id``
@@ -25,9 +26,9 @@ class WantedPlugin:
     :param executables: server binaries that the manifest names, relative
     :param unexecutable: those of them that have no exec bit in the bundle; no server grants it
     :param url: where the node itself gets the bundle; empty where it is sent
-    :param strategy: the way of this bundle alone; empty: as for the others
+    :param strategy: for this bundle alone; empty: as for the others
     :param signature: detached OpenPGP signature of the bundle (the ``.sig`` file) in base64; empty where there is none
-    :param may_idle: it need not run though it is enabled: it did not when the node was as it shall be again
+    :param may_idle: it need not run although it is enabled: it did not run in the state that is restored
     """
 
     id: str
@@ -51,12 +52,17 @@ class WantedPlugin:
         return self.present and self.enabled and not self.may_idle
 
     @property
+    def detached_signature(self) -> Optional[bytes]:
+        """The signature that was delivered with the bundle; None if there was none."""
+        return base64.b64decode(self.signature) if self.signature else None
+
+    @property
     def from_server(self) -> bool:
-        """Whether nobody gives a bundle of it: it is one that the server brings along."""
+        """Whether it has no bundle of its own: it is one that the server brings along."""
         return self.present and not self.sha256
 
     def to_dict(self) -> Dict[str, Any]:
-        """For the way from the controller to the node."""
+        """As the controller sends it to the node."""
         return asdict(self)
 
     @classmethod
@@ -68,9 +74,9 @@ class WantedPlugin:
 
 
 def wanted_of(params: Mapping[str, Any]) -> List[WantedPlugin]:
-    """The plugins that the controller half read in the bundles, from a module's ``bundles``.
+    """The plugins that the action plugin read in the bundles, from a module's ``bundles``.
 
-    :raises OperatorError: there is a list in ``plugins`` that no controller half has read
+    :raises OperatorError: there is a list in ``plugins`` that no action plugin has read
     """
     if params["bundles"] is None and any(params.get(option) for option in ("plugins", "bundle_directory", "lock")):
         raise OperatorError(

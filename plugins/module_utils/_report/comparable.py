@@ -11,10 +11,9 @@ import json
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from .._bundle.bundle import Bundle, read_bundle
-from .._bundle.store import Store
+from .._bundle.store import STORE, Store
 from .._core.errors import OperatorError
 from .._node.node import Node
-from .._plugins.plugin_set import STORE
 from .._settings.effective import read_plugin_settings
 from .._startup.filestore import Filestore
 

@@ -1,12 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bundles that a server (5.2 and later) brings along in ``prepackaged_plugins``, and when it installs them.
-
-From 5.2 to 5.19 it installs every one of them at every start. From 5.20 on it takes the newest bundle of a plugin that
-is enabled, where ``AutomaticPrepackagedPlugins`` is on and nothing as new is installed; what it installs so it does not
-store, so at every start anew. From 10.11 on it takes none without a signature.
-"""
+"""The bundles that a server (5.2 and later) brings along in ``prepackaged_plugins``, with their signatures."""
 
 from __future__ import annotations
 
@@ -15,19 +10,16 @@ import json
 import posixpath
 import time
 from dataclasses import dataclass
-from typing import Any, Collection, Dict, List, Mapping, Optional, Tuple
+from typing import Collection, Dict, List, Optional, Tuple
 
 from .._bundle.manifest_in_bundle import manifest_of
 from .._bundle.tree import DigestCache
 from .._core.plugin_version import is_newer
-from .._core.server_version import ServerVersion
 from .._host.reading import lstat, status
 from .._node.node import Node
-from .._server import features
 from .bundle_folder import SIGNATURE, SUFFIX, BundleFolder
+from .prepackaged_rules import FOLDER
 
-FOLDER = "prepackaged_plugins"
-AUTOMATIC, REQUIRE_SIGNATURE = "AutomaticPrepackagedPlugins", "RequirePluginSignature"
 # No file is named so: what the cache keeps of a bundle beside its digest.
 _MANIFEST = "/manifest"
 
@@ -124,37 +116,3 @@ def _compare(one: PrepackagedBundle, other: PrepackagedBundle) -> int:
 
 
 _NEWEST_FIRST = functools.cmp_to_key(_compare)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When one server installs what is prepackaged.
-
-    :param version: of the server
-    :param automatic: ``AutomaticPrepackagedPlugins``
-    :param signed: only with a signature
-    """
-
-    version: ServerVersion
-    automatic: bool
-    signed: bool
-
-    @property
-    def always(self) -> bool:
-        """Whether it installs every bundle at every start, whatever is there."""
-        return not features.PREPACKAGED_ONLY_IF_NEWER.in_version(self.version)
-
-    def takes(self, enabled: bool) -> bool:
-        """Whether it looks at the bundle of a plugin at all."""
-        return self.always or (self.automatic and enabled)
-
-
-def rules_of(version: Optional[ServerVersion], settings: Mapping[str, Any]) -> Optional[Rules]:
-    """
-    :param settings: PluginSettings in effect
-    :returns: None for a server that brings nothing along in a folder, or whose version is not known
-    """
-    if version is None or not features.PREPACKAGED.in_version(version):
-        return None
-    signed = features.PREPACKAGED_ONLY_SIGNED.in_version(version) or bool(settings.get(REQUIRE_SIGNATURE))
-    return Rules(version, bool(settings.get(AUTOMATIC, True)), signed)

@@ -14,7 +14,9 @@ from plugops_tests.support.playbooks import REPOSITORY
 COLLECTION = "ansible_collections.plugops.mattermost.plugins"
 # An audit, a comparison of nodes, bundles on their way, manifests in YAML.
 FOR_OTHERS = ("_audit.audit", "_audit.codes", "_log.patterns", "_report.comparable", "_change.checkpoint_take")
-FOR_OTHERS += ("_plugins.install_by_upload", "_plugins.installer", "_plugins.uploader", "_plugins.api_plugin_set")
+FOR_OTHERS += ("_plugins.install_by_upload", "_plugins.install_by_unpacking", "_plugins.install_at_next_start")
+FOR_OTHERS += ("_plugins.installer", "_plugins.uploader", "_plugins.node_uploader", "_plugins.startup_changes")
+FOR_OTHERS += ("_plugins.api_plugin_set", "_plugins.api_observer", "_plugins.upload_record")
 FOR_OTHERS += ("_bundle.bundle", "_bundle.unpacker", "_http.downloads", "_http.transfer", "_server.session")
 FOR_OTHERS += ("_formats.yaml", "_formats.tar_reader", "_formats.gzip_reader")
 

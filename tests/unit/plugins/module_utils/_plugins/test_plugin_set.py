@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
+from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import STORE, Store
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import read_tree
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import ensure, inspect
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
-from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.plugin_set import STORE, PluginSet
+from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.plugin_set import PluginSet
 from ansible_collections.plugops.mattermost.plugins.module_utils._startup.filestore import Filestore
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import BundleFacts, wanted_plugins
 
