@@ -67,6 +67,28 @@ def test_mends_and_proves_it() -> None:
     }
 
 
+class Fused(Lamp):
+    """What would fail half-way is known before."""
+
+    def check_preconditions(self, found: Dict[str, Any], differences: Tracker) -> None:
+        self.calls.append(f"check {differences.names()}")
+        if "no bulb" in self.state:
+            raise OperatorError("there is no bulb")
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_preconditions_are_checked_before_anything_changes(check_mode: bool) -> None:
+    lamp = Fused({"on": False, "no bulb": True}, {"on": True})
+    with pytest.raises(OperatorError, match="no bulb"):
+        ensure(lamp, check_mode)
+    assert lamp.calls == ["observe", "check ['lamp.on']"]
+    assert lamp.state["on"] is False
+    del lamp.state["no bulb"], lamp.calls[:]
+    ensure(lamp, check_mode)
+    change = [] if check_mode else ["apply ['lamp.on']", "observe"]
+    assert lamp.calls == ["observe", "check ['lamp.on']", *change]
+
+
 def test_nothing_to_do_touches_nothing() -> None:
     lamp = Lamp({"on": True}, {"on": True})
     assert ensure(lamp, check_mode=False).result()["changed"] is False
