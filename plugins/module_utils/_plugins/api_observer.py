@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Look at the plugins of a node that is reached through its REST API alone: what the server lists, what was uploaded.
 
-No server tells the bytes of a plugin. A plugin counts as the bundle's if the server lists its version and the last
+No server returns the files of a plugin. A plugin counts as the bundle's if the server lists its version and the last
 upload on record, in the state directory on the controller, was of that very bundle.
 """
 

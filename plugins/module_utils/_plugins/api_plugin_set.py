@@ -59,7 +59,7 @@ class ApiPluginSet(PluginSet):
         return [*super().warnings(found), *proof, *self._stale_signatures()]
 
     def _stale_signatures(self) -> List[str]:
-        """If signatures are in use: an upload leaves that of the bundle before, and only files could tell."""
+        """If signatures are in use: an upload leaves that of the bundle before, and only files would show it."""
         ids = [plugin.id for plugin in self._wanted if plugin.present and not plugin.from_server]
         if not ids or not read_plugin_settings(self._node).get("SignaturePublicKeyFiles"):
             return []

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The option ``plugins``: what an entry of the operator's list may hold.
 
-Documented in plugins/doc_fragments/plugins.py and in the argument specs of the roles. What an argument spec cannot say
-(rules between keys, numbers that YAML made of a version) the controller's parser checks.
+Documented in plugins/doc_fragments/plugins.py and in the argument specs of the roles. What an argument spec cannot
+express (rules between keys, numbers that YAML made of a version) the controller's parser checks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PLUGIN_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "version": {"type": "str"},
     "sha256": {"type": "str"},
     "signature": {"type": "str"},
-    "enabled": {"type": "bool"},  # no default: where nothing is specified a lock file may say it
+    "enabled": {"type": "bool"},  # no default: if it is not specified a lock file may have it
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "strategy": {"type": "str", "choices": list(NAMES)},
 }

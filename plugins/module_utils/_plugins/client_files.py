@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What servers leave of a removed plugin where browsers get it: they never remove that themselves."""
+"""Files for browsers that servers leave of a removed plugin: they never remove those themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .._node.node import Node
 
 
 class ClientLeftovers:
-    """
+    """What is left in one directory.
+
     :param directory: host path of PluginSettings.ClientDirectory
     """
 
@@ -22,7 +23,7 @@ class ClientLeftovers:
         self._real = node.root.real(node.root.resolve(directory))
 
     def of(self, ids: Collection[str]) -> Set[str]:
-        """Those of these ids of which something is left."""
+        """The ids of which something is left."""
         try:
             names = set(names_in(self._real))
         except (FileNotFoundError, NotADirectoryError):
@@ -30,6 +31,7 @@ class ClientLeftovers:
         return {plugin_id for plugin_id in ids if _names(plugin_id) & names}
 
     def remove(self, ids: Collection[str]) -> None:
+        """Remove what is left of these ids."""
         for name in sorted(name for plugin_id in ids for name in _names(plugin_id)):
             remove_tree(os.path.join(self._real, name))
 

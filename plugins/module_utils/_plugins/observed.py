@@ -39,15 +39,15 @@ class Places:
 class PluginsFound:
     """What the node has. Everything that a comparison needs is in it.
 
-    :param states: id -> enabled, as the configuration in effect says
-    :param active: id -> version that the server runs now; None where no server can be asked
+    :param states: id -> enabled, in the configuration in effect
+    :param active: id -> version that the server runs now; None if no server answers
     :param filestore: id -> bundle that the server installs from its filestore at its next start
     :param client_leftovers: ids of plugins to be removed of which files for browsers are left
     :param settings: PluginSettings that are in effect, or that will be once they are as wanted
     :param prepackaged: id -> bundles that the server brings along, the newest first
     :param trees: sha256 -> digest of the files of a bundle, as far as only our store knows it
     :param changed_files: id -> in which files an installed plugin of the wanted version differs, in words
-    :param uploads: id -> what our record says of the last upload, on a node that is reached through its API alone
+    :param uploads: id -> our record of the last upload, on a node that is reached through its API alone
     """
 
     directory: PluginDirectory

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look at what a node has of plugins: all that a comparison with the wanted ones needs, in one go."""
+"""Look at what a node has of plugins: everything that a comparison with the wanted ones needs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .wanted import WantedPlugin
 
 
 class Observer:
-    """Looks at one node, with the plugins in mind that are wanted there.
+    """Looks at one node.
 
     :param cache: digests of files that were read before; None: read them again
     :param named: host paths that the operator names for PluginSettings.Directory and ClientDirectory
@@ -199,5 +199,5 @@ class Observer:
         return describe_changes(installed.tree.files, wanted)
 
     def _uploads(self) -> Mapping[str, Mapping[str, str]]:
-        """What a record says of the last uploads, where files cannot tell."""
+        """Our record of the last uploads, needed only if files cannot be read."""
         return {}

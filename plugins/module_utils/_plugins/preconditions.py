@@ -53,7 +53,7 @@ def refuse_embedded(plugin: WantedPlugin, version: Optional[ServerVersion]) -> N
 
 
 def refuse_older_server(plugin: WantedPlugin, version: Optional[ServerVersion]) -> None:
-    """A server that will not start the plugin, as its manifest says."""
+    """A server that will not start the plugin, according to its manifest."""
     if version is None or not features.MIN_SERVER_VERSION.in_version(version) or not plugin.min_server_version:
         return
     if version < parse_server_version(plugin.min_server_version):

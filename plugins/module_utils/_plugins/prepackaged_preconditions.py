@@ -41,7 +41,7 @@ def refuse_to_bring_along(plugin: WantedPlugin, found: PluginsFound) -> None:
     bundles = found.prepackaged.get(plugin.id, [])
     if rules is None or not bundles:
         raise OperatorError(
-            f"nothing says where the bundle of {plugin.id} is, and the server does not bring it along",
+            f"no bundle of {plugin.id} is specified, and the server does not bring it along",
             found=f"prepackaged: {', '.join(sorted(found.prepackaged)) or 'none that can be seen'}",
             wanted="src or url; else a bundle in bundle_directory, an entry in lock, or version and sha256 of a bundle "
             "in the nodes' stores",

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a server runs a plugin, seen from outside, for servers that tell nobody: what browsers are given of its web
-part, and the process of its server part.
+"""Whether a server runs a plugin: from its API, else from outside by the web part that browsers get and the process
+of the server part.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ _MISSING = " (deleted)"
 
 @dataclass(frozen=True)
 class Evidence:
-    """
-    :param runs: None where nothing can be seen
+    """Whether a plugin runs, and how that was seen.
+
+    :param runs: None if nothing can be seen
     :param by: what was looked at
     :param found: what was found there, in words
     """
@@ -44,7 +45,7 @@ class Evidence:
 
 
 def executables_of_children(pid: int, proc: str = "/proc") -> List[str]:
-    """The programs that the direct children of a process run; one that was replaced since is not among them."""
+    """The programs that the direct children of a process run, without those whose file was replaced since."""
     found = []
     for name in names_in(proc):
         if not name.isdigit():
@@ -60,11 +61,11 @@ def executables_of_children(pid: int, proc: str = "/proc") -> List[str]:
 def evidence_of(
     manifest: Manifest, version: str, real: str, webapps: Optional[Mapping[str, str]], programs: List[str]
 ) -> Evidence:
-    """What speaks for it that the server runs this plugin in this version.
+    """What shows whether the server runs this plugin in this version.
 
     :param manifest: of what is installed
     :param real: where this process finds the plugin's directory
-    :param webapps: id -> version of what browsers are given; None where nobody answers, or plugins are off
+    :param webapps: id -> version of what browsers are given; None if no server answers, or plugins are off
     :param programs: what :func:`executables_of_children` found of the server
     """
     if manifest.webapp_bundle:
@@ -79,7 +80,7 @@ def evidence_of(
 
 
 def _has_binary(real: str, manifest: Manifest) -> bool:
-    """A script's process is its interpreter's: nobody sees what it runs."""
+    """Not a script: its process is that of its interpreter, and does not show what it runs."""
     for path in manifest.executables:
         with contextlib.suppress(OSError), open_file(os.path.join(real, path)) as source:
             if source.read(len(_ELF)) == _ELF:
@@ -88,9 +89,9 @@ def _has_binary(real: str, manifest: Manifest) -> bool:
 
 
 def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
-    """For each plugin that shall run, whether it does; empty where no server runs that could be looked at."""
+    """For each plugin that must run, whether it does; empty if no server runs that could be looked at."""
     ids = {
-        plugin.id: None if plugin.from_server else plugin.version  # of what the server brings along, any version
+        plugin.id: None if plugin.from_server else plugin.version  # any version of what the server brings along
         for plugin in wanted
         if plugin.must_run
     }
@@ -99,7 +100,7 @@ def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
         return {}
     if node.server is not None:
         active = _active(node.server)
-        return {plugin_id: _told(active.get(plugin_id), version) for plugin_id, version in ids.items()}
+        return {plugin_id: _in_list(active.get(plugin_id), version) for plugin_id, version in ids.items()}
     assert process is not None  # noqa: S101 - an API alone answers, or does not run
     directory = node.resolve(read_plugin_settings(node)["Directory"])
     webapps = _webapps(node)
@@ -113,8 +114,11 @@ def look(node: Node, wanted: Sequence[WantedPlugin]) -> Dict[str, Evidence]:
     }
 
 
-def _told(found: Optional[str], version: Optional[str]) -> Evidence:
-    """version: None: any"""
+def _in_list(found: Optional[str], version: Optional[str]) -> Evidence:
+    """What the server's list of plugins shows.
+
+    :param version: the wanted one; None: any
+    """
     runs = found == version if version is not None else found is not None
     return Evidence(runs, SERVER, f"version {found}" if found else "inactive")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Install, switch and remove plugins through a running server, and wait until it really runs them."""
+"""Install, switch and remove plugins through a running server, and wait until it runs them."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Uploader:
     def _upload_or_restore(self, bundle: str, replaced: Callable[[], str]) -> None:
         """Upload a bundle after its plugin was removed for it.
 
-        :raises OperatorError: the bundle was refused; the message tells what became of the plugin
+        :raises OperatorError: the bundle was refused; the message has the state of the plugin
         """
         try:
             self._server.upload(bundle, force=False)

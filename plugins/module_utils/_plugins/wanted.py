@@ -18,16 +18,16 @@ class WantedPlugin:
 
     :param id: manifest id, lower case
     :param written_id: as the manifest spells it; servers before 5.2 do not fold case; empty: as ``id``
-    :param version: as in the manifest; empty where the manifest has none
+    :param version: as in the manifest; empty if the manifest has none
     :param sha256: of the bundle, 64 hex digits
     :param size: of the bundle, bytes
-    :param tree: digest of the files that the bundle unpacks to; empty where only the node's store has the bundle
+    :param tree: digest of the files that the bundle unpacks to; empty if only the node's store has the bundle
     :param min_server_version: as in the manifest; the server checks it (from 5.6) when it starts the plugin
     :param executables: server binaries that the manifest names, relative
     :param unexecutable: those of them that have no exec bit in the bundle; no server grants it
-    :param url: where the node itself gets the bundle; empty where it is sent
+    :param url: where the node itself gets the bundle; empty if it is sent
     :param strategy: for this bundle alone; empty: as for the others
-    :param signature: detached OpenPGP signature of the bundle (the ``.sig`` file) in base64; empty where there is none
+    :param signature: detached OpenPGP signature of the bundle (the ``.sig`` file) in base64; empty if there is none
     :param may_idle: it need not run although it is enabled: it did not run in the state that is restored
     """
 

@@ -28,6 +28,6 @@ class Auto(Strategy):
         self._strategies = strategies
 
     def _choose(self, situation: Situation) -> Choice:
-        """The last strategy that could offer itself says why none is left."""
+        """If no strategy is left, the last one that could offer itself raises the reason."""
         offers = (strategy.offer(situation) for strategy in self._strategies)
         return next(offer for offer in offers if offer is not None)

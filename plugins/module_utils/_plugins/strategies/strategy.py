@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every strategy can say and do, and how most of them do it.
+"""What every strategy can do, and how most of them do it.
 
 A new strategy is a subclass in a file of its own, and its line in ``registry``.
 """
@@ -107,7 +107,7 @@ class Strategy:
     def offer(self, situation: Situation) -> Optional[Choice]:
         """The choice where the operator leaves the strategy open; None if another strategy must be tried.
 
-        :raises OperatorError: no strategy is left
+        :raises OperatorError: no strategy is left to try
         """
         return None
 
