@@ -21,7 +21,7 @@ _MEANINGS = {
 
 
 def table() -> Any:
-    """The module with the table, read by its path, so that nothing has to be installed."""
+    """The module with the table, loaded by its path, so that nothing has to be installed."""
     spec = importlib.util.spec_from_file_location("codes", _TABLE)
     if spec is None or spec.loader is None:
         raise SystemExit(f"{_TABLE} cannot be read")
@@ -37,17 +37,18 @@ def pages() -> Dict[str, str]:
     made = {f"{kind.code}.md": page(kind) for kind in kinds}
     lines = ["# Findings", "", "What `audit.yml` can find, by part of the app server. The codes are stable.", ""]
     for area in dict.fromkeys(kind.area for kind in kinds):
-        lines += [f"## {area.capitalize()}", "", "| code | severity | what | site.yml mends it |", "|---|---|---|---|"]
+        lines += [f"## {area.capitalize()}", "", "| code | severity | what | site.yml fixes it |", "|---|---|---|---|"]
         for kind in kinds:
             if kind.area == area:
-                mends = "yes" if kind.mends else "no"
-                lines.append(f"| [{kind.code}]({kind.code}.md) | {kind.severity} | {kind.title} | {mends} |")
+                fixed = "yes" if kind.fixed_by_site else "no"
+                lines.append(f"| [{kind.code}]({kind.code}.md) | {kind.severity} | {kind.title} | {fixed} |")
         lines.append("")
     made["README.md"] = "\n".join(lines)
     return made
 
 
 def page(kind: Any) -> str:
+    """The text of one finding's page."""
     parts = [
         f"# {kind.code}",
         f"**{kind.title}.** Severity: {kind.severity} ({_MEANINGS[kind.severity]}). Part: {kind.area}.",
@@ -58,12 +59,13 @@ def page(kind: Any) -> str:
     if kind.command:
         parts.append(f"```\n{kind.command}\n```")
     if "{" in kind.remedy + kind.command:
-        parts.append("What stands in braces is filled in by the report.")
-    by = "`site.yml` mends it." if kind.mends else "`site.yml` does not mend it."
+        parts.append("The report fills in what is in braces.")
+    by = "`site.yml` fixes it." if kind.fixed_by_site else "`site.yml` does not fix it."
     return "\n\n".join([*parts, f"{by} [All findings](README.md)"]) + "\n"
 
 
 def main() -> None:
+    """Write every page, and remove those of codes that are gone."""
     directory = _HERE / "findings"
     directory.mkdir(exist_ok=True)
     made = pages()

@@ -18,7 +18,7 @@ from .._log.server_log import ServerLog, read_server_log
 from .._node.node import Node
 from .._plugins.wanted import WantedPlugin
 from .codes import CODES, DIRECTORIES, ERROR, SERVICE
-from .context import Scene
+from .context import AuditContext
 from .directories import look_at_directories, look_at_filestore, look_at_space, temporary_directory
 from .findings import MOST_OF_A_CODE, evidence_of
 from .plugins import Unpacked, look_at_plugins, look_at_states, unpacked_plugins
@@ -42,7 +42,7 @@ from .settings import (
 )
 from .store import look_at_keys, look_at_overtaking, look_at_prepackaged, look_at_store
 
-_DETECTORS: Tuple[Callable[[Scene], None], ...] = (
+_DETECTORS: Tuple[Callable[[AuditContext], None], ...] = (
     look_at_unit,
     look_at_account,
     look_at_configuration,
@@ -63,63 +63,64 @@ _DETECTORS: Tuple[Callable[[Scene], None], ...] = (
     look_at_prepackaged,
     look_at_keys,
 )
-# What an error of a part of the report is about: where a finding of that kind is known, the error says nothing new.
+# What an error of a part of the report is about: where a finding of that kind is known, the error adds nothing.
 _AREAS = {"server": "settings"}
 _EXPLAINED_BY = {"directories": ("service",), "plugins": ("store",)}
 
 
 class Audit:
-    """
-    :param wanted: the plugins that shall be there
+    """Runs every detector on one node.
+
+    :param wanted: the plugins that must be there
     """
 
     def __init__(self, node: Node, wanted: Sequence[WantedPlugin]) -> None:
         self._node = node
-        self._scene = Scene(node, wanted)
-        self._said: Set[str] = set()
+        self._context = AuditContext(node, wanted)
+        self._errors: Set[str] = set()  # what detectors could not look at
 
     def findings(self, report: Mapping[str, Any]) -> List[Dict[str, Any]]:
         """What is wrong, the worst first.
 
-        :param report: what the report of the node says so far
+        :param report: the report of the node so far
         """
         log = ServerLog()
         self._guarded("log", lambda: self._read_log(log))
         for detector in _DETECTORS:
-            self._guarded(_part(detector), functools.partial(detector, self._scene))
+            self._guarded(_part(detector), functools.partial(detector, self._context))
         plugins: List[Unpacked] = []
-        self._guarded("plugins", lambda: plugins.extend(unpacked_plugins(self._scene)))
-        self._guarded("plugins", lambda: look_at_plugins(self._scene, plugins))
-        self._guarded("store", lambda: look_at_store(self._scene, plugins))
-        self._guarded("overtaking", lambda: look_at_overtaking(self._scene, plugins))
+        self._guarded("plugins", lambda: plugins.extend(unpacked_plugins(self._context)))
+        self._guarded("plugins", lambda: look_at_plugins(self._context, plugins))
+        self._guarded("store", lambda: look_at_store(self._context, plugins))
+        self._guarded("overtaking", lambda: look_at_overtaking(self._context, plugins))
         self._guarded("log", lambda: self._explain(log, {plugin.id for plugin in plugins}))
         self._plugin_system(report)
-        self._guarded("states", lambda: look_at_states(self._scene, plugins))
+        self._guarded("states", lambda: look_at_states(self._context, plugins))
         self._add_errors(report)
-        return self._scene.findings.as_list()
+        return self._context.findings.as_list()
 
     def _read_log(self, log: ServerLog) -> None:
-        found = read_server_log(self._node, self._scene.section("LogSettings"))
+        found = read_server_log(self._node, self._context.section("LogSettings"))
         log.lines, log.unread = found.lines, found.unread
-        self._scene.said_version = found.version
+        self._context.logged_version = found.version
         for text in log.unread:
-            self._scene.findings.add("not-audited", "log", text)
+            self._context.findings.add("not-audited", "log", text)
 
     def _guarded(self, part: str, look: Callable[[], None]) -> None:
-        """What one detector cannot look at does not keep the others from it, and is said once.
+        """Run a detector; what it cannot look at does not stop the others, and is reported once.
 
-        :param part: of the app server that is looked at, as it is called where it could not be
+        :param part: of the app server, as a finding names it that could not be looked at
         """
         try:
             look()
         except (OperatorError, OSError) as error:
-            self._said.add(text_of(error))
+            self._errors.add(text_of(error))
         except INPUT_ERRORS as error:
             text = f"{part}: something there has a form that nothing reads: {text_of(error)}"
-            self._scene.findings.add("not-audited", part, text)
+            self._context.findings.add("not-audited", part, text)
         except Exception as error:
             text = f"{part}: a fault of plugops.mattermost, please report it: {text_of(error)} at {_place_of(error)}"
-            self._scene.findings.add("not-audited", part, text)
+            self._context.findings.add("not-audited", part, text)
 
     def _explain(self, log: ServerLog, installed: Set[str]) -> None:
         groups: Dict[Meaning, List[Tuple[str, LogLine]]] = {}
@@ -136,14 +137,14 @@ class Audit:
             place, line = lines[-1]
             explained[meaning.code] = explained.get(meaning.code, 0) + 1
             if explained[meaning.code] > 2 * MOST_OF_A_CODE:
-                self._scene.findings.leave_out(meaning.code, meaning.causes, meaning.plugin_id or meaning.path)
+                self._context.findings.leave_out(meaning.code, meaning.causes, meaning.plugin_id or meaning.path)
                 continue
             count = len({line.text + str(line.time) for _, line in lines})
             text = line.shown(place) + (f" ({count} times since the last start)" if count > 1 else "")
-            self._scene.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
+            self._context.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
 
     def _subjects(self, meaning: Meaning) -> List[str]:
-        """What the line is about. One that names a plugin alone may be about any of the places that this one needs."""
+        """What the line is about. A line that names only a plugin may be about any of the places that it needs."""
         ids = [meaning.plugin_id] if meaning.plugin_id else []
         if not meaning.path:
             return ids + self._places_of(meaning.plugin_id) if ids else []
@@ -151,48 +152,48 @@ class Audit:
         return [self._path(meaning), *ids] if about_places else [*ids, self._path(meaning)]
 
     def _path(self, meaning: Meaning) -> str:
-        """A relative one is one of the directory that the server really runs in."""
+        """The path that the line names; a relative one starts at the directory that the server really runs in."""
         service = self._node.service
         base = service.process.cwd if service.process else service.working_directory
         base = base if base.startswith("/") else self._node.wanted_working_directory
-        return self._scene.join(base, meaning.path.strip("\"'"))
+        return self._context.join(base, meaning.path.strip("\"'"))
 
     def _places_of(self, plugin_id: str) -> List[str]:
-        scene = self._scene
-        places = [temporary_directory(scene)]
+        context = self._context
+        places = [temporary_directory(context)]
         with contextlib.suppress(OperatorError):
-            settings = scene.plugin_settings
+            settings = context.plugin_settings
             places += [self._node.resolve(settings[key]) + f"/{plugin_id}" for key in ("Directory", "ClientDirectory")]
-            places += [f"{scene.filestore}/plugins/{plugin_id}.tar.gz"] if scene.filestore else []
+            places += [f"{context.filestore}/plugins/{plugin_id}.tar.gz"] if context.filestore else []
         return places
 
     def _plugin_system(self, report: Mapping[str, Any]) -> None:
-        if report.get("plugin_system") != "off" or self._scene.findings.errors():
+        if report.get("plugin_system") != "off" or self._context.findings.errors():
             return
-        if self._scene.findings.has(["restart-owed"]):
+        if self._context.findings.has(["restart-owed"]):
             return
         text = "the server answers 501: plugins are enabled, and its plugin system is off"
-        self._scene.findings.add("plugin-system-off", "", text, values={"service": self._node.service_name})
+        self._context.findings.add("plugin-system-off", "", text, values={"service": self._node.service_name})
 
     def _add_errors(self, report: Mapping[str, Any]) -> None:
-        """What keeps site.yml from its work and no finding explains."""
-        areas = {CODES[finding.code].area for finding in self._scene.findings.errors()}
+        """Add what prevents site.yml from working and no finding explains."""
+        areas = {CODES[finding.code].area for finding in self._context.findings.errors()}
         for error in report.get("errors") or []:
-            self._said.discard(error["msg"])
+            self._errors.discard(error["msg"])
             area = _AREAS.get(error["concern"], error["concern"])
             known = areas & {area, *_EXPLAINED_BY.get(area, ())}
-            if not known and not self._is_said(error["msg"]):
-                self._scene.findings.add("not-ensurable", error["concern"], error["msg"])
-        for text in sorted(self._said):
-            if not self._is_said(text):
-                self._scene.findings.add("not-audited", "", text)
+            if not known and not self._is_evidence(error["msg"]):
+                self._context.findings.add("not-ensurable", error["concern"], error["msg"])
+        for text in sorted(self._errors):
+            if not self._is_evidence(text):
+                self._context.findings.add("not-audited", "", text)
 
-    def _is_said(self, text: str) -> bool:
+    def _is_evidence(self, text: str) -> bool:
         text = evidence_of(text)
-        return any(text in known for finding in self._scene.findings.errors() for known in finding.evidence)
+        return any(text in known for finding in self._context.findings.errors() for known in finding.evidence)
 
 
-def _part(detector: Callable[[Scene], None]) -> str:
+def _part(detector: Callable[[AuditContext], None]) -> str:
     return detector.__name__.replace("look_at_", "").replace("_", " ")
 
 

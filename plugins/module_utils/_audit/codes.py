@@ -31,10 +31,10 @@ class FindingCode:
 
     :param area: what part of an app server it is about
     :param cause: what is the case, one sentence
-    :param leads_to: what comes of it
+    :param leads_to: its consequence
     :param remedy: what to do, in words
     :param command: what to do, as a command on the app server; empty where no single command does it
-    :param mends: whether site.yml mends it
+    :param fixed_by_site: whether site.yml fixes it
     """
 
     code: str
@@ -45,7 +45,7 @@ class FindingCode:
     leads_to: str
     remedy: str
     command: str
-    mends: bool = False
+    fixed_by_site: bool = False
 
 
 _SETTINGS = (
@@ -58,7 +58,7 @@ _SETTINGS = (
         'No plugin runs; the API answers 501, "Plugins have been disabled".',
         "Set PluginSettings.Enable to true where it is decided ({origin}).",
         "mmctl --local config set PluginSettings.Enable true",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "uploads-disabled",
@@ -67,10 +67,10 @@ _SETTINGS = (
         "Plugin uploads are switched off",
         "PluginSettings.EnableUploads is false, as it is by default.",
         "Bundles cannot be uploaded, neither in the System Console nor by mmctl; installed plugins run on.",
-        "If plugins shall be uploaded, set PluginSettings.EnableUploads to true where it is decided ({origin}); remote "
-        "API calls may not (403), the file, the environment or the local-mode socket can.",
+        "If plugins are to be uploaded, set PluginSettings.EnableUploads to true where it is decided ({origin}); "
+        "remote API calls may not (403), the file, the environment or the local-mode socket can.",
         "mmctl --local config set PluginSettings.EnableUploads true",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "uploads-change-refused",
@@ -81,7 +81,7 @@ _SETTINGS = (
         "The setting stays as it is.",
         "Set it in the file, in the environment or through the local-mode socket.",
         "mmctl --local config set PluginSettings.EnableUploads true",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "environment-override",
@@ -101,7 +101,7 @@ _SETTINGS = (
         "The server does not read the config.json in its own directory",
         "Its command line or MM_CONFIG names another configuration.",
         "An edit of config/config.json has no effect.",
-        "Change what the server reads: {source}. Remove the unused file, or say in it that it is unused.",
+        "Change what the server reads: {source}. Remove the unused file, or state in it that it is unused.",
         "systemctl cat {service}",
     ),
     FindingCode(
@@ -110,8 +110,8 @@ _SETTINGS = (
         SETTINGS,
         "The configuration cannot be read",
         "The file is missing, closed to the reader, or no JSON.",
-        "The server does not start with it, and nothing can be said about its settings.",
-        "Mend the file, or put back the last good copy.",
+        "The server does not start with it, and its settings cannot be audited.",
+        "Fix the file, or restore the last good copy.",
         "python3 -m json.tool {subject}",
     ),
     FindingCode(
@@ -123,7 +123,7 @@ _SETTINGS = (
         "The edit has no effect, and the server writes its old values over it when it saves.",
         "Let the server reload its configuration, or restart it.",
         "mmctl --local config reload",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "config-read-only-cluster",
@@ -134,7 +134,7 @@ _SETTINGS = (
         "Enabling, disabling and removing plugins through the server fails.",
         "Change PluginStates in config.json on every app server, as site.yml does.",
         "",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "relative-directory",
@@ -189,7 +189,7 @@ _DIRECTORIES = (
         '"Failed to start up plugins": the server runs, without any plugin.',
         "Create {subject}, owned by {user}.",
         "install -d -o {user} -g {group} -m 0755 {subject}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "directory-not-writable",
@@ -200,7 +200,7 @@ _DIRECTORIES = (
         '"permission denied": plugins cannot be installed or started, or plugin start-up fails altogether.',
         "Give {subject} to {user}.",
         "chown {user}:{group} {subject}; chmod u+rwx {subject}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "foreign-owner",
@@ -211,7 +211,7 @@ _DIRECTORIES = (
         "The server cannot replace them: managed plugins vanish at the next start, others cannot be upgraded.",
         "Give everything in {subject} to {user}.",
         "chown -R {user}:{group} {subject}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "content-closed",
@@ -222,15 +222,15 @@ _DIRECTORIES = (
         "The server cannot read, start or replace these plugins.",
         "Open them for their owner.",
         "chmod -R u+rwX {subject}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "parent-not-searchable",
         ERROR,
         DIRECTORIES,
-        "The service user may not search a directory on the way",
-        "A directory above lacks the right to search (x) for the service user.",
-        '"permission denied" for everything below it, whatever its own owner and mode.',
+        "The service user may not search a parent directory",
+        "A directory above the plugin directory lacks the right to search (x) for the service user.",
+        '"permission denied" for everything below it, regardless of its own owner and mode.',
         "Let {user} search {subject}.",
         "chmod o+x {subject}",
     ),
@@ -248,8 +248,8 @@ _DIRECTORIES = (
         "not-a-directory",
         ERROR,
         DIRECTORIES,
-        "Something that is no directory lies in the way",
-        "A file, a dangling link or a loop of links has the place of a directory.",
+        "The place of a directory is taken by something else",
+        "A file, a dangling link or a loop of links is where a directory must be.",
         "Plugin start-up fails.",
         "Look at what {subject} is for, then move it away.",
         "ls -ld {subject}",
@@ -258,7 +258,7 @@ _DIRECTORIES = (
         "untrusted-link",
         ERROR,
         DIRECTORIES,
-        "A link on the way to a directory is not root's",
+        "A link in the path of a directory is not root's",
         "Another account than root made a link that leads to a plugin directory, or could have put it there.",
         "Nothing is changed there: whoever owns the link could lead root to any directory of the host.",
         "Look at where {subject} leads; if that is right, make the link root's.",
@@ -311,9 +311,9 @@ _DIRECTORIES = (
         ERROR,
         DIRECTORIES,
         "The kernel refuses what owner and mode allow",
-        "A security module, a network file system or a quota stands in the way.",
+        "A security module, a network file system or a quota denies it.",
         '"permission denied" although the mode looks right.',
-        "Look for a security module's refusal.",
+        "Look for a denial by a security module.",
         "ausearch -m avc -ts recent",
     ),
     FindingCode(
@@ -323,7 +323,7 @@ _DIRECTORIES = (
         "A plugin directory lies on a read-only mount",
         "The file system is mounted ro, by fstab or after an error of the disk.",
         '"read-only file system": nothing can be installed or upgraded, start-up of plugins may fail.',
-        "Look why (dmesg), then mount it rw, and correct its line in /etc/fstab or its mount unit.",
+        "Find out why (dmesg), then mount it rw, and correct its line in /etc/fstab or its mount unit.",
         "mount -o remount,rw {mount}",
     ),
     FindingCode(
@@ -343,7 +343,7 @@ _DIRECTORIES = (
         "The immutable flag is set",
         "chattr(1) has closed a directory, or something in it, to every change.",
         '"operation not permitted", for root too.',
-        "Take the flag off.",
+        "Remove the flag.",
         "chattr -R -i {subject}",
     ),
     FindingCode(
@@ -351,9 +351,9 @@ _DIRECTORIES = (
         ERROR,
         DIRECTORIES,
         "The append-only flag is set",
-        "chattr(1) forbids to remove or rename anything there.",
+        "chattr(1) forbids removing or renaming anything there.",
         "Plugins cannot be upgraded or removed.",
-        "Take the flag off.",
+        "Remove the flag.",
         "chattr -R -a {subject}",
     ),
     FindingCode(
@@ -371,8 +371,8 @@ _DIRECTORIES = (
         ERROR,
         DIRECTORIES,
         "The unit makes a directory read-only for the service",
-        "ProtectSystem=, ReadOnlyPaths= or a like setting covers it, and no ReadWritePaths= excepts it.",
-        '"read-only file system" although it is mounted rw and owned rightly.',
+        "ProtectSystem=, ReadOnlyPaths= or a similar setting covers it, and no ReadWritePaths= excepts it.",
+        '"read-only file system" although it is mounted rw and has the right owner.',
         "Add ReadWritePaths={subject} to [Service] of a drop-in, then restart the service.",
         "systemctl edit {service}",
     ),
@@ -381,7 +381,7 @@ _DIRECTORIES = (
         ERROR,
         DIRECTORIES,
         "The unit hides a directory from the service",
-        "ProtectHome=, InaccessiblePaths=, TemporaryFileSystem=, PrivateTmp= or a like setting covers it.",
+        "ProtectHome=, InaccessiblePaths=, TemporaryFileSystem=, PrivateTmp= or a similar setting covers it.",
         '"no such file or directory" or "permission denied" although it is there.',
         "Except {subject} from the setting, or use another directory; then restart the service.",
         "systemctl edit {service}",
@@ -390,7 +390,7 @@ _DIRECTORIES = (
         "sandbox-noexec",
         ERROR,
         DIRECTORIES,
-        "The unit forbids to execute in the plugin directory",
+        "The unit forbids executing programs in the plugin directory",
         "NoExecPaths= covers it, and no ExecPaths= excepts it.",
         '"fork/exec … permission denied": no plugin with a server part can start.',
         "Add ExecPaths={subject} to [Service] of a drop-in, then restart the service.",
@@ -437,17 +437,17 @@ _SERVICE = (
         "The service does not run",
         "systemd has no process for it, or starts it again and again because it ends at its start.",
         "No user of this app server is served.",
-        "Look why it ended, then start it.",
+        "Find out why it ended, then start it.",
         "journalctl -u {service} -n 50; systemctl start {service}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "unit-unusable",
         ERROR,
         SERVICE,
-        "The unit is missing, masked, or refused by systemd",
+        "The unit is missing, masked, or rejected by systemd",
         "systemd cannot load a unit of that name.",
-        "The service cannot be started, and nothing can be said about it.",
+        "The service cannot be started, and its state is not known.",
         "Correct the unit, or its name in mattermost_service.",
         "systemd-analyze verify {service}",
     ),
@@ -467,7 +467,7 @@ _SERVICE = (
         SERVICE,
         "systemd ignores a part of a drop-in",
         "A WorkingDirectory= in it is no absolute path: systemd reads no further in that file, and goes on without it.",
-        "What stands there from that line on has no effect, and systemctl says after every daemon-reload that the unit "
+        "What follows from that line on has no effect, and systemctl reports after every daemon-reload that the unit "
         "changed on disk.",
         "Correct the line, or remove it, then let systemd read the file (systemctl daemon-reload).",
         "systemd-analyze verify {service}",
@@ -492,7 +492,7 @@ _SERVICE = (
         "another place.",
         "Set WorkingDirectory={wanted} in the unit, then restart the service.",
         "systemctl edit {service}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "working-directory-missing",
@@ -508,21 +508,21 @@ _SERVICE = (
         "process-elsewhere",
         ERROR,
         SERVICE,
-        "The process runs in another directory than its unit says",
+        "The process runs in another directory than its unit sets",
         "The unit was corrected and the service was not restarted, or the server was started by hand.",
         "Relative paths lead elsewhere until it is restarted.",
         "Restart the service.",
         "systemctl restart {service}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "process-user",
         ERROR,
         SERVICE,
-        "The process runs as another user than its unit says",
+        "The process runs as another user than its unit sets",
         "The unit was corrected and the service was not restarted, or another user is meant.",
         "What it writes belongs to that user: the right one cannot replace it later.",
-        "Restart the service, or correct mattermost_user; then mend the owners.",
+        "Restart the service, or correct mattermost_user; then fix the owners.",
         "systemctl restart {service}",
     ),
     FindingCode(
@@ -530,11 +530,11 @@ _SERVICE = (
         WARNING,
         SERVICE,
         "The server must be restarted",
-        "Something was changed that a running server does not take over.",
-        "It goes on as it was.",
+        "Something was changed that a running server does not apply.",
+        "The server keeps running without the change.",
         "Restart the service.",
         "systemctl restart {service}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "leftovers-in-bin",
@@ -543,7 +543,7 @@ _SERVICE = (
         "A start in the wrong directory left something behind",
         "The server once ran in bin/, and made its relative directories there.",
         "Files that users uploaded then lie there, and nowhere else.",
-        "Look what is in {subject}; move files of data into the real file store before anything is deleted.",
+        "Look at what is in {subject}; move files of data into the real file store before anything is deleted.",
         "find {subject} -type f | head",
     ),
     FindingCode(
@@ -551,8 +551,8 @@ _SERVICE = (
         WARNING,
         SERVICE,
         "The unit keeps the local-mode socket from its place",
-        "PrivateTmp= gives the service a /tmp and /var/tmp of its own, or ProtectSystem= or a like setting makes the "
-        "place of the socket read-only for it.",
+        "PrivateTmp= gives the service a /tmp and /var/tmp of its own, or ProtectSystem= or a similar setting makes "
+        "the place of the socket read-only for it.",
         "mmctl --local and this collection cannot reach the server.",
         "Set ServiceSettings.LocalModeSocketLocation to a path outside, for example "
         "/run/mattermost/local.socket with RuntimeDirectory=mattermost.",
@@ -574,7 +574,7 @@ _SERVICE = (
         SERVICE,
         "The server could not make its local-mode socket",
         "The directory of ServiceSettings.LocalModeSocketLocation is missing, or closed to the service user.",
-        "mmctl --local and this collection cannot reach the server that way; newer servers (9.10 was seen) even end.",
+        "mmctl --local and this collection cannot reach the server through it; newer servers (9.10 was seen) exit.",
         "Create the directory for the service user, or set LocalModeSocketLocation to a path in one that it may write.",
         "ls -ld $(dirname {subject})",
     ),
@@ -619,7 +619,7 @@ _PLUGINS = (
         "The server part that the manifest names is missing",
         "The file is not in the plugin's directory.",
         '"no such file or directory": the plugin does not start.',
-        "Install the bundle anew; if it lacks the file too, it is a bad build.",
+        "Install the bundle again; if it lacks the file too, it is a bad build.",
         "ls -l {executable}",
     ),
     FindingCode(
@@ -642,7 +642,7 @@ _PLUGINS = (
         '"fork/exec … permission denied": the plugin does not start.',
         "Give it the bit; if the bundle lacks it, pack it with mode 0755.",
         "chmod 0755 {executable}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "loader-missing",
@@ -661,7 +661,7 @@ _PLUGINS = (
         "The web part that the manifest names is missing",
         "webapp.bundle_path names a file that is not in the plugin's directory.",
         '"unable to generate webapp bundle": the plugin does not start.',
-        "Install the bundle anew; if it lacks the file too, it is a bad build.",
+        "Install the bundle again; if it lacks the file too, it is a bad build.",
         "",
     ),
     FindingCode(
@@ -700,7 +700,7 @@ _PLUGINS = (
         PLUGINS,
         "A backup copy lies in the plugin directory",
         "Archives and old copies have no place there.",
-        "The server reads whatever has a manifest, and may delete it from 11.0 on.",
+        "The server reads every directory that has a manifest, and may delete it from 11.0 on.",
         "Move {subject} out of the plugin directory.",
         "mv {subject} /var/backups/",
     ),
@@ -721,7 +721,7 @@ _PLUGINS = (
         "A plugin's manifest cannot be read",
         "There is none, it does not parse, or it has no id.",
         "The server skips the directory; servers 4.4 to 4.6 may crash at it.",
-        "Install the bundle anew, or move {subject} out of the plugin directory.",
+        "Install the bundle again, or move {subject} out of the plugin directory.",
         "",
     ),
     FindingCode(
@@ -761,7 +761,7 @@ _PLUGINS = (
         "A plugin's process dies before it reports",
         "A library is missing, it was built for servers before 5.2, or it has no writable TMPDIR.",
         '"Unrecognized remote plugin message" or "plugin exited before we could connect": it is off.',
-        "Run the executable by hand as {user} and read what it says.",
+        "Run the executable by hand as {user} and read its output.",
         "",
     ),
     FindingCode(
@@ -789,21 +789,21 @@ _PLUGINS = (
         ERROR,
         PLUGINS,
         "An enabled plugin does not run",
-        "The server says that it is inactive, and nothing that an audit looks at explains it.",
+        "The server reports it as inactive, and nothing that an audit looks at explains it.",
         "The plugin is off on this app server.",
         "Disable and enable it and read the server's log.",
         "mmctl --local plugin enable {subject}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "bundle-damaged",
         ERROR,
         PLUGINS,
         "The server could not read a bundle",
-        "It is no sound tar.gz, has no manifest at its top, or holds entries that this server refuses (links, devices, "
-        "pax headers: to 5.19).",
+        "It is not a valid tar.gz, has no manifest at its top, or holds entries that this server refuses (links, "
+        "devices, pax headers: to 5.19).",
         "The plugin was not installed.",
-        "Pack or fetch the bundle anew, with exactly one directory at its top.",
+        "Pack or download the bundle again, with exactly one directory at its top.",
         "",
     ),
 )
@@ -814,7 +814,7 @@ _STORE = (
         ERROR,
         STORE,
         "A hand-made copy carries the server's marker",
-        "A .filestore file says that the server installed it, and neither the file store nor prepackaged_plugins has "
+        "A .filestore file marks it as installed by the server, and neither the file store nor prepackaged_plugins has "
         "its bundle.",
         "The server (5.14 to 10.x) deletes the plugin at its next start.",
         "Upload the bundle; to keep the copy as it is until then, remove the marker.",
@@ -829,7 +829,7 @@ _STORE = (
         "The plugin changes its version, or loses what was changed by hand, at the next restart.",
         "Upload the version that is wanted.",
         "ls -l {bundle}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "unpacked-will-be-deleted",
@@ -840,7 +840,7 @@ _STORE = (
         "The plugin is gone after the next restart.",
         "Upload its bundle.",
         "mmctl --local plugin add <bundle>",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "unpacked-unsupported",
@@ -871,7 +871,7 @@ _STORE = (
         "The plugin is gone from this app server.",
         "Upload its bundle.",
         "mmctl --local plugin add <bundle>",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "signature-missing",
@@ -911,19 +911,19 @@ _STORE = (
         "prepackaged_plugins holds a bundle that the server installs at its next start: a newer one of an enabled "
         "plugin, with AutomaticPrepackagedPlugins on; to 5.19 any.",
         "The plugin changes its version at the next restart.",
-        "Put the version that is wanted into the list of plugins: site.yml takes the prepackaged bundle away, and a "
-        "rollback puts it back. Or switch AutomaticPrepackagedPlugins off.",
+        "Put the version that is wanted into the list of plugins: site.yml removes the prepackaged bundle, and a "
+        "rollback restores it. Or switch AutomaticPrepackagedPlugins off.",
         "ls -l {bundle}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "filestore-sync-failed",
         ERROR,
         STORE,
         "The server could not install a plugin from its file store",
-        "The store cannot be read, the bundle is bad, or there was no room or right to unpack it.",
+        "The store cannot be read, the bundle is bad, or there was no space or permission to unpack it.",
         "Its old copy is removed already: the plugin is gone until the next good start.",
-        "Mend what the line names, then restart the service.",
+        "Fix what the line names, then restart the service.",
         "",
     ),
 )
@@ -938,15 +938,15 @@ _SERVER = (
         'No plugin runs; the API answers 501, "Plugins have been disabled. Please check your logs".',
         "Read the server's log from its last start on; if the cause is gone, restart the service.",
         "systemctl restart {service}",
-        mends=True,
+        fixed_by_site=True,
     ),
     FindingCode(
         "not-audited",
         WARNING,
         SERVER,
         "A part of the app server could not be looked at",
-        "Something keeps the audit from it.",
-        "Nothing can be said about that part.",
+        "Something prevents the audit from reading it.",
+        "Faults of that part are not reported.",
         "See the evidence.",
         "",
     ),
@@ -954,7 +954,7 @@ _SERVER = (
         "not-ensurable",
         WARNING,
         SERVER,
-        "What is wanted cannot be made so on this app server",
+        "What is wanted cannot be ensured on this app server",
         "site.yml would stop before it changes anything.",
         "The app server stays as it is.",
         "See the evidence.",
@@ -966,7 +966,7 @@ _SERVER = (
         SERVER,
         "The app server gave no report",
         "It could not be reached, or the audit failed there.",
-        "Nothing can be said about it.",
+        "Its state is not known.",
         "See the evidence, and whether Ansible reaches the app server at all (ansible {subject} -m ping).",
         "",
     ),
@@ -979,7 +979,7 @@ _SERVER = (
         "Users see one or the other, depending on the app server that serves them.",
         "Run site.yml on all of them.",
         "",
-        mends=True,
+        fixed_by_site=True,
     ),
 )
 

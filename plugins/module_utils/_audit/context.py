@@ -24,22 +24,22 @@ DEFAULT_DATA = "./data"
 
 
 @dataclass
-class Scene:
+class AuditContext:
     """One node under audit.
 
-    :param said_version: of the server, as its log says; empty where it does not
+    :param logged_version: of the server, from its log; empty where the log does not name it
     """
 
     node: Node
     wanted: Sequence[WantedPlugin] = ()
     findings: Findings = field(default_factory=Findings)
-    said_version: str = ""
+    logged_version: str = ""
     _kept: Dict[str, Any] = field(default_factory=dict)
 
     @property
     def version(self) -> Optional[ServerVersion]:
-        """As the server or the operator says, else as the log of its last start says."""
-        return self.node.version or (parse_server_version(self.said_version) if self.said_version else None)
+        """As the server or the operator states it, else from the log of its last start."""
+        return self.node.version or (parse_server_version(self.logged_version) if self.logged_version else None)
 
     @property
     def plugin_settings(self) -> Dict[str, Any]:
@@ -66,7 +66,7 @@ class Scene:
 
     @property
     def prepackaged(self) -> Dict[str, List[PrepackagedBundle]]:
-        """Plugin id -> the bundles that the server brings along, the newest first; with digests of the wanted ones."""
+        """Plugin id -> the bundles that come with the server, the newest first; with digests of the wanted ones."""
         if "prepackaged" not in self._kept:
             self._kept["prepackaged"] = Prepackaged(self.node, None).bundles({plugin.id for plugin in self.wanted})
         found: Dict[str, List[PrepackagedBundle]] = self._kept["prepackaged"]
@@ -74,7 +74,7 @@ class Scene:
 
     @property
     def prepackaged_rules(self) -> Optional[Rules]:
-        """When the server installs them; None where it brings nothing along in a folder."""
+        """When the server installs prepackaged bundles; None where none come with it in a folder."""
         return rules_of(self.version, self.plugin_settings)
 
     @property
@@ -97,4 +97,5 @@ class Scene:
             return []
 
     def join(self, *parts: str) -> str:
+        """A host path without ``.`` and ``..``."""
         return posixpath.normpath(posixpath.join(*parts))

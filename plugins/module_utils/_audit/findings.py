@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Findings of an audit: one for each cause, whatever it was seen by."""
+"""Findings of an audit: one for each cause, with everything that it was seen by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .codes import CODES, ERROR, NOTE, WARNING, FindingCode
 
 _ORDER = {ERROR: 0, WARNING: 1, NOTE: 2}
 _SHOWN_EVIDENCE = 8
-# A stranger who writes a log, or names files, makes as many findings as he likes.
+# A stranger who writes a log, or names files, can cause any number of findings.
 MOST_OF_A_CODE = 100
 _MOST_EVIDENCE = 64  # kept of a finding; what is more is counted
 _NAMED_OF_THE_REST = 5
@@ -37,7 +37,7 @@ class Finding:
     :param evidence: what was seen, each as a sentence without its full stop
     :param source: ``disk``, or ``log`` where only a line of a log tells it
     :param values: for the placeholders of the code's remedy and command
-    :param mends: whether site.yml mends it; None: as the code says
+    :param fixed_by_site: whether site.yml fixes it; None: as the code has it
     :param more: evidence that was counted and not kept
     """
 
@@ -46,7 +46,7 @@ class Finding:
     evidence: List[str] = field(default_factory=list)
     source: str = DISK
     values: Dict[str, str] = field(default_factory=dict)
-    mends: Optional[bool] = None
+    fixed_by_site: Optional[bool] = None
     remedy: str = ""
     more: int = 0
 
@@ -78,14 +78,14 @@ class Finding:
             "leads_to": kind.leads_to,
             "remedy": self.remedy or filled(kind.remedy, values),
             "command": filled(kind.command, {name: quoted(value) for name, value in values.items()}),
-            "mended_by_site": kind.mends if self.mends is None else self.mends,
+            "mended_by_site": kind.fixed_by_site if self.fixed_by_site is None else self.fixed_by_site,
         }
         shown: Dict[str, Any] = in_lines(found)
         return shown
 
 
 def evidence_of(text: str) -> str:
-    """A text as evidence: one line, not too long, without its secrets and what a terminal would obey."""
+    """A text as evidence: one line, not too long, without its secrets and without control characters."""
     from .._core.secrets import masked
 
     return one_line(masked(text[:_LONGEST_MASKED]), _LONGEST_EVIDENCE)
@@ -117,16 +117,16 @@ class Findings:
         subject: str = "",
         evidence: str = "",
         *,
-        mends: Optional[bool] = None,
+        fixed_by_site: Optional[bool] = None,
         remedy: str = "",
         values: Optional[Mapping[str, str]] = None,
     ) -> None:
-        """What was seen on the node itself."""
+        """Add what was seen on the node itself."""
         seen = [evidence_of(evidence)] if evidence else []
-        self._merge(Finding(code, subject, seen, DISK, dict(values or {}), mends, remedy))
+        self._merge(Finding(code, subject, seen, DISK, dict(values or {}), fixed_by_site, remedy))
 
     def explain(self, code: str, causes: Sequence[str], subjects: Sequence[str], line: str) -> None:
-        """What a line of a log tells: evidence of its cause where that was found, else a finding of its own.
+        """Add what a line of a log tells: evidence of its cause where that was found, else a finding of its own.
 
         :param code: the finding if nothing on the node explains the line
         :param causes: codes of findings that would explain it
@@ -140,7 +140,9 @@ class Findings:
         general = [finding for finding in known if not finding.subject]
         for finding in fitting or general:
             finding.see(line)
-        if not fitting and not general and CODES[code].severity != NOTE:  # what is no fault is seen on the node itself
+        if (
+            not fitting and not general and CODES[code].severity != NOTE
+        ):  # a note is made only of what is seen on the node itself
             self._merge(Finding(code, subjects[0] if subjects else "", [line], LOG))
 
     def leave_out(self, code: str, causes: Sequence[str], subject: str) -> None:
@@ -191,8 +193,8 @@ class Findings:
         for text in new.evidence:
             known.see(text)
         known.values.update({name: value for name, value in new.values.items() if name not in known.values})
-        if new.mends is not None:
-            known.mends = new.mends if known.mends is None else known.mends and new.mends
+        if new.fixed_by_site is not None:
+            known.fixed_by_site = new.fixed_by_site and known.fixed_by_site is not False
         if new.source == DISK:
             known.source = DISK
 

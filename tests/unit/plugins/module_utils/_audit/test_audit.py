@@ -21,7 +21,7 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit import audit
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.audit import Audit
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context import Scene
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context import AuditContext
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.directories import look_at_directories
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.findings import MOST_OF_A_CODE
 from ansible_collections.plugops.mattermost.plugins.module_utils._core import blocker
@@ -157,7 +157,7 @@ def test_a_prepackaged_bundle_without_a_signature(
 def test_a_prepackaged_bundle_that_will_win(
     image: Path, tmp_path: Path, packed: str, settings: Dict[str, Any], version: str, told: bool
 ) -> None:
-    """Over what lies in the file store, and over what is wanted, whatever the server has now."""
+    """Over what lies in the file store, and over what is wanted, regardless of what the server has now."""
     install, bundle = image / "opt/mattermost", make_bundle(tmp_path, ID, "1.0.0")
     unpack(image, bundle)
     (install / f"plugins/{ID}/.filestore").touch()
@@ -236,11 +236,11 @@ def test_what_keeps_site_yml_from_its_work(image: Path) -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_blocker_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    blocker = Blocker(kind, "/opt/mattermost/plugins", "seen: it lies on /opt (ext4)", "mend it")
+    blocker = Blocker(kind, "/opt/mattermost/plugins", "seen: it lies on /opt (ext4)", "fix it")
     monkeypatch.setattr(directories, "find_blockers", lambda *_, **__: [blocker])
-    scene = Scene(node(image, "9.10.0"))
-    look_at_directories(scene)
-    (found,) = {item["code"]: item for item in scene.findings.as_list()}.values()
+    context = AuditContext(node(image, "9.10.0"))
+    look_at_directories(context)
+    (found,) = {item["code"]: item for item in context.findings.as_list()}.values()
     assert found["code"] == ("not-audited" if kind in (HIDDEN, NEEDS_ROOT) else kind)
     assert found["code"] in CODES
     assert any("seen: it lies on /opt" in text for text in found["evidence"])
@@ -257,10 +257,10 @@ def test_every_blocker_is_a_finding(image: Path, monkeypatch: pytest.MonkeyPatch
         (KeyError("bug"), "a fault of plugops.mattermost, please report it: KeyError: 'bug' at test_audit.py:"),
     ],
 )
-def test_what_one_part_cannot_read_is_said_and_the_rest_is_looked_at(
+def test_what_one_part_cannot_read_is_reported_and_the_rest_is_looked_at(
     image: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
 ) -> None:
-    def look_at_odd_things(_: Scene) -> None:
+    def look_at_odd_things(_: AuditContext) -> None:
         raise error
 
     monkeypatch.setattr(audit, "_DETECTORS", (look_at_odd_things, *audit._DETECTORS))

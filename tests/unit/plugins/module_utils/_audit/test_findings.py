@@ -98,8 +98,8 @@ def test_notes_are_not_made_of_lines_alone() -> None:
 def test_the_same_twice_is_one_and_evidence_is_kept_short() -> None:
     found = Findings()
     for number in range(20):
-        found.add("foreign-owner", "/a", f"file {number}", mends=number != 7)
-        found.add("foreign-owner", "/a", "file 0", mends=True)
+        found.add("foreign-owner", "/a", f"file {number}", fixed_by_site=number != 7)
+        found.add("foreign-owner", "/a", "file 0", fixed_by_site=True)
     (one,) = found.as_list()
     assert one["evidence"][-1] == "and 12 more"
     assert one["mended_by_site"] is False

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Iterator, List
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context import Scene
+from ansible_collections.plugops.mattermost.plugins.module_utils._audit.context import AuditContext
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.service import look_at_socket
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.server_version import ServerVersion
 from ansible_collections.plugops.mattermost.plugins.module_utils._host.sockets import ForeignSocket
@@ -160,9 +160,9 @@ def test_the_audit_tells_it(place: Path, owner: int) -> None:
     with listens_as(STRANGER, place / "s"):
         os.chown(place / "s", owner, -1)
         node = Node(NodeOptions(root=str(place), socket="/s"), lambda command, **_: (1, "", ""))
-        scene = Scene(node)
-        look_at_socket(scene)
-        (finding,) = scene.findings.errors()
+        context = AuditContext(node)
+        look_at_socket(context)
+        (finding,) = context.findings.errors()
         assert (finding.code, finding.subject) == ("socket-foreign", "/s")
         assert "found: uid 12345; wanted: uid 12346 (mattermost)" in finding.evidence[0]
 
