@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Everything that keeps an account from a directory although owner and mode were mended."""
+"""Everything that blocks an account at a directory although owner and mode are fixed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .._host.root import Root
 from .._node.node import Node
 from .._services.systemd_sandbox import sandbox_blockers
 from .content import Content
-from .plan import CREATE, MODE, Aim, Change, needs_root, octal
+from .plan import CREATE, MODE, Change, WantedDirectory, needs_root, octal
 
 
 def find_blockers(
@@ -43,59 +43,59 @@ def find_blockers(
     searchable: Sequence[bool],
     content: Content,
     changes: Sequence[Change],
-    aim: Aim,
+    wanted: WantedDirectory,
     executes: bool,
 ) -> List[Blocker]:
-    """What is in the way, for a way that is not blocked.
+    """The blockers of a directory whose path can be walked to its end.
 
-    :param searchable: for each step of the way, whether the account may search it
+    :param searchable: for each step of the path, whether the account may search it
     :param changes: the plan, which may hold what cannot be carried out
     :param executes: programs are started from the directory
     """
     root = node.root
-    blockers = _missing_parents(node, path_walk, aim)
-    blockers += _closed_parents(root, path_walk, searchable, aim)
+    blockers = _missing_parents(node, path_walk, wanted)
+    blockers += _closed_parents(root, path_walk, searchable, wanted)
     there = path_walk.end if path_walk.last else posixpath.dirname(path_walk.missing[0])
     blockers += mount_blockers(root, there, executes)
     blockers += _flags(root, path_walk, there, changes)
-    if content.stuck:
+    if content.flagged:
         remedy = f"chattr -R -i -a {shlex.quote(path_walk.end)}"
-        blockers.append(Blocker(IMMUTABLE, path_walk.end, f"it holds {content.describe_stuck()}", remedy))
-    if content.kept:
-        blockers.append(_kept(path_walk.end, content, aim.account))
+        blockers.append(Blocker(IMMUTABLE, path_walk.end, f"it holds {content.describe_flagged()}", remedy))
+    if content.not_given:
+        blockers.append(_not_given(path_walk.end, content, wanted.account))
     if path_walk.last:
         blockers += label_blockers(root, path_walk.end)
     blockers += sandbox_blockers(path_walk.end, node.service.sandbox, node.service.name, executes, root.resolve)
     if not any(blocker.fatal for blocker in blockers):
-        blockers += _beyond_us(root, there, changes, aim)
+        blockers += _beyond_this_user(root, there, changes, wanted)
     return blockers
 
 
-def unexplained(last: Step, aim: Aim) -> Blocker:
+def unexplained(last: Step, wanted: WantedDirectory) -> Blocker:
     """The kernel refuses although nothing that was looked at explains it."""
-    seen = f"{aim.account.name} may not write in it although it owns it with mode {octal(last.mode)}"
+    seen = f"{wanted.account.name} may not write in it although it owns it with mode {octal(last.mode)}"
     return _refused(last.path, seen)
 
 
-def _kept(path: str, content: Content, account: Account) -> Blocker:
+def _not_given(path: str, content: Content, account: Account) -> Blocker:
     return Blocker(
         NOT_GIVEN,
         path,
-        f"it holds {content.describe_kept(account.name)}: files with a second name or of another owner, or closed to "
-        "the server where it could have put them itself",
+        f"it holds {content.describe_not_given(account.name)}: files with a second name or of another owner, or closed "
+        "to the server where it could have put them itself",
         f"look at whose they are; remove them, or give them to the server: chown -h {shlex.quote(account.owner)} PATH",
         fatal=False,
     )
 
 
-def unlisted(path: str, aim: Aim) -> Blocker:
-    """What lies in the directory cannot be seen, so nothing can be said or promised about it."""
-    evidence = f"user id {aim.euid} may not list it"
+def unlisted(path: str, wanted: WantedDirectory) -> Blocker:
+    """What lies in the directory cannot be listed, so it can be neither judged nor changed."""
+    evidence = f"user id {wanted.euid} may not list it"
     return Blocker(HIDDEN, path, evidence, f"run as root (become), or chmod u+r {shlex.quote(path)} as its owner")
 
 
-def _missing_parents(node: Node, path_walk: PathWalk, aim: Aim) -> List[Blocker]:
-    if not is_directory(node.root.real(aim.territory.install_dir)):
+def _missing_parents(node: Node, path_walk: PathWalk, wanted: WantedDirectory) -> List[Blocker]:
+    if not is_directory(node.root.real(wanted.territory.install_dir)):
         return [
             Blocker(
                 PARENT_MISSING,
@@ -104,7 +104,7 @@ def _missing_parents(node: Node, path_walk: PathWalk, aim: Aim) -> List[Blocker]
                 "unpack a Mattermost release there, or correct install_dir",
             )
         ]
-    if len(path_walk.missing) > 1 and not aim.territory.is_ours(path_walk.missing[0]):
+    if len(path_walk.missing) > 1 and not wanted.territory.is_ours(path_walk.missing[0]):
         return [
             Blocker(
                 PARENT_MISSING,
@@ -116,9 +116,11 @@ def _missing_parents(node: Node, path_walk: PathWalk, aim: Aim) -> List[Blocker]
     return []
 
 
-def _closed_parents(root: Root, path_walk: PathWalk, searchable: Sequence[bool], aim: Aim) -> List[Blocker]:
+def _closed_parents(
+    root: Root, path_walk: PathWalk, searchable: Sequence[bool], wanted: WantedDirectory
+) -> List[Blocker]:
     blockers = []
-    user = aim.account.name
+    user = wanted.account.name
     for step, is_open in zip(path_walk.steps, searchable):
         if is_open:
             continue
@@ -128,11 +130,11 @@ def _closed_parents(root: Root, path_walk: PathWalk, searchable: Sequence[bool],
                 f"setfacl -m {shlex.quote(f'u:{user}:x')} {shlex.quote(step.path)}",
             )
             blockers.append(Blocker(ACL, step.path, evidence, remedy))
-        elif mode_grants(step, aim.account, SEARCH):
+        elif mode_grants(step, wanted.account, SEARCH):
             blockers.append(_refused(step.path, f"{user} may not search it although mode {octal(step.mode)} allows it"))
-        elif not aim.territory.is_ours(step.path):
+        elif not wanted.territory.is_ours(step.path):
             owner = owner_name(step.uid, step.gid, root)
-            who = "u" if step.uid == aim.account.uid else "g" if step.gid in aim.account.groups else "o"
+            who = "u" if step.uid == wanted.account.uid else "g" if step.gid in wanted.account.groups else "o"
             evidence = f"{user} may not search it (owner {owner}, mode {octal(step.mode)})"
             blockers.append(
                 Blocker(PARENT_NOT_SEARCHABLE, step.path, evidence, f"chmod {who}+x {shlex.quote(step.path)}")
@@ -149,17 +151,17 @@ def _flags(root: Root, path_walk: PathWalk, there: str, changes: Sequence[Change
     return blockers
 
 
-def _beyond_us(root: Root, there: str, changes: Sequence[Change], aim: Aim) -> List[Blocker]:
-    may_chown = aim.euid == aim.account.uid and aim.account.gid in {os.getegid(), *os.getgroups()}
+def _beyond_this_user(root: Root, there: str, changes: Sequence[Change], wanted: WantedDirectory) -> List[Blocker]:
+    may_chown = wanted.euid == wanted.account.uid and wanted.account.gid in {os.getegid(), *os.getgroups()}
     opened_up = any(change.kind == MODE and change.path == there for change in changes)
     may_create = opened_up or may(root.real(there), os.W_OK | os.X_OK)
-    refused = needs_root(changes, may_chown, may_create, aim)
+    refused = needs_root(changes, may_chown, may_create, wanted)
     if not refused:
         return []
     actions = "; ".join(change.action for change in refused)
-    evidence = f"user id {aim.euid} may not do this: {actions}"
+    evidence = f"user id {wanted.euid} may not do this: {actions}"
     return [Blocker(NEEDS_ROOT, refused[0].path, evidence, "run as root (become)")]
 
 
 def _refused(path: str, evidence: str) -> Blocker:
-    return Blocker(NOT_WRITABLE, path, evidence, "look for a security module's refusal (ausearch -m avc, dmesg)")
+    return Blocker(NOT_WRITABLE, path, evidence, "look for a denial by a security module (ausearch -m avc, dmesg)")

@@ -30,14 +30,14 @@ class Content:
 
     :param foreign: not owned by the account
     :param closed: owned, but a directory without rwx, or a file without r, for its owner
-    :param stuck: those of them, and those plugin directories, that chattr(1) has closed to every change
-    :param kept: not owned by the account, and not given to it: whose they are, or how they came there, is not known
+    :param flagged: those of them, and those plugin directories, that chattr(1) has closed to every change
+    :param not_given: not owned by the account, and not given to it: their owner, or how they came there, is not known
     """
 
     foreign: Tuple[str, ...] = ()
     closed: Tuple[str, ...] = ()
-    stuck: Tuple[str, ...] = ()
-    kept: Tuple[str, ...] = ()
+    flagged: Tuple[str, ...] = ()
+    not_given: Tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.foreign or self.closed)
@@ -51,15 +51,14 @@ class Content:
             parts.append(f"{_count(self.closed)} closed to the owner: {_some(self.closed)}")
         return "; ".join(parts)
 
-    def describe_stuck(self) -> str:
+    def describe_flagged(self) -> str:
         """E.g. ``2 entries with the immutable or append-only flag: a, b``."""
-        return f"{_count(self.stuck)} with the immutable or append-only flag: {_some(self.stuck)}"
+        return f"{_count(self.flagged)} with the immutable or append-only flag: {_some(self.flagged)}"
 
-    def describe_kept(self, user: str) -> str:
+    def describe_not_given(self, user: str) -> str:
         """E.g. ``1 entry that is not given to mattermost: a``."""
-        return (
-            f"{_count(self.kept)} that {'is' if len(self.kept) == 1 else 'are'} not given to {user}: {_some(self.kept)}"
-        )
+        verb = "is" if len(self.not_given) == 1 else "are"
+        return f"{_count(self.not_given)} that {verb} not given to {user}: {_some(self.not_given)}"
 
 
 def scan_content(real: str, account: Account) -> Content:
@@ -67,19 +66,19 @@ def scan_content(real: str, account: Account) -> Content:
 
     :raises OSError: ``real`` itself cannot be read, or holds more than any plugin directory
     """
-    found: Dict[str, List[str]] = {"foreign": [], "closed": [], "stuck": [], "kept": []}
+    found: Dict[str, List[str]] = {"foreign": [], "closed": [], "flagged": [], "not_given": []}
     with open_directory(real) as top:
         for entry, verdict in _judged(top, account):
             if verdict:
                 found[verdict].append(entry.path)
             plugin = entry.is_directory and "/" not in entry.path
             if (verdict in ("foreign", "closed") or plugin) and flags_at(entry.directory, entry.name):
-                found["stuck"].append(entry.path)
-    return Content(*(tuple(sorted(found[kind])) for kind in ("foreign", "closed", "stuck", "kept")))
+                found["flagged"].append(entry.path)
+    return Content(*(tuple(sorted(found[kind])) for kind in ("foreign", "closed", "flagged", "not_given")))
 
 
 def fix_content(directory: int, account: Account) -> None:
-    """Give what is foreign to the account, and the owner the rights it lacks; nothing else is touched.
+    """Give what is foreign to the account, and the owner the rights it lacks; nothing else is changed.
 
     Each entry is opened, looked at and changed by that descriptor: whoever owns the directory cannot put another
     file in its place meanwhile.
@@ -112,11 +111,11 @@ def _verdict(entry: Entry, account: Account, owners: Set[int], from_root: bool, 
     if found.st_uid == account.uid:
         return "closed" if _lacking(found) and _one_name(found) else ""
     if stat.S_ISLNK(found.st_mode):
-        return ""  # nobody needs to own a link, and one that is root's is one that root follows
+        return ""  # nobody needs to own a link, and root follows only its own
     if sealed or not (entry.is_directory or (found.st_uid in owners and _one_name(found))):
-        return "kept"
+        return "not_given"
     if stat.S_ISREG(found.st_mode) and not from_root and not grants(found, account, os.R_OK):
-        return "kept"  # moved here, it would give away a secret of root's
+        return "not_given"  # root's secret may have been moved here
     return "foreign"
 
 
@@ -129,7 +128,7 @@ def _fix(entry: Entry, account: Account) -> None:
     try:
         now = os.fstat(handle)
         if not os.path.samestat(now, entry.found) or now.st_nlink != entry.found.st_nlink:
-            return  # exchanged since it was judged: the next run judges it
+            return  # replaced since it was judged: the next run judges it
         here = f"/proc/self/fd/{handle}"
         if now.st_uid != account.uid:
             os.chown(here, account.uid, account.gid)

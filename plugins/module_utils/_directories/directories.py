@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plugin directories of a node: they exist, and the service's account can really write in them."""
+"""The plugin directories of a node: they exist, and the service account can really write in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .._node.territory import Territory
 from .._settings.effective import read_plugin_settings
 from .blockers import find_blockers, unexplained, unlisted
 from .content import Content, fix_content, scan_content
-from .plan import CONTENT, CREATE, MODE, OWNER, Aim, Change, octal, plan
+from .plan import CONTENT, CREATE, MODE, OWNER, Change, WantedDirectory, octal, plan
 
 DIRECTORY, CLIENT_DIRECTORY = "Directory", "ClientDirectory"
 DEFAULTS = {DIRECTORY: "./plugins", CLIENT_DIRECTORY: "./client/plugins"}
@@ -42,7 +42,7 @@ class FoundDirectory:
     :param setting: ``Directory`` or ``ClientDirectory``
     :param owner: ``user:group``, empty where the directory is missing
     :param writable: the account can create and remove entries in it, as it is now
-    :param blockers: what no change of owner or mode can mend
+    :param blockers: what no change of owner or mode can fix
     """
 
     setting: str
@@ -53,11 +53,14 @@ class FoundDirectory:
     changes: Tuple[Change, ...]
 
     def fatal(self) -> List[Blocker]:
+        """The blockers that forbid every change."""
         return [blocker for blocker in self.blockers if blocker.fatal]
 
 
 @dataclass(frozen=True)
 class FoundDirectories:
+    """Both directories, and the account that needs them."""
+
     account: Account
     directories: Tuple[FoundDirectory, ...]
 
@@ -71,12 +74,12 @@ class FoundDirectories:
 
 
 class Directories(Resource[FoundDirectories]):
-    """``Directory`` and ``ClientDirectory`` exist, belong to the service's account and can be written by it.
+    """``Directory`` and ``ClientDirectory`` exist, belong to the service account and can be written by it.
 
     The proof has two parts. :meth:`observe` asks the kernel as the account (access(2)) and writes nothing: it serves
     check mode and plan. :meth:`prove` creates and removes a file as the account; :meth:`apply` ends with it.
 
-    :param directory: as in PluginSettings; None or empty for what the server's configuration says
+    :param directory: as in PluginSettings; None or empty for the value of the server's configuration
     :param client_directory: likewise
     :param mode: octal, of both directories and of parents that must be made
     :raises OperatorError: the mode is no mode, or locks the owner out
@@ -92,11 +95,11 @@ class Directories(Resource[FoundDirectories]):
         self._mode = parse_mode(mode)
 
     def observe(self) -> FoundDirectories:
-        """Both directories, and what stands in the way.
+        """Both directories, and what blocks the account there.
 
         :raises OperatorError: both settings name one directory, or the account or configuration cannot be found
         """
-        paths = self.paths()  # an audit asks for the same, once more
+        paths = self.paths()  # an audit observes the same directories again
         return self._node.once(f"directories {paths} {self._mode:o}", lambda: self._observe(paths))
 
     def _observe(self, paths: Dict[str, str]) -> FoundDirectories:
@@ -109,13 +112,13 @@ class Directories(Resource[FoundDirectories]):
                 remedy=f"set them apart, for example to {DEFAULTS[DIRECTORY]} and {DEFAULTS[CLIENT_DIRECTORY]}",
             )
         account = self._node.account
-        aim = Aim(account, self._mode, self._territory(path_walks), os.geteuid())
+        wanted = WantedDirectory(account, self._mode, self._territory(path_walks), os.geteuid())
         return FoundDirectories(
-            account, tuple(self._look(setting, path_walk, aim) for setting, path_walk in path_walks.items())
+            account, tuple(self._look(setting, path_walk, wanted) for setting, path_walk in path_walks.items())
         )
 
     def _territory(self, path_walks: Mapping[str, PathWalk]) -> Territory:
-        """What the operator names here is named; what the configuration says is not."""
+        """The bounds, with the paths that options name; those that only the configuration has do not widen them."""
         known = self._node.territory
         named = (
             path_walk.end
@@ -127,7 +130,7 @@ class Directories(Resource[FoundDirectories]):
     def compare(self, found: FoundDirectories) -> Tracker:
         """What differs.
 
-        :raises OperatorError: something is in the way that no change of owner or mode can mend; ``found`` and
+        :raises OperatorError: a blocker that no change of owner or mode can fix; ``found`` and
             :meth:`facts` name it too
         """
         self._refuse(found)
@@ -140,8 +143,8 @@ class Directories(Resource[FoundDirectories]):
         """A server whose plugin start-up failed on the directories does not try again by itself."""
         changes = [change for change in self._changes(found, differences) if change.serves]
         reason = _REASON + ", ".join(sorted({change.path for change in changes}))
-        noted = reason in self._node.pending_restart
-        return [reason] if changes and self._node.running and not noted else []
+        recorded = reason in self._node.pending_restart
+        return [reason] if changes and self._node.running and not recorded else []
 
     def owe_restart(self, reason: str) -> None:
         self._node.owe_restart(reason)
@@ -163,10 +166,10 @@ class Directories(Resource[FoundDirectories]):
                 attempt_write(account, self._node.root, self._node.root.resolve(path))
 
     def pending(self, found: FoundDirectories) -> Pending:
-        """A restart that was noted at a change, or that is needed since plugin start-up failed."""
+        """A restart that was recorded at a change, or that is needed because plugin start-up failed."""
         reasons = [reason for reason in self._node.pending_restart if reason.startswith(_REASON)]
-        to_mend = any(change.serves for change in found.changes())  # that gives a reason of its own
-        if not reasons and not to_mend and self._start_up_failed():
+        to_change = any(change.serves for change in found.changes())  # which gives a reason of its own
+        if not reasons and not to_change and self._start_up_failed():
             reasons.append("plugins are enabled, but the running server's plugin system is off")
         return Pending(restart=reasons)
 
@@ -199,33 +202,33 @@ class Directories(Resource[FoundDirectories]):
         is_off = self._node.running and self._node.plugin_system == "off"
         return is_off and bool(read_plugin_settings(self._node)["Enable"])
 
-    def _look(self, setting: str, path_walk: PathWalk, aim: Aim) -> FoundDirectory:
+    def _look(self, setting: str, path_walk: PathWalk, wanted: WantedDirectory) -> FoundDirectory:
         root = self._node.root
         if path_walk.blocked:
             return FoundDirectory(setting, path_walk, "", False, (path_walk.blocked,), ())
-        claim = aim.territory.blocker(f"PluginSettings.{setting}", path_walk.path, path_walk.end)
+        claim = wanted.territory.blocker(f"PluginSettings.{setting}", path_walk.path, path_walk.end)
         if claim:
             return FoundDirectory(setting, path_walk, "", False, (claim,), ())
         questions = [(step, SEARCH) for step in path_walk.steps]
         if path_walk.last:
             questions.append((path_walk.last, ALL))
-        if can_switch(aim.account):
-            answers = ask(aim.account, root, questions)
+        if can_switch(wanted.account):
+            answers = ask(wanted.account, root, questions)
         else:
-            answers = [mode_grants(step, aim.account, wanted) for step, wanted in questions]
+            answers = [mode_grants(step, wanted.account, rights) for step, rights in questions]
         searchable = answers[: len(path_walk.steps)]
         owner = owner_name(path_walk.last.uid, path_walk.last.gid, root) if path_walk.last else ""
         try:
-            content = scan_content(root.real(path_walk.end), aim.account) if path_walk.last else Content()
+            content = scan_content(root.real(path_walk.end), wanted.account) if path_walk.last else Content()
         except PermissionError:  # only where we are not root
-            return FoundDirectory(setting, path_walk, owner, False, (unlisted(path_walk.end, aim),), ())
-        changes = plan(path_walk, searchable, owner, content, aim)
+            return FoundDirectory(setting, path_walk, owner, False, (unlisted(path_walk.end, wanted),), ())
+        changes = plan(path_walk, searchable, owner, content, wanted)
         blockers = find_blockers(
-            self._node, path_walk, searchable, content, changes, aim, executes=setting == DIRECTORY
+            self._node, path_walk, searchable, content, changes, wanted, executes=setting == DIRECTORY
         )
         works = path_walk.last is not None and all(answers)
         if path_walk.last and not works and not changes and not blockers:
-            blockers.append(unexplained(path_walk.last, aim))
+            blockers.append(unexplained(path_walk.last, wanted))
         fatal = any(blocker.fatal for blocker in blockers)
         return FoundDirectory(setting, path_walk, owner, works and not fatal, tuple(blockers), changes)
 
@@ -242,8 +245,8 @@ class Directories(Resource[FoundDirectories]):
             )
 
     def _changes(self, found: FoundDirectories, differences: Tracker) -> List[Change]:
-        wanted = set(differences.names())
-        return [change for change in found.changes() if change.name in wanted]
+        names = set(differences.names())
+        return [change for change in found.changes() if change.name in names]
 
     def _make(self, change: Change, account: Account) -> None:
         root = self._node.root

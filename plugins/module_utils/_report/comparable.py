@@ -19,8 +19,8 @@ from .._startup.filestore import Filestore
 
 
 def add_bundle_digests(node: Node, plugins: Dict[str, Any]) -> None:
-    """To the report of the plugins add, for each installed one, the SHA-256 of a bundle that unpacks to its files
-    (``bundle``, None if the node has none) and of the server's own copy in its filestore (``filestore``).
+    """Add to the report, for each installed plugin, the SHA-256 of a bundle that unpacks to its files (``bundle``, None
+    if the node has none) and of the server's own copy in its filestore (``filestore``).
 
     :param plugins: the facts of the resource "plugins"
     """
@@ -71,5 +71,5 @@ def _items(plugins: Mapping[str, Any]) -> Any:
 
 
 def _fingerprint(key: str, plugin_id: str, name: str, value: Any) -> str:
-    said = json.dumps([plugin_id, name, value], sort_keys=True)
-    return hmac.new(key.encode("utf-8"), said.encode("utf-8"), hashlib.sha256).hexdigest()
+    text = json.dumps([plugin_id, name, value], sort_keys=True)
+    return hmac.new(key.encode("utf-8"), text.encode("utf-8"), hashlib.sha256).hexdigest()

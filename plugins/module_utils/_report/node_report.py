@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One report of a node: every resource inspected, what stands in the way beside what differs."""
+"""One report of a node: every resource inspected, errors beside differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class NodeReport:
-    """Collects what the resources of one node say."""
+    """Collects what the resources of one node report."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -34,11 +34,11 @@ class NodeReport:
         self.warnings: List[str] = []
 
     def look_at(self, wanted: Sequence[WantedPlugin]) -> None:
-        """See whether the server runs the plugins that it shall run."""
+        """See whether the server runs the plugins that it must run."""
         self._running = self._ask("plugins", lambda: look(self._node, wanted), {})
 
     def add(self, name: str, build: Callable[[], Resource[Any]]) -> None:
-        """Inspect one resource; what makes it impossible becomes an error of the report."""
+        """Inspect one resource; an exception becomes an error of the report."""
         try:
             outcome = inspect(build())
         except (OperatorError, OSError, *INPUT_ERRORS) as error:
@@ -52,8 +52,8 @@ class NodeReport:
         self.warnings.extend(warning for warning in outcome.warnings if warning not in self.warnings)
 
     def result(self) -> Dict[str, Any]:
-        """As documented under RETURN of mattermost_plugin_info."""
-        # Before the errors are looked at: what cannot be asked adds one.
+        """The result as documented under RETURN of mattermost_plugin_info."""
+        # Before the errors are read: each question that fails adds one.
         running = self._ask("service", lambda: self._node.running, False)
         plugin_system = self._ask("server", lambda: self._node.plugin_system, "unknown")
         unhealthy = self._unhealthy(running, plugin_system)
@@ -90,8 +90,8 @@ class NodeReport:
         enabled = self._ask("settings", self._plugins_enabled, True) if plugin_system == "off" else True
         reasons = [f"{error['concern']}: {error['msg']}" for error in self._errors]
         reasons += [f"{difference['name']} is not as wanted" for difference in self._differences]
-        reasons += [f"a restart is owed: {reason}" for reason in self._restart]
-        reasons += [f"a reload is owed: {reason}" for reason in self._reload]
+        reasons += [f"a restart is pending: {reason}" for reason in self._restart]
+        reasons += [f"a reload is pending: {reason}" for reason in self._reload]
         names = [difference["name"] for difference in self._differences]
         for plugin_id, evidence in self._running.items():
             # Where the plugin differs it cannot run yet.

@@ -75,7 +75,7 @@ def test_foreign_entries_are_found_and_given_over_and_nothing_else_is_touched(tr
     before = _state(tree)
     found = scan_content(str(tree), ACCOUNT)
     assert found.foreign == _find(tree, "!", "-uid", "4123") == ("com.example.todo/server", "note")
-    assert (found.closed, found.stuck, found.kept) == ((), (), ())
+    assert (found.closed, found.flagged, found.not_given) == ((), (), ())
     assert found.describe("tester") == "2 entries not owned by tester: com.example.todo/server, note"
     assert _state(tree) == before
     _fix(tree, ACCOUNT)
@@ -110,8 +110,8 @@ def test_a_file_with_a_second_name_is_never_given_away(tree: Path, tmp_path: Pat
     _own(tree)
     os.link(secret, tree / "com.example.todo/stolen")
     found = scan_content(str(tree), ACCOUNT)
-    assert (found.foreign, found.kept) == ((), ("com.example.todo/stolen",))
-    assert found.describe_kept("tester") == "1 entry that is not given to tester: com.example.todo/stolen"
+    assert (found.foreign, found.not_given) == ((), ("com.example.todo/stolen",))
+    assert found.describe_not_given("tester") == "1 entry that is not given to tester: com.example.todo/stolen"
     _fix(tree, ACCOUNT)
     assert (secret.stat().st_uid, secret.stat().st_mode & 0o7777) == (0, 0o644)
 
@@ -120,7 +120,7 @@ def test_a_file_with_a_second_name_is_never_given_away(tree: Path, tmp_path: Pat
 def test_a_file_of_a_third_account_is_never_given_away(tree: Path) -> None:
     _own(tree)
     os.chown(tree / "note", 4999, 4999)
-    assert scan_content(str(tree), ACCOUNT).kept == ("note",)
+    assert scan_content(str(tree), ACCOUNT).not_given == ("note",)
     _fix(tree, ACCOUNT)
     assert (tree / "note").stat().st_uid == 4999
 
@@ -128,7 +128,7 @@ def test_a_file_of_a_third_account_is_never_given_away(tree: Path) -> None:
 @needs_root
 def test_after_a_new_account_of_the_same_name_all_is_given(tree: Path) -> None:
     _own(tree, 4999, 4999)
-    assert scan_content(str(tree), ACCOUNT).kept == ()
+    assert scan_content(str(tree), ACCOUNT).not_given == ()
     _fix(tree, ACCOUNT)
     assert _find(tree, "!", "-uid", "4123") == ()
 
@@ -141,7 +141,7 @@ def test_a_secret_that_the_account_could_have_moved_here_is_never_given_away(tre
         (tree / place).chmod(0o600)
     os.chown(tree / "com.example.todo/server/dist", 0, 0)  # only root could put the program there
     found = scan_content(str(tree), ACCOUNT)
-    assert found.kept == ("note",)
+    assert found.not_given == ("note",)
     assert found.foreign == ("com.example.todo/server/dist", "com.example.todo/server/dist/plugin")
     _fix(tree, ACCOUNT)
     assert ((tree / "note").stat().st_uid, (tree / "note").stat().st_mode & 0o777) == (0, 0o600)
@@ -221,11 +221,11 @@ def test_fixed_is_what_find_says_is_whole(
         os.chown(place, uid, 4124)
         place.chmod(mode)
     found = scan_content(str(top), ACCOUNT)
-    assert tuple(sorted({*found.foreign, *found.kept})) == _find(top, "!", "-uid", "4123")
+    assert tuple(sorted({*found.foreign, *found.not_given})) == _find(top, "!", "-uid", "4123")
     closed = ["-uid", "4123", "(", "-type", "d", "!", "-perm", "-700", "-o", "-type", "f", "!", "-perm", "-400", ")"]
     assert found.closed == _find(top, *closed)
     _fix(top, ACCOUNT)
-    assert _find(top, "!", "-uid", "4123") == found.kept
+    assert _find(top, "!", "-uid", "4123") == found.not_given
     assert _find(top, *closed) == ()
 
 
@@ -238,8 +238,8 @@ def test_entries_that_chattr_has_closed(tree: Path) -> None:
         chattr("+a", tree / "com.example.todo")
         chattr("+i", tree / "com.example.todo/plugin.json")  # deep down and as wanted: not looked at
         found = scan_content(str(tree), ACCOUNT)
-        assert found.stuck == ("com.example.todo", "note")
-        assert found.describe_stuck() == "2 entries with the immutable or append-only flag: com.example.todo, note"
+        assert found.flagged == ("com.example.todo", "note")
+        assert found.describe_flagged() == "2 entries with the immutable or append-only flag: com.example.todo, note"
         with pytest.raises(PermissionError):
             _fix(tree, ACCOUNT)
     finally:
@@ -250,7 +250,7 @@ def test_words() -> None:
     assert Content(foreign=("a",)).describe("mm") == "1 entry not owned by mm: a"
     assert Content(foreign=tuple("abcde")).describe("mm") == "5 entries not owned by mm: a, b, c and 2 more"
     assert Content(("a",), ("b",)).describe("mm") == "1 entry not owned by mm: a; 1 entry closed to the owner: b"
-    assert not Content(stuck=("a",))
+    assert not Content(flagged=("a",))
 
 
 def test_two_thousand_entries_are_quick(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ class Host:
         return [difference["name"] for difference in done["differences"]]
 
     def refused(self, directories: Optional[Directories] = None) -> str:
-        """The message of a host that cannot be mended; check mode says the same, and nothing is changed."""
+        """The message of a host that cannot be fixed; check mode gives the same, and nothing is changed."""
         resource = directories or self.directories()
         before = self.state()
         messages = []
@@ -244,19 +244,19 @@ def test_values_of_differences(host: Host) -> None:
 
 @needs_root
 @pytest.mark.parametrize(
-    ("uid", "gid", "mode", "mended"),
+    ("uid", "gid", "mode", "fixed"),
     [(0, 0, 0o750, "0751"), (0, 65534, 0o700, "0710"), (65534, 0, 0o077, "0177"), (0, 0, 0o755, None)],
 )
 def test_parents_are_opened_as_little_as_needed(
-    host: Host, uid: int, gid: int, mode: int, mended: Optional[str]
+    host: Host, uid: int, gid: int, mode: int, fixed: Optional[str]
 ) -> None:
     for path in ("opt/mattermost/client", "opt/mattermost"):
         os.chown(host / path, uid, gid)
         (host / path).chmod(mode)
     names = host.run()
-    wanted = ["directories./opt/mattermost.mode", "directories./opt/mattermost/client.mode"] if mended else []
+    wanted = ["directories./opt/mattermost.mode", "directories./opt/mattermost/client.mode"] if fixed else []
     assert [name for name in names if name.endswith(".mode")] == wanted
-    assert _mode(host / "opt/mattermost/client") == (mended or format(mode, "04o"))
+    assert _mode(host / "opt/mattermost/client") == (fixed or format(mode, "04o"))
     assert _can_use(host, "/opt/mattermost/client/plugins")
 
 
@@ -298,7 +298,7 @@ def test_dangling_link_and_loop(host: Host) -> None:
     assert host.kinds() == ["not-a-directory"]
 
 
-def test_link_to_a_directory_stays_and_its_target_is_mended(host: Host) -> None:
+def test_link_to_a_directory_stays_and_its_target_is_fixed(host: Host) -> None:
     (host / "srv/plugins").mkdir(parents=True)
     (host / "srv").chmod(0o755)
     (host / "srv/plugins").chmod(0o700)
@@ -380,7 +380,7 @@ def test_warnings_change_nothing(host: Host) -> None:
     assert "Directory: /opt/mattermost/plugins: RootDirectory=/srv/root" in warnings[0]
 
 
-def test_facts_of_what_cannot_be_mended_name_it(host: Host) -> None:
+def test_facts_of_what_cannot_be_fixed_name_it(host: Host) -> None:
     (host / "opt/mattermost/plugins").write_text("")
     resource = host.directories()
     facts = resource.facts(resource.observe())
@@ -464,7 +464,7 @@ def test_account_itself_cannot_change_what_is_roots(open_host: Host, what: str) 
 
 
 @needs_root
-def test_account_itself_mends_what_is_its_own(open_host: Host) -> None:
+def test_account_itself_fixes_what_is_its_own(open_host: Host) -> None:
     open_host.run()
     plugins = open_host / "opt/mattermost/plugins"
     plugins.chmod(0o500)
@@ -529,7 +529,7 @@ class Running:
         self.directories = Directories(node, None, None)
 
 
-def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restart_is_pending_from_the_change_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = Running(monkeypatch, host.node(), "off").directories
     predicted = ensure(resource, check_mode=True).result()
     assert not (host / "var").exists()
@@ -541,7 +541,7 @@ def test_restart_is_owed_from_the_change_on(host: Host, monkeypatch: pytest.Monk
     assert (host / "var/lib/plugops").is_dir()
 
 
-def test_restart_is_noted_before_the_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restart_is_recorded_before_the_change(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     resource = Running(monkeypatch, host.node(), "off").directories
     # As if killed before the first mkdir.
     monkeypatch.setattr(directories_module, "make_whole_directory", lambda *arguments: 1 / 0)

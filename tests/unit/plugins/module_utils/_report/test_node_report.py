@@ -45,7 +45,7 @@ class Fixed(Resource[None]):
     def compare(self, found: None) -> Tracker:
         tracker = Tracker()
         for name in self.says.get("differences", []):
-            tracker.add(name, False, True, "mend")
+            tracker.add(name, False, True, "fix")
         return tracker
 
     def pending(self, found: None) -> Pending:
@@ -106,9 +106,9 @@ def test_everything_is_collected_once_and_in_order(report: Make) -> None:
     assert made.warnings == ["w", "v"]
     assert result["unhealthy"] == [
         *(f"{name} is not as wanted" for name in ("a.x", "a.y", "b.x")),
-        "a restart is owed: r1",
-        "a restart is owed: r2",
-        "a reload is owed: l",
+        "a restart is pending: r1",
+        "a restart is pending: r2",
+        "a reload is pending: l",
     ]
 
 
@@ -183,4 +183,4 @@ def test_names_of_strangers_make_no_lines_of_their_own(report: Make) -> None:
     shown = r"plugins/x\nok: [app1]\x1b[2K"
     assert result["differences"][0]["name"] == shown
     assert result["pending"]["restart"] == [shown]
-    assert result["unhealthy"] == [f"{shown} is not as wanted", f"a restart is owed: {shown}"]
+    assert result["unhealthy"] == [f"{shown} is not as wanted", f"a restart is pending: {shown}"]
