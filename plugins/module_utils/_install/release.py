@@ -39,17 +39,17 @@ from .release_store import ReleaseStore, program_of
 # What an installer that replaces the whole tree destroys.
 KEPT = ("config", "data", "logs", "plugins", "client/plugins")
 _SPLIT = "client"  # the one directory that is the release's and has something of the deployment in it
-_OLD_MARKER = ".mattermost-release.json"  # where the record lay once: in what may be the service account's
+_OLD_RECORD = ".mattermost-release.json"  # where earlier versions kept the record: in what may be the service account's
 
 
 @dataclass(frozen=True)
-class Marker:
+class ReleaseRecord:
     """What this collection has put into the install directory; kept where only root can write it.
 
     :param sha256: of the tarball
     :param complete: false while the release is exchanged, and after a run that was killed then
     :param entries: what of the directory is the release's, relative
-    :param program: which file the server's program is; empty where that is not noted
+    :param program: identity of the file that is the server's program; empty where it was not recorded
     """
 
     sha256: str = ""
@@ -58,8 +58,8 @@ class Marker:
     program: List[int] = field(default_factory=list)
 
     @classmethod
-    def parse(cls, data: bytes) -> Marker:
-        """An unknown release where it is damaged, or names what cannot be a release's."""
+    def parse(cls, data: bytes) -> ReleaseRecord:
+        """The record; one of an unknown release where the data is damaged, or names what cannot be a release's."""
         try:
             found = parse_json(data)
             sha256, complete, entries = found["sha256"], found["complete"], found["entries"]
@@ -72,17 +72,18 @@ class Marker:
         return cls()
 
     def text(self) -> str:
+        """As it is written to its file."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def seen_beside(self, program: List[int]) -> Optional[Marker]:
-        """What the record says of a directory where the server's program is that file now: the record does not lie in
-        it, so somebody may have removed or exchanged it since.
+    def seen_beside(self, program: List[int]) -> Optional[ReleaseRecord]:
+        """What the record is worth where the server's program is that file now: it does not lie in the install
+        directory, which somebody may have removed or replaced since.
 
-        :param program: empty where there is none
+        :param program: identity of the file; empty if the directory holds no server
         """
         if not self.complete or (program and self.program in ([], program)):
             return self
-        return Marker("", True, self.entries) if program else None
+        return ReleaseRecord("", True, self.entries) if program else None
 
 
 def _is_entry(value: Any) -> bool:
@@ -95,15 +96,16 @@ def _is_entry(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class ReleaseFound:
-    """
+    """What is there.
+
     :param stored: whether the store has the wanted release
-    :param marker: None where the directory has none
-    :param misplaced: it lies where an earlier version put it
+    :param record: None where the directory has none
+    :param misplaced: the record lies where an earlier version put it
     :param missing: kept directories that are not there
     """
 
     stored: bool
-    marker: Optional[Marker]
+    record: Optional[ReleaseRecord]
     misplaced: bool
     missing: List[str]
     program: str
@@ -132,12 +134,12 @@ class Release(Resource[ReleaseFound]):
 
     def observe(self) -> ReleaseFound:
         stored = self._store.has(self._sha256)
-        noted, program = self._read_marker(), program_of(self._directory)
-        marker = noted or self._old_marker()
+        recorded, program = self._read_record(), program_of(self._directory)
+        record = recorded or self._old_record()
         found = ReleaseFound(
             stored,
-            marker and marker.seen_beside(self._identity(program)),
-            noted is None and marker is not None,
+            record and record.seen_beside(self._identity(program)),
+            recorded is None and record is not None,
             [] if self._stage_only else [name for name in KEPT if not is_directory(self._path(name))],
             program,
         )
@@ -150,8 +152,8 @@ class Release(Resource[ReleaseFound]):
         return found
 
     def _differs(self, found: ReleaseFound) -> bool:
-        marker = found.marker
-        return not self._stage_only and not (marker and marker.complete and marker.sha256 == self._sha256)
+        record = found.record
+        return not self._stage_only and not (record and record.complete and record.sha256 == self._sha256)
 
     def _require_archive(self) -> None:
         if not self._archive:
@@ -164,7 +166,8 @@ class Release(Resource[ReleaseFound]):
         self._store.check(self._archive, self._sha256)
 
     def _require_place(self, found: ReleaseFound) -> None:
-        """Nothing runs there, it is new or a Mattermost, nothing is mounted in it, somebody can own what is kept."""
+        """Refuse a directory where the release cannot be exchanged: a server runs there, it holds something else, a
+        file system is mounted in it, or the account that owns what is kept does not exist."""
         if self._node.running:
             raise OperatorError(
                 f"{self._node.service_name} runs, and its release cannot be exchanged beneath it",
@@ -172,15 +175,17 @@ class Release(Resource[ReleaseFound]):
                 remedy="stop the service first (ansible.builtin.systemd_service, state: stopped)",
             )
         foreign = names_in(self._directory) if is_directory(self._directory) else []
-        if found.marker is None and foreign and not found.program:
+        if found.record is None and foreign and not found.program:
             raise OperatorError(
                 "the install directory is not empty and holds no Mattermost",
                 where=self._node.install_dir,
                 found=", ".join(sorted(foreign)[:5]),
-                remedy="name another install_dir, or move away what lies there",
+                remedy="set another install_dir, or move away what lies there",
             )
-        self._refuse_mounts([*(_entries(self._tree) if found.stored else []), *(found.marker or Marker()).entries])
-        self._node.account  # noqa: B018 - asked for before anything changes
+        self._refuse_mounts(
+            [*(_entries(self._tree) if found.stored else []), *(found.record or ReleaseRecord()).entries]
+        )
+        self._node.account  # noqa: B018 - read for its error, before anything changes
 
     def compare(self, found: ReleaseFound) -> Tracker:
         differences = Tracker()
@@ -188,21 +193,21 @@ class Release(Resource[ReleaseFound]):
             differences.add("release.store", None, self._sha256, f"unpack {self._archive}")
         if self._differs(found):
             action = f"exchange the release in {self._node.install_dir}; {', '.join(KEPT)} stay"
-            differences.add("release.install_dir", self._said(found), self._sha256, action)
+            differences.add("release.install_dir", self._installed(found), self._sha256, action)
         elif not self._stage_only:
             if found.misplaced:
-                old = posixpath.join(self._node.install_dir, _OLD_MARKER)
+                old = posixpath.join(self._node.install_dir, _OLD_RECORD)
                 new = posixpath.join(self._node.state_dir, self._record_name)
-                differences.add("release.record", old, new, "keep it where only root can write")
+                differences.add("release.record", old, new, "move it to where only root can write")
             for name in found.missing:
-                differences.add(f"release.directories.{name}", None, "directory", "make it for the service user")
+                differences.add(f"release.directories.{name}", None, "directory", "create it for the service user")
         return differences
 
     @staticmethod
-    def _said(found: ReleaseFound) -> Optional[str]:
-        if found.marker is None:
+    def _installed(found: ReleaseFound) -> Optional[str]:
+        if found.record is None:
             return "unknown" if found.program else None
-        return (found.marker.sha256 or "unknown") if found.marker.complete else "incomplete"
+        return (found.record.sha256 or "unknown") if found.record.complete else "incomplete"
 
     def apply(self, found: ReleaseFound, differences: Tracker) -> None:
         if not found.stored:
@@ -211,24 +216,24 @@ class Release(Resource[ReleaseFound]):
             return
         try:
             if self._differs(found):
-                self._exchange(found.marker or Marker())
+                self._exchange(found.record or ReleaseRecord())
             self._make_kept()
             if self._differs(found):
                 program = self._identity(program_of(self._directory))
-                self._write_marker(Marker(self._sha256, True, _entries(self._tree), program))
-            elif found.misplaced and found.marker:
-                self._write_marker(found.marker)
+                self._write_record(ReleaseRecord(self._sha256, True, _entries(self._tree), program))
+            elif found.misplaced and found.record:
+                self._write_record(found.record)
         except OSError as error:
             raise OperatorError(
                 "the release cannot be put into the install directory",
                 where=error.filename or self._node.install_dir,
                 found=error.strerror or str(error),
-                remedy="fix that and run again; it goes on where it stopped",
+                remedy="fix that and run again; the exchange continues where it stopped",
             ) from error
 
     @property
     def _client(self) -> str:
-        """A link that root made leads elsewhere; from another's, whose it is is told."""
+        """The directory `client`; a link of root's is followed, another's is an error that names its owner."""
         root, path = self._node.root, posixpath.join(self._node.install_dir, _SPLIT)
         return self._node.once("release client", lambda: root.real(root.resolve(path)))
 
@@ -241,42 +246,42 @@ class Release(Resource[ReleaseFound]):
     def _tree(self) -> str:
         return self._store.tree(self._sha256)
 
-    def _exchange(self, old: Marker) -> None:
-        """Entry by entry, the record saying "incomplete" meanwhile: what must survive is never touched at all."""
+    def _exchange(self, old: ReleaseRecord) -> None:
+        """Exchange entry by entry, with "incomplete" recorded meanwhile: what must survive is never touched."""
         wanted = _entries(self._tree)
         client = self._client
         self._refuse_mounts([*wanted, *old.entries])
         make_directories(client)
-        self._write_marker(Marker(self._sha256, False, sorted({*wanted, *old.entries})))
+        self._write_record(ReleaseRecord(self._sha256, False, sorted({*wanted, *old.entries})))
         link = status(self._directory).st_uid == os.geteuid()
         parts = [
             (Exchange(self._tree, self._directory, link), _at_top(wanted), _at_top(old.entries)),
             (Exchange(os.path.join(self._tree, _SPLIT), client, link), _in_client(wanted), _in_client(old.entries)),
         ]
-        for part, come, _ in parts:
-            part.stage(come)
-        for part, come, go in parts:
-            part.exchange(come, go)
+        for part, new, _ in parts:
+            part.stage(new)
+        for part, new, outdated in parts:
+            part.exchange(new, outdated)
         for part, _, _ in parts:
             part.clear()
 
     def _refuse_mounts(self, entries: Sequence[str]) -> None:
-        """An entry on which, or in which, a file system is mounted cannot be exchanged; what lies on that must stay."""
+        """Refuse to exchange an entry on which, or in which, a file system is mounted; what lies on that must stay."""
         places = [self._path(entry) for entry in entries]
         for point in mount_points():
             place = next((place for place in places if lies_in(point, place)), "")
             if place:
                 raise OperatorError(
-                    "a file system is mounted where the release is exchanged, and what lies on it would go with it",
+                    "a file system is mounted where the release is exchanged, what lies on it would be removed too",
                     where=self._node.root.host(point),
                     found=f"a mount in {self._node.root.host(place)}, which is the release's",
                     remedy=f"umount {shlex.quote(point)} first, and mount it outside of what the release brings",
                 )
 
     def _make_kept(self) -> None:
-        """What is missing of them, with what the release ships in them; what is there wins.
+        """Create the kept directories that are missing, with the files of the release in them; what exists stays.
 
-        So does a link: nothing is put where it leads, also if it takes the place of a directory meanwhile.
+        So does a link: nothing is put where it leads, also if it replaces a directory meanwhile.
         """
         for name in KEPT:
             self._fill(os.path.join(self._tree, name), self._path(name))
@@ -295,19 +300,19 @@ class Release(Resource[ReleaseFound]):
                 with open_file(shipped) as content:
                     create_in_place_of(path, copy_into(content), 0o600, account.uid, account.gid, strict=True)
 
-    def _read_marker(self) -> Optional[Marker]:
+    def _read_record(self) -> Optional[ReleaseRecord]:
         try:
-            return Marker.parse(read_file(self._record, OWN_RECORD_LIMIT))
+            return ReleaseRecord.parse(read_file(self._record, OWN_RECORD_LIMIT))
         except FileNotFoundError:
             return None
 
-    def _old_marker(self) -> Optional[Marker]:
-        """The record of an earlier version; one that root did not write says nothing."""
-        path = os.path.join(self._directory, _OLD_MARKER)
+    def _old_record(self) -> Optional[ReleaseRecord]:
+        """The record of an earlier version; one that root did not write is ignored."""
+        path = os.path.join(self._directory, _OLD_RECORD)
         with contextlib.suppress(OSError), open_file(path, follow=False) as source:
             found = os.fstat(source.fileno())
             if (found.st_uid, found.st_nlink) == (os.geteuid(), 1):
-                return Marker.parse(read_open(source, OWN_RECORD_LIMIT, path))
+                return ReleaseRecord.parse(read_open(source, OWN_RECORD_LIMIT, path))
         return None
 
     def _identity(self, program: str) -> List[int]:
@@ -316,15 +321,15 @@ class Release(Resource[ReleaseFound]):
         found = status(os.path.join(self._directory, program))
         return [found.st_ino, found.st_size, found.st_mtime_ns]
 
-    def _write_marker(self, marker: Marker) -> None:
+    def _write_record(self, record: ReleaseRecord) -> None:
         make_directories(os.path.dirname(self._record))
-        write_atomic(self._record, marker.text().encode())
+        write_atomic(self._record, record.text().encode())
         with contextlib.suppress(FileNotFoundError):
-            unlink(os.path.join(self._directory, _OLD_MARKER))
+            unlink(os.path.join(self._directory, _OLD_RECORD))
 
     def facts(self, found: ReleaseFound) -> Dict[str, Any]:
         return {
-            "sha256": (found.marker.sha256 or None) if found.marker and found.marker.complete else None,
+            "sha256": (found.record.sha256 or None) if found.record and found.record.complete else None,
             "program": found.program or None,
             "store": self._store.directory,
         }
@@ -336,7 +341,7 @@ def _in_a_name(path: str) -> str:
 
 
 def _entries(tree: str) -> List[str]:
-    """What of a release is exchanged: everything at the top, and in `client`, that is not kept."""
+    """The entries of a release that are exchanged: everything at the top, and in `client`, that is not kept."""
     names = [name for name in names_in(tree) if name != _SPLIT]
     inner = os.path.join(tree, _SPLIT)
     if is_directory(inner):

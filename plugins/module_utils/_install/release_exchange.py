@@ -13,7 +13,7 @@ from .._host.reading import exists, is_directory, names_in, status
 from .._host.trees import remove_tree
 from .._host.writing import copy_file, link_or_copy, rename
 
-# Not .plugops-…: what has such a name is swept away as the remains of a killed run.
+# Not .plugops-…: such names are removed as the remains of a killed run.
 _STAGING = ".mattermost-release.new"
 _TRASH = ".mattermost-release.old"
 
@@ -21,7 +21,7 @@ _TRASH = ".mattermost-release.old"
 class Exchange:
     """One directory that has entries of the release.
 
-    What comes and what goes lies in it meanwhile, where only root can look: a rename does not leave a file system, and
+    New and outdated entries lie in it meanwhile, where only root can read: a rename does not leave a file system, and
     `client` may lie on another one than the install directory.
 
     :param tree: the directory of the store's release that it stands for
@@ -38,17 +38,18 @@ class Exchange:
         self._trash = os.path.join(directory, _TRASH)
 
     def stage(self, wanted: Sequence[str]) -> None:
-        """All that takes time and room."""
+        """Copy the new entries: all that takes time and space."""
         self.clear()
         for place in (self._staging, self._trash):
             make_directory(place, 0o700, strict=True)
-        place_file = self._way_to_place()
+        copy = self._copy_function()
         for name in wanted:
-            _place(os.path.join(self._tree, name), os.path.join(self._staging, name), place_file)
+            _place(os.path.join(self._tree, name), os.path.join(self._staging, name), copy)
 
     def exchange(self, wanted: Sequence[str], old: Sequence[str]) -> None:
-        """
-        :param old: what goes, where it is there
+        """Replace the outdated entries by the staged ones.
+
+        :param old: the outdated entries; those that do not exist are skipped
         """
         for name in sorted({*wanted, *old}):
             target = os.path.join(self._directory, name)
@@ -58,21 +59,25 @@ class Exchange:
                 rename(os.path.join(self._staging, name), target, strict=True)
 
     def clear(self) -> None:
+        """Remove what was staged and what was replaced."""
         for place in (self._staging, self._trash):
             remove_tree(place, strict=True)
 
-    def _way_to_place(self) -> Callable[[str, str, bool], None]:
-        """A hard link takes no space. It would give the store away where somebody gives the whole install directory to
-        the service account, as Mattermost's own instructions say, so that one gets copies."""
+    def _copy_function(self) -> Callable[[str, str, bool], None]:
+        """Hard links where they are safe, since they take no space.
+
+        They would give the store away where somebody gives the whole install directory to the service account, as
+        Mattermost's own instructions say: such a directory gets copies.
+        """
         is_ours = status(self._directory).st_uid == os.geteuid()
         return link_or_copy if self._link and is_ours else copy_file
 
 
-def _place(source: str, target: str, place_file: Callable[[str, str, bool], None]) -> None:
-    """A tree of the store, file by file."""
+def _place(source: str, target: str, copy: Callable[[str, str, bool], None]) -> None:
+    """Copy a tree of the store, file by file."""
     if not is_directory(source):
-        place_file(source, target, True)
+        copy(source, target, True)
         return
     make_directory(target, 0o755, strict=True)
     for name in names_in(source):
-        _place(os.path.join(source, name), os.path.join(target, name), place_file)
+        _place(os.path.join(source, name), os.path.join(target, name), copy)

@@ -52,7 +52,7 @@ class ReleaseStore:
         return os.path.join(self.directory, sha256)
 
     def has(self, sha256: str) -> bool:
-        """A tree gets its name when it is whole, so what is there is whole.
+        """Whether the store has the release. A tree gets its name when it is complete.
 
         :raises OperatorError: others than root can put something there
         """
@@ -61,31 +61,32 @@ class ReleaseStore:
         return is_directory(tree)
 
     def refuse_changed(self, sha256: str) -> None:
-        """Before root spreads a release: it belongs to root still, whose files an older version linked into install
+        """Refuse to install a release that others can change: an older version linked its files into install
         directories that somebody may have given away since.
 
         :raises OperatorError: others can write a part of it
         """
         tree = self.tree(sha256)
         with open_directory(tree) as top:
-            if _is_anothers(os.fstat(top)):
+            if _is_changeable_by_others(os.fstat(top)):
                 self._refuse_tree(tree, tree)
             for entry in walk(top, tree):
-                if _is_anothers(entry.found):
+                if _is_changeable_by_others(entry.found):
                     self._refuse_tree(tree, os.path.join(tree, entry.path))
 
     @staticmethod
     def _refuse_tree(tree: str, path: str) -> NoReturn:
         raise OperatorError(
-            "a file of the unpacked release is not root's alone, so it may be another one by now",
+            "others than root can write to a file of the unpacked release, so it may have been changed",
             where=path,
             found=_rights(status(path)),
             wanted="owned by root, writable by nobody else",
-            remedy=f"unpack it anew: rm -r {shlex.quote(tree)}, and run again with archive",
+            remedy=f"unpack it again: rm -r {shlex.quote(tree)}, and run again with archive",
         )
 
     def _refuse_reachable(self) -> None:
-        """Whoever can write on the way to the store could put other files under a sha256, and root would spread them.
+        """Refuse a store in a directory that others can write to: they could put other files under a sha256, and root
+        would install them.
 
         A directory with the sticky bit lets nobody rename what is root's in it.
         """
@@ -93,7 +94,7 @@ class ReleaseStore:
         trusted = {0, os.geteuid(), status(top).st_uid}
         is_store = True
         while path != top:
-            found = _found(path)
+            found = _status_of(path)
             if found:
                 closed = not found.st_mode & 0o022 or (found.st_mode & stat.S_ISVTX and not is_store)
                 if found.st_uid not in trusted or not closed:
@@ -106,12 +107,13 @@ class ReleaseStore:
             where=path,
             found=_rights(found),
             wanted="owned by root, writable by nobody else",
-            remedy="name another directory as store, outside of the install directory, or make this one root's alone",
+            remedy="set store to another directory, outside of the install directory, or make this one root's alone",
         )
 
     def check(self, archive: str, sha256: str) -> None:
-        """
-        :raises OperatorError: there is no such file, or it is another one
+        """Verify a tarball.
+
+        :raises OperatorError: there is no such file, or its sha256 is another one
         """
         try:
             found = sha256_of(archive)
@@ -120,14 +122,14 @@ class ReleaseStore:
                 "the release cannot be read",
                 where=archive,
                 found=error.strerror or str(error),
-                remedy="name a tarball that lies on this host and can be read",
+                remedy="set archive to a tarball on this host that can be read",
             ) from error
         _compare(archive, found, sha256)
 
     def add(self, archive: str, sha256: str) -> None:
         """Unpack a checked tarball; what a killed run left of it is cleared first.
 
-        :raises OperatorError: it is no release, or cannot be unpacked; then nothing of it is left
+        :raises OperatorError: it is no release, or cannot be unpacked; nothing of it is left then
         """
         tree = self.tree(sha256)
         staging = os.path.join(self.directory, f".{sha256}.new")
@@ -147,7 +149,7 @@ class ReleaseStore:
                 "the release cannot be unpacked",
                 where=self.directory,
                 found=_shortage(error, self.directory),
-                remedy="make room there, or name another directory, and run again; nothing of the release is left",
+                remedy="free space there, or set store to another directory, and run again; nothing of it is left",
             ) from error
 
 
@@ -167,14 +169,14 @@ def _compare(archive: str, found: str, wanted: str) -> None:
         )
 
 
-def _found(path: str) -> Optional[os.stat_result]:
+def _status_of(path: str) -> Optional[os.stat_result]:
     try:
         return status(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _is_anothers(found: os.stat_result) -> bool:
+def _is_changeable_by_others(found: os.stat_result) -> bool:
     return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & 0o022)
 
 
@@ -186,14 +188,14 @@ def _shortage(error: OSError, directory: str) -> str:
     text = error.strerror or str(error)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return text
-    room = file_system(directory)
-    return f"{text}; {room.f_bavail * room.f_frsize // _MIB} MiB are free"
+    volume = file_system(directory)
+    return f"{text}; {volume.f_bavail * volume.f_frsize // _MIB} MiB are free"
 
 
 def _unpack(archive: str, staging: str, sha256: str) -> str:
-    """Files get 0644 or 0755 and belong to this process's user, whatever the tarball says. Returns the top name.
+    """Files get 0644 or 0755 and belong to this process's user, regardless of the tarball. Returns the top name.
 
-    The bytes that were unpacked have that sha256: who can write the tarball may have done it since it was checked.
+    The sha256 is that of the bytes unpacked: the tarball may have been changed since it was checked.
     """
     make_directory(staging, 0o755)
     made: Dict[str, bool] = {}

@@ -46,7 +46,7 @@ class ServiceDirectory(Resource[Service]):
     """The unit's effective ``WorkingDirectory`` is the wanted one.
 
     ``-/path`` counts as ``/path``: the two differ only where the path is missing, which is an error here. ``~`` counts
-    as the home of the unit's user. Nothing is written where another file of the unit already says the right thing.
+    as the home of the unit's user. Nothing is written where another file of the unit already sets the wanted directory.
 
     :param wanted: absolute host path; with ``RootDirectory=`` in the unit, as seen inside of it
     :raises OperatorError: a path that cannot be written into a unit
@@ -66,8 +66,9 @@ class ServiceDirectory(Resource[Service]):
         self._wanted = "/" + posixpath.normpath(wanted).lstrip("/")
 
     def observe(self) -> Service:
-        """
-        :raises OperatorError: no such unit, masked or refused by systemd; the wanted directory is missing; a change is
+        """The unit as systemd has it.
+
+        :raises OperatorError: no such unit, masked or rejected by systemd; the wanted directory is missing; a change is
             needed that another file would overrule, or that we may not make
         """
         service = self._node.service
@@ -126,7 +127,7 @@ class ServiceDirectory(Resource[Service]):
             "needs_daemon_reload": found.stale,
         }
 
-    # what is
+    # what is there
 
     @property
     def _live(self) -> bool:
@@ -139,7 +140,7 @@ class ServiceDirectory(Resource[Service]):
         return path == self._wanted
 
     def _must_write(self, service: Service) -> bool:
-        """Whether the files do not say what is wanted; where they do, systemd has at most to read them again."""
+        """Whether the files do not set the wanted directory; where they do, systemd has at most to read them again."""
         loaded = WorkingDirectory(service.working_directory)
         if self._is_wanted(loaded, service) and not service.stale:
             return False
@@ -164,7 +165,8 @@ class ServiceDirectory(Resource[Service]):
     # what forbids a change
 
     def refuse_unusable_unit(self, service: Service) -> None:
-        """
+        """Refuse a unit that systemd cannot load.
+
         :raises OperatorError: systemd has no such unit, or does not load it
         """
         reread = "; systemd has not read the files since they changed: systemctl daemon-reload" if service.stale else ""
@@ -174,7 +176,7 @@ class ServiceDirectory(Resource[Service]):
                 f"the service {service.name} does not exist",
                 where=f"looked in {', '.join(path for path in SEARCH_PATH if '/run/' not in path)} and below /run",
                 found=f"similar: {', '.join(similar)}" if similar else "no service of a similar name",
-                remedy=f"give the unit's name in service, or install its unit file{reread}",
+                remedy=f"set service to the name of the unit, or install its unit file{reread}",
             )
         if service.load_state == "masked":
             raise OperatorError(
@@ -189,19 +191,20 @@ class ServiceDirectory(Resource[Service]):
                 where=refused.where,
                 found=refused.value,
                 wanted="an absolute path without quotes and ..",
-                remedy=f"correct or remove this line, then systemctl daemon-reload; no drop-in can mend it{reread}",
+                remedy=f"correct or remove this line, then systemctl daemon-reload; no drop-in can fix it{reread}",
             )
         if service.load_state != "loaded":
             raise OperatorError(
                 f"systemd cannot load the service {service.name}",
                 where=service.fragment,
                 found=service.load_state,
-                remedy=f"see what systemd-analyze verify {shlex.quote(service.name)} says{reread}",
+                remedy=f"run systemd-analyze verify {shlex.quote(service.name)} and fix what it names{reread}",
             )
 
     def refuse_missing_directory(self, service: Service) -> None:
-        """
-        :raises OperatorError: the wanted directory is none
+        """Refuse a wanted directory that does not exist.
+
+        :raises OperatorError: it is missing, or no directory
         """
         hidden = [key for key in ("RootImage", "BindPaths", "BindReadOnlyPaths") if service.sandbox.get(key)]
         inside = self._seen_inside(service)
@@ -221,7 +224,8 @@ class ServiceDirectory(Resource[Service]):
         )
 
     def refuse_unwritable(self, service: Service) -> None:
-        """
+        """Refuse a change that would have no effect, or that cannot be written.
+
         :raises OperatorError: a drop-in is needed, and would have no effect or cannot be written
         """
         if self._must_write(service):
@@ -275,7 +279,7 @@ class ServiceDirectory(Resource[Service]):
                 "our drop-in cannot be written there",
                 where=self._node.root.host(parent),
                 found="not a directory" if not is_directory(parent) else "not writable for this user",
-                remedy="run as root (become); see that the file system is not mounted read-only",
+                remedy="run as root (become); check that the file system is not mounted read-only",
             )
 
     # the change
@@ -291,15 +295,15 @@ class ServiceDirectory(Resource[Service]):
 def reload_units(node: Node, service: str) -> None:
     """Let systemd read the unit files.
 
-    :raises OperatorError: it cannot be made to
+    :raises OperatorError: systemctl failed
     """
     code, out, err = node.run(["systemctl", "daemon-reload"])
     if code != 0:
         raise OperatorError(
-            "the files are right, but systemd could not be made to read them",
+            "the unit files are as wanted, but systemd did not read them",
             where="systemctl daemon-reload",
             found=(err or out).strip() or f"exit code {code}",
-            remedy=f"mend what it names, then run this again; {service} keeps its old directory until then",
+            remedy=f"fix what it names, then run this again; {service} keeps its old directory until then",
         )
 
 

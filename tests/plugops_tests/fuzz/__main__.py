@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["ansible_collections.plugops"]):
     from ansible_collections.plugops.mattermost.plugins.module_utils._formats.json_reader import parse_json
     from ansible_collections.plugops.mattermost.plugins.module_utils._formats.openpgp import unverifiable_by_servers
     from ansible_collections.plugops.mattermost.plugins.module_utils._host.executable import read_header
-    from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import Marker
+    from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import ReleaseRecord
     from ansible_collections.plugops.mattermost.plugins.module_utils._log.line import parse_journal_line, parse_log_line
     from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import meaning_of
     from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.lock_file import parse_lock
@@ -79,7 +79,7 @@ TARGETS: Dict[str, Target] = {
     "lock": (lambda data: parse_lock(_text(data), "plugins.lock"), (OperatorError,)),
     "log": (_log, ()),
     "text": (_shown, ()),
-    "release_record": (Marker.parse, ()),
+    "release_record": (ReleaseRecord.parse, ()),
 }
 
 

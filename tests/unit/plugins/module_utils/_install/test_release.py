@@ -93,9 +93,9 @@ def test_a_killed_exchange_goes_on(tmp_path: Path) -> None:
         host.ensure(*host.new, True)
         came = killed_at(points, lambda host=host: host.ensure("", host.new[1]), CHANGES)  # type: ignore[misc]
         assert {name: text for name, text in host.files().items() if name in OURS} == OURS
-        said = inspect(host.release("", host.new[1])).differences.as_list()
-        assert [item["found"] for item in said] in ([host.old[1]], ["incomplete"], [])
-        if not said:
+        differences = inspect(host.release("", host.new[1])).differences.as_list()
+        assert [item["found"] for item in differences] in ([host.old[1]], ["incomplete"], [])
+        if not differences:
             assert host.files() == {**NEW, **OURS}
         host.ensure("", host.new[1])
         assert host.files() == {**NEW, **OURS}
@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(host: Host, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(release_store, "create_new", full)
-    with pytest.raises(OperatorError, match=r"No space left on device; \d+ MiB are free.*make room there"):
+    with pytest.raises(OperatorError, match=r"No space left on device; \d+ MiB are free.*free space there"):
         host.ensure(*host.old)
     assert list(host.store.iterdir()) == []
     monkeypatch.undo()

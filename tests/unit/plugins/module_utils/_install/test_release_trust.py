@@ -23,7 +23,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._install import
     release_exchange as release_exchange_module,
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._install import release_store as release_store_module
-from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import Marker
+from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import ReleaseRecord
 
 from plugops_tests.support.playbooks import REPOSITORY
 from plugops_tests.support.release_host import NEW, OLD, Host, mounted
@@ -94,12 +94,12 @@ def test_a_directory_that_becomes_a_link_gives_nothing_away(
 )
 def test_a_record_that_names_what_no_release_has_says_nothing(entry: object) -> None:
     data = json.dumps({"sha256": "0" * 64, "complete": True, "entries": ["bin", entry]}).encode()
-    assert Marker.parse(data) == Marker()
+    assert ReleaseRecord.parse(data) == ReleaseRecord()
 
 
 def test_a_record_of_a_release_is_read() -> None:
     data = json.dumps({"sha256": "0" * 64, "complete": True, "entries": ["bin", "client/root.html"]}).encode()
-    assert Marker.parse(data) == Marker("0" * 64, True, ["bin", "client/root.html"])
+    assert ReleaseRecord.parse(data) == ReleaseRecord("0" * 64, True, ["bin", "client/root.html"])
 
 
 @needs_root
@@ -189,7 +189,10 @@ def test_a_store_that_others_can_write_is_not_used(host: Host, what: str) -> Non
     else:
         os.chown(given.get(what, program), OTHER, OTHER)
         program.chmod(0o4755)
-    with pytest.raises(OperatorError, match=r"others than root can write|is not root's alone.*run again with archive"):
+    with pytest.raises(
+        OperatorError,
+        match=r"where the store of releases lies|can write to a file of the unpacked release.*run again with archive",
+    ):
         inspect(host.release("", host.old[1]))
     assert not host.install_dir.exists()
 

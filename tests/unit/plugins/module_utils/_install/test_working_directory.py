@@ -174,7 +174,7 @@ def test_what_systemd_makes_of_it(live: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_mode_and_owner_whatever_the_umask(root: Path, umask: int) -> None:
+def test_mode_and_owner_under_every_umask(root: Path, umask: int) -> None:
     unit(root)
     old = os.umask(umask)
     try:
@@ -455,7 +455,7 @@ def test_systemd_that_cannot_reload(live: Path) -> None:
     systemd.refuses_reload = True
     with pytest.raises(OperatorError, match=r"daemon-reload.*Access denied"):
         ensure(resource(live, systemd), check_mode=False)
-    systemd.refuses_reload = False  # the next run mends what is left
+    systemd.refuses_reload = False  # the next run fixes what is left
     assert [item.action for item in ensure(resource(live, systemd), check_mode=False).differences] == [
         "systemctl daemon-reload"
     ]
