@@ -306,7 +306,7 @@ from ..module_utils._plugins.arguments import PLUGINS_ARGUMENT
 from ..module_utils._plugins.strategies.registry import DEFAULT, NAMES
 from ..module_utils._plugins.wanted import wanted_of
 from ..module_utils._report.inspection import add_comparable, inspect_node, signatures_follow
-from ..module_utils._settings.channel import VIA
+from ..module_utils._settings.channel import CHANNELS
 
 _POLL = 0.5
 
@@ -373,7 +373,7 @@ def main() -> None:
             "settings": {"type": "dict", "default": {}},
             "states": {"type": "dict", "default": {}},
             "plugin_settings": {"type": "dict", "default": {}, "no_log": True},
-            "via": {"type": "str", "choices": list(VIA), "default": "auto"},
+            "via": {"type": "str", "choices": list(CHANNELS), "default": "auto"},
             "directory_mode": {"type": "str", "default": DEFAULT_MODE},
             "files": {"type": "bool", "default": False},
             "findings": {"type": "bool", "default": False},

@@ -239,7 +239,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._config.plugin_settings import option_types, settings_of
 from ..module_utils._node.module import run_resource
 from ..module_utils._node.options import NODE_ARGUMENTS
-from ..module_utils._settings.channel import AUTO, VIA
+from ..module_utils._settings.channel import AUTO, CHANNELS
 from ..module_utils._settings.settings import Settings
 
 ARGUMENTS = {
@@ -248,7 +248,7 @@ ARGUMENTS = {
     "settings": {"type": "dict", "default": {}},
     "states": {"type": "dict", "default": {}},
     "plugins": {"type": "dict", "default": {}, "no_log": True},
-    "via": {"type": "str", "choices": list(VIA), "default": AUTO},
+    "via": {"type": "str", "choices": list(CHANNELS), "default": AUTO},
     "backup": {"type": "bool", "default": False},
     "signatures_follow": {"type": "list", "elements": "str", "default": []},
 }
@@ -264,7 +264,7 @@ def main() -> None:
             settings_of(options),
             options["states"],
             options["plugins"],
-            via=options["via"],
+            channel=options["via"],
             backup=options["backup"],
             signatures_follow=options["signatures_follow"],
         ),

@@ -96,7 +96,7 @@ class Modules:
         return ensure(Directories(self.node(), None, None), False)
 
     def settings(self, check: bool = False, via: str = "auto", **settings: object) -> Outcome:
-        return ensure(Settings(self.node(), settings, {}, {}, via=via), check)
+        return ensure(Settings(self.node(), settings, {}, {}, channel=via), check)
 
 
 def _run(argv: Sequence[str]) -> Tuple[int, str, str]:
@@ -362,7 +362,7 @@ def test_what_a_restricted_rest_api_would_keep_is_refused_beforehand(
             before = server.rest("GET", "/config").json["PluginSettings"]
             assert server.rest("PUT", "/config/patch", {"PluginSettings": wanted}).status == 200
             assert server.rest("GET", "/config").json["PluginSettings"] == before, "silently kept"
-        allowed = Settings(modules.node(), {}, {ID: True}, {}, via="api")
+        allowed = Settings(modules.node(), {}, {ID: True}, {}, channel="api")
         assert names(ensure(allowed, False)) == [f"settings.PluginStates.{ID}"]
         assert names(ensure(allowed, True)) == []
 

@@ -27,7 +27,7 @@ class SettingsOfThen(Settings):
     def __init__(
         self, node: Node, then: Mapping[str, Any], only: Optional[Collection[str]], without: Collection[str]
     ) -> None:
-        super().__init__(node, {}, {}, {}, via=_way(node))
+        super().__init__(node, {}, {}, {}, channel=_channel(node))
         self._then = FoldedMap(then, f"{SECTION} of the checkpoint")
         self._only = only
         self._without = without
@@ -98,7 +98,7 @@ def _once(changes: Sequence[Change]) -> List[Change]:
     return list({change.name: change for change in changes}.values())
 
 
-def _way(node: Node) -> str:
+def _channel(node: Node) -> str:
     """The file, which hides nothing, wherever the server reads one."""
     notices = features.FILE_WATCHED.in_version(node.version) or features.RELOAD_BY_SOCKET.in_version(node.version)
     # A running server that does not notice a change of its file undoes it when it saves next.

@@ -29,4 +29,4 @@ def uploader_of(node: Node) -> Optional[Uploader]:
 def _save_state_in_file(node: Node, plugin_id: str, enabled: bool) -> None:
     """For a server that refuses to save a state itself."""
     states: Dict[str, bool] = {plugin_id: enabled}
-    ensure(Settings(node, {}, states, {}, via=FILE), check_mode=False)
+    ensure(Settings(node, {}, states, {}, channel=FILE), check_mode=False)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which way a setting takes: config.json, the local-mode socket or the REST API; and what a server does on each."""
+"""The channel of a setting: config.json, the local-mode socket or the REST API; and what a server accepts on each."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .._server.client import API_ACCESS, SOCKET, Server
 
 AUTO = "auto"
 API = API_ACCESS
-VIA = (AUTO, FILE, SOCKET, API)
-WAYS = {SOCKET: "the local-mode socket", API: "the REST API"}
+CHANNELS = (AUTO, FILE, SOCKET, API)  # choices of the option `via`
+NAMES = {SOCKET: "the local-mode socket", API: "the REST API"}
 
-# What a REST API under RestrictSystemAdmin (5.10 on) silently keeps; EnableUploads it keeps anyhow.
+# What a REST API under RestrictSystemAdmin (5.10 on) silently keeps; EnableUploads it keeps in any case.
 _KEPT = ("Directory", "ClientDirectory", "EnableHealthCheck", "AllowInsecureDownloadURL", "MarketplaceURL")
 _MORE_KEPT = (
     "Enable",
@@ -31,14 +31,14 @@ _MORE_KEPT = (
     "SignaturePublicKeyFiles",
     "ChimeraOAuthProxyURL",
 )
-_REACH = {
+_REMEDIES = {
     SOCKET: "start it with ServiceSettings.EnableLocalMode true (5.24 and later), or use via: file",
-    API: "give api_url and an account, start the server, or use via: file",
+    API: "set api_url and an account, start the server, or use via: file",
 }
 
 
-def choose_way(
-    asked: str,
+def choose_channel(
+    requested: str,
     source: ConfigSource,
     version: Optional[ServerVersion],
     server: Optional[Server],
@@ -46,79 +46,79 @@ def choose_way(
 ) -> str:
     """``file``, ``socket`` or ``api``.
 
-    :param asked: one of :data:`VIA`
-    :param server: the running one, by the way asked for; None where none answers
+    :param requested: one of :data:`CHANNELS`
+    :param server: the running one, on the requested channel; None where none answers
     :param config: that it works with
-    :raises OperatorError: the way asked for cannot be gone
+    :raises OperatorError: the requested channel is not available
     """
-    if source.kind == REMOTE and asked not in (AUTO, API):
+    if source.kind == REMOTE and requested not in (AUTO, API):
         raise OperatorError(
-            f"via: {asked} cannot be gone, the app server is reached through its REST API alone",
+            f"via: {requested} is not available: this app server is managed through its REST API only",
             found="api_only: true",
             wanted="via: auto or api",
-            remedy="correct via, or take api_only away and run on the app server itself",
+            remedy="correct via, or remove api_only and run on the app server itself",
         )
     if source.kind == REMOTE:
-        asked = API
-    if asked == FILE or (asked == AUTO and server is None):
+        requested = API
+    if requested == FILE or (requested == AUTO and server is None):
         if source.kind == DATABASE:
             raise OperatorError(
                 "the server keeps its configuration in a database, it does not read config.json",
                 where=source.evidence,
                 found="no server answers on the local-mode socket" if server is None else "via: file",
                 remedy="enable local mode (MM_SERVICESETTINGS_ENABLELOCALMODE=true), start the server and use "
-                "via: socket or auto; or give api_url and an account",
+                "via: socket or auto; or set api_url and an account",
             )
         return FILE
     if server is None:
         raise OperatorError(
-            f"via: {asked} needs a running server that answers on {WAYS[asked]}",
+            f"via: {requested} needs a running server that answers on {NAMES[requested]}",
             found="no answer",
-            remedy=_REACH[asked],
+            remedy=_REMEDIES[requested],
         )
-    if asked == AUTO and source.kind == FILE:
+    if requested == AUTO and source.kind == FILE:
         too_old = not features.UPLOADS_SWITCH_BY_SOCKET.in_version(version)
         by_file = server.kind == API or too_old or is_read_only_cluster(config or {})
         return FILE if by_file else SOCKET
     return server.kind
 
 
-def refuse_uploads_that_stay(via: str, version: ServerVersion, needed: Sequence[Change]) -> None:
-    """Refuse to tell a server to change EnableUploads where it ignores or refuses that.
+def refuse_locked_uploads_switch(channel: str, version: ServerVersion, needed: Sequence[Change]) -> None:
+    """Refuse to change EnableUploads on a channel where the server ignores or rejects that.
 
-    :raises OperatorError: so it is, before anything changes
+    :raises OperatorError: the server would not change it; nothing has changed
     """
     if not any(change.key == "EnableUploads" for change in needed):
         return
     by_socket = features.UPLOADS_SWITCH_BY_SOCKET.in_version(version)
-    if via == API and features.UPLOADS_SWITCH_LOCKED_IN_REST_API.in_version(version):
+    if channel == API and features.UPLOADS_SWITCH_LOCKED_IN_REST_API.in_version(version):
         raise OperatorError(
-            "EnableUploads cannot be changed over the REST API, the server takes it from elsewhere only",
+            "EnableUploads cannot be changed over the REST API of this server",
             found=f"server version {version}, via: api",
             remedy=f"use via: file{' or via: socket' if by_socket else ''}, or set "
             "MM_PLUGINSETTINGS_ENABLEUPLOADS in the service's environment",
         )
-    if via == SOCKET and not by_socket:
+    if channel == SOCKET and not by_socket:
         raise OperatorError(
-            "EnableUploads cannot be changed through the socket of this server, it would silently ignore it",
+            "EnableUploads cannot be changed through the socket of this server, which would silently ignore the change",
             found=f"server version {version}",
             wanted=f"at least {features.UPLOADS_SWITCH_BY_SOCKET.since}",
             remedy="use via: file",
         )
 
 
-def refuse_what_is_kept(via: str, version: ServerVersion, restricted: bool, needed: Sequence[Change]) -> None:
-    """Refuse to tell a restricted REST API what it would silently keep.
+def refuse_restricted_keys(channel: str, version: ServerVersion, restricted: bool, needed: Sequence[Change]) -> None:
+    """Refuse to change through a restricted REST API what it would silently keep.
 
     :param restricted: as :func:`is_restricted`
-    :raises OperatorError: so it would, before anything changes
+    :raises OperatorError: the server would keep a value; nothing has changed
     """
     kept = {*_KEPT, *(_MORE_KEPT if features.MORE_KEYS_RESTRICTED.in_version(version) else ())}
     keys = [find_key(change.key) for change in needed]
     names = sorted({key.name for key in keys if key is not None} & kept)
-    if restricted and via == API and names:
+    if restricted and channel == API and names:
         raise OperatorError(
-            f"the server would take the change and keep its old value: {', '.join(names)}",
+            f"the server would accept the change and keep the old value: {', '.join(names)}",
             found="ExperimentalSettings.RestrictSystemAdmin true, via: api",
             remedy="use via: file or via: socket, which it does not restrict",
         )
@@ -131,7 +131,7 @@ def is_read_only_cluster(config: Dict[str, Any]) -> bool:
 
 
 def is_restricted(config: Dict[str, Any]) -> bool:
-    """Whether the REST API silently keeps much of what it is told to change."""
+    """Whether the REST API silently keeps the old value of many keys."""
     experimental = FoldedMap(config, "the server's configuration").below("ExperimentalSettings")
     return experimental.get("RestrictSystemAdmin") is True
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PluginSettings that a server works with, for everybody who needs one of them: file or server, and environment."""
+"""The PluginSettings that a server works with: from its file or the server itself, and its environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .channel import is_read_only_cluster
 
 
 def read_plugin_settings(node: Node) -> Dict[str, Any]:
-    """The effective PluginSettings: as the file has them (a database: as the server says them), overridden by the
+    """The effective PluginSettings: as the file has them (a database: as the server returns them), overridden by the
     environment, defaults filled in. Ids in lower case. Values of ``Plugins`` are secrets.
 
     :raises OperatorError: neither file nor server can be read

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a running server says about its PluginSettings, and what it must be told so that nothing is lost.
+"""PluginSettings as a running server returns them, and what must be sent to it so that nothing is lost.
 
 ``PUT /config/patch`` replaces ``PluginStates`` and ``Plugins`` as a whole, so both are sent in full. From 10.x on
-``GET /config`` is no longer the whole truth: it masks secrets and leaves out plugins that are not installed. What it
-hides is taken from the file that the server reads, or the change is refused.
+``GET /config`` is no longer complete: it masks secrets and leaves out plugins that are not installed. What it hides is
+taken from the file that the server reads, or the change is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MASKED = "*" * 32  # what the server puts in place of a secret
 
 
 def complete(live: FoldedMap, file: Optional[FoldedMap], version: ServerVersion) -> FoldedMap:
-    """The live section with what the server hides put back from its file; what the file lacks stays masked."""
+    """The live section with what the server hides filled in from its file; what the file lacks stays masked."""
     if file is None or not features.PLUGIN_SETTINGS_HIDDEN.in_version(version):
         return live
     kept = file.below(PLUGINS)
@@ -47,7 +47,7 @@ def patch(section: FoldedMap, changes: Sequence[Change]) -> Dict[str, Any]:
     return sent
 
 
-def refuse_what_would_be_lost(
+def refuse_loss_of_hidden_settings(
     section: FoldedMap, changes: Sequence[Change], file: Optional[FoldedMap], version: ServerVersion
 ) -> None:
     """Refuse a patch of ``Plugins`` that would overwrite what the server hides.
@@ -63,12 +63,12 @@ def refuse_what_would_be_lost(
         for name, value in (settings or {}).items()
         if has_mask(value)
     ]
-    remedy = "let the server's configuration file be readable (become), or use via: file; where the configuration is "
+    remedy = "make the server's configuration file readable (become), or use via: file; where the configuration is "
     remedy += "in a database, set them in the System Console"
     if masked:
         raise OperatorError(
             "the settings of plugins cannot be changed through the socket: the server masks secrets among them, and "
-            "sending the map back would replace them by asterisks",
+            "sending the map would replace them by asterisks",
             where=section.where,
             found=f"masked: {', '.join(masked)}",
             remedy=remedy,
@@ -76,7 +76,7 @@ def refuse_what_would_be_lost(
     if file is None and features.PLUGIN_SETTINGS_HIDDEN.in_version(version):
         raise OperatorError(
             f"the settings of plugins cannot be changed through the socket: Mattermost {version} leaves those of "
-            "plugins that are not installed out of its answer, and sending the map back would delete them",
+            "plugins that are not installed out of its answer, and sending the map would delete them",
             where=section.where,
             remedy=remedy,
         )
@@ -85,7 +85,7 @@ def refuse_what_would_be_lost(
 def unread(
     file: FoldedMap, live: FoldedMap, overridden: Collection[str], version: Optional[ServerVersion]
 ) -> List[str]:
-    """Names of the settings that stand otherwise in the file than in the running server; what it hides is left out.
+    """Names of the settings that differ between the file and the running server; what it hides is left out.
 
     :param overridden: keys that the environment decides
     """
@@ -96,7 +96,7 @@ def unread(
         if key.name in there and key.name not in overridden and not same_value(there[key.name], now[key.name])
     ]
     if STATES not in overridden:
-        # The server adds states of its own, so what the file lacks says nothing.
+        # The server adds states of its own, so what the file lacks is no difference.
         states = enabled_ids(now[STATES])
         names += [
             f"settings.{STATES}.{plugin_id}"
@@ -123,7 +123,7 @@ def _unread_settings(
 
 
 def _unmasked(live: Dict[str, Any], kept: Dict[str, Any]) -> Dict[str, Any]:
-    """Each masked value replaced by the kept one, where there is one."""
+    """Each masked value replaced by the kept one, if any."""
     found = {name: _look_up(kept, name) if has_mask(value) else value for name, value in live.items()}
     return {name: live[name] if value is None else value for name, value in found.items()}
 
@@ -136,6 +136,7 @@ def _look_up(settings: Dict[str, Any], name: str) -> Any:
 
 
 def has_mask(value: Any) -> bool:
+    """Whether the server masks the value, or a part of it."""
     if isinstance(value, dict):
         return any(has_mask(item) for item in value.values())
     if isinstance(value, list):

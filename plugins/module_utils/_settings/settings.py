@@ -37,11 +37,11 @@ from . import live_settings
 from .channel import (
     API,
     AUTO,
-    WAYS,
-    choose_way,
+    NAMES,
+    choose_channel,
     is_restricted,
-    refuse_uploads_that_stay,
-    refuse_what_is_kept,
+    refuse_locked_uploads_switch,
+    refuse_restricted_keys,
     reloads,
     watches,
 )
@@ -55,17 +55,17 @@ _WATCHER_SECONDS = 10.0  # a server that watches its file has read a change with
 class SettingsFound:
     """What is there.
 
-    :param via: the way chosen, ``file``, ``socket`` or ``api``
-    :param server: that is asked and told; None where none answers
-    :param restricted: its REST API keeps much of what it is told to change (ExperimentalSettings.RestrictSystemAdmin)
-    :param section: PluginSettings as that way has it: what is compared
+    :param channel: that was chosen, ``file``, ``socket`` or ``api``
+    :param server: the running one on that channel; None where none answers
+    :param restricted: its REST API keeps the old value of many keys (ExperimentalSettings.RestrictSystemAdmin)
+    :param section: PluginSettings as that channel has them: what is compared
     :param file: PluginSettings in the file that the server reads; None for a database or an unreadable file
-    :param live: PluginSettings as the running server says them; None where none answers
-    :param overrides: what the environment puts in place of a key
-    :param unsigned: ids of stored bundles without signature, where signatures shall be required
+    :param live: PluginSettings as the running server returns them; None where none answers
+    :param overrides: values from the environment, by key
+    :param unsigned: ids of stored bundles without signature, where signatures are about to be required
     """
 
-    via: str
+    channel: str
     server: Optional[Server]
     restricted: bool
     section: FoldedMap
@@ -88,9 +88,9 @@ class Settings(Resource[SettingsFound]):
     :param settings: key of PluginSettings, in any case, that is no map -> value
     :param states: plugin id -> enabled
     :param plugins: plugin id -> its settings, merged key by key; secrets
-    :param via: one of :data:`VIA`
-    :param signatures_follow: ids of plugins that get their signature after the settings, or go
-    :param keep_backup: copy the file before it is changed
+    :param channel: one of :data:`CHANNELS`
+    :param signatures_follow: ids of plugins that get their signature after the settings, or are removed
+    :param backup: copy the file before it is changed
     :raises OperatorError: an unknown key or a value of the wrong type
     """
 
@@ -102,13 +102,13 @@ class Settings(Resource[SettingsFound]):
         settings: Mapping[str, Any],
         states: Mapping[str, bool],
         plugins: Mapping[str, Mapping[str, Any]],
-        via: str = AUTO,
+        channel: str = AUTO,
         backup: bool = False,
         signatures_follow: Sequence[str] = (),
     ) -> None:
         self._node = node
         self._wanted = parse_wanted(settings, states, plugins)
-        self._asked = via
+        self._requested = channel
         self._keep_backup = backup
         self._signatures_follow = signatures_follow
         self._backup_file = ""
@@ -119,31 +119,31 @@ class Settings(Resource[SettingsFound]):
         source, version, server = self._node.config_source, self._node.version, self._server()
         check_known(self._wanted, version)
         config = server.get_config() if server else None
-        via = choose_way(self._asked, source, version, server, config)
-        file = self._file_section(source, must=via == FILE)
+        channel = choose_channel(self._requested, source, version, server, config)
+        file = self._file_section(source, must=channel == FILE)
         live = live_section(config, server) if config is not None and server is not None else None
-        if via == FILE:
+        if channel == FILE:
             assert file is not None  # noqa: S101 - else _file_section has raised
             section = file
         else:
-            assert live is not None  # noqa: S101 - else choose_way has raised
-            assert version is not None  # noqa: S101 - a server that answers has said it
+            assert live is not None  # noqa: S101 - else choose_channel has raised
+            assert version is not None  # noqa: S101 - known from every server that answers
             section = live_settings.complete(live, file, version)
         restricted = is_restricted(config or {})
         overrides = source.overrides_for(version)
-        unsigned = stored_unsigned(self._node) if self._will_want_signatures(section) else ()
-        return SettingsFound(via, server, restricted, section, source, version, file, live, overrides, unsigned)
+        unsigned = stored_unsigned(self._node) if self._requires_signatures(section) else ()
+        return SettingsFound(channel, server, restricted, section, source, version, file, live, overrides, unsigned)
 
-    def _will_want_signatures(self, section: FoldedMap) -> bool:
+    def _requires_signatures(self, section: FoldedMap) -> bool:
         return any(change.key == SIGNED and change.wanted is True for change in self._needed(section))
 
     def _server(self) -> Optional[Server]:
-        """The running server by the way that is asked for."""
-        if self._asked == SOCKET:
+        """The running server on the requested channel."""
+        if self._requested == SOCKET:
             return self._node.socket_server
-        if self._node.api_only and self._asked in (AUTO, API):
+        if self._node.api_only and self._requested in (AUTO, API):
             return self._node.answering_server()
-        return self._node.api_server if self._asked == API else self._node.server
+        return self._node.api_server if self._requested == API else self._node.server
 
     def _file_section(self, source: ConfigSource, must: bool) -> Optional[FoldedMap]:
         if source.kind != FILE:
@@ -153,14 +153,14 @@ class Settings(Resource[SettingsFound]):
         except OperatorError:
             if must:
                 raise
-            return None  # the socket alone may do; where it does not, the reason names the file
+            return None  # the socket alone may suffice; where it does not, its error names the file
 
     # compare
 
     def compare(self, found: SettingsFound) -> Tracker:
         refuse_to_lose(found.unsigned, self._signatures_follow)
         differences = Tracker()
-        action = f"set in {found.source.path}" if found.via == FILE else f"set through {WAYS[found.via]}"
+        action = f"set in {found.source.path}" if found.channel == FILE else f"set through {NAMES[found.channel]}"
         for change in self._changes(found):
             wanted = None if change.wanted is ABSENT else change.wanted
             differences.add(change.name, change.found, wanted, action, change.secret)
@@ -169,25 +169,25 @@ class Settings(Resource[SettingsFound]):
             differences.add(
                 "settings.loaded",
                 f"the running server has not read {', '.join(unread)}",
-                f"what {found.source.path} says",
+                f"what {found.source.path} holds",
                 "let the server reload its configuration",
             )
         return differences
 
     def _needed(self, section: FoldedMap) -> List[Change]:
-        """What is to be set in a section so that it is as wanted."""
+        """What must be set in a section so that it is as wanted."""
         return changes(section, self._wanted)
 
     def _changes(self, found: SettingsFound) -> List[Change]:
         needed = self._needed(found.section)
-        if found.via == FILE:
+        if found.channel == FILE:
             return needed
         # The server answers 200 to a change of what the environment decides, and changes nothing.
         needed = [change for change in needed if change.key not in found.overrides]
         if found.version is not None:
-            refuse_uploads_that_stay(found.via, found.version, needed)
-            refuse_what_is_kept(found.via, found.version, found.restricted, needed)
-            live_settings.refuse_what_would_be_lost(found.section, needed, found.file, found.version)
+            refuse_locked_uploads_switch(found.channel, found.version, needed)
+            refuse_restricted_keys(found.channel, found.version, found.restricted, needed)
+            live_settings.refuse_loss_of_hidden_settings(found.section, needed, found.file, found.version)
         return needed
 
     # apply
@@ -203,15 +203,15 @@ class Settings(Resource[SettingsFound]):
             old = key.default if change.found is None else key.normal(change.found)
             if not same_value(old, key.normal(change.wanted)):
                 reasons.append(f"{SECTION}.{key.name} changed from {old} to {key.normal(change.wanted)}")
-        if found.via == FILE and not watches(found.version) and not self._reloads(found):
+        if found.channel == FILE and not watches(found.version) and not self._reloads(found):
             reasons.append(f"{found.source.path} was changed, and the server reads it when it starts")
         return reasons
 
-    def owe_restart(self, reason: str) -> None:
-        self._node.owe_restart(reason)
+    def require_restart(self, reason: str) -> None:
+        self._node.require_restart(reason)
 
     def apply(self, found: SettingsFound, differences: Tracker) -> None:
-        if found.via == FILE:
+        if found.channel == FILE:
             self._apply_to_file(found)
         else:
             self._apply_to_server(found)
@@ -237,12 +237,13 @@ class Settings(Resource[SettingsFound]):
                     raise
 
     def _write_once(self, path: str) -> None:
-        """
+        """Edit the file once.
+
         :raises OSError: ESTALE: somebody else wrote the file meanwhile, it is as they left it
         """
         root = self._node.root
         real = root.real(root.resolve(path))  # what a link points at is replaced, the link stays
-        # From the file as it is now: the server or a person may have written it since it was looked at.
+        # From the file as it is now: the server or a person may have written it since it was observed.
         with ConfigDocument.edited(real, path) as (document, edit):
             needed = self._needed(document.section(SECTION))
             if not needed:
@@ -264,10 +265,10 @@ class Settings(Resource[SettingsFound]):
         left = [change.name for change in self._changes(self.observe())]
         if left:
             raise OperatorError(
-                f"the server took the change and kept its old value: {', '.join(left)}",
+                f"the server accepted the change and kept the old value: {', '.join(left)}",
                 where=server.where,
                 remedy=("ExperimentalSettings.RestrictSystemAdmin keeps it: " if found.restricted else "")
-                + "use via: file; if the value is still kept, the server's log says why",
+                + "use via: file; if the value is still kept, see the server's log",
             )
 
     def _take_over_file(self, found: SettingsFound, server: Server, version: ServerVersion) -> SettingsFound:
@@ -299,7 +300,7 @@ class Settings(Resource[SettingsFound]):
             return []
         return live_settings.unread(found.file, found.live, found.overrides, found.version)
 
-    # what else the operator must know
+    # pending, warnings, facts
 
     def pending(self, found: SettingsFound) -> Pending:
         restart = self._node.pending_restart
@@ -310,23 +311,23 @@ class Settings(Resource[SettingsFound]):
         return Pending(restart, [reason]) if self._reloads(found) else Pending([*restart, reason])
 
     def warnings(self, found: SettingsFound) -> List[str]:
-        said = [
-            f"{SECTION}.{name}: a server takes a change over when it starts, and whether it has been restarted cannot "
-            "be seen through its REST API alone. Restart it after a change."
+        warnings = [
+            f"{SECTION}.{name}: a server applies a change when it starts, and its REST API does not tell whether it "
+            "has been restarted. Restart it after a change."
             for name in self._wanted.settings
             if self._node.api_only and (key := find_key(name)) is not None and key.restart
         ]
         works_with = found.effective()
         for name, override in found.overrides.items():
-            masked = self._masked(name, works_with.get(name))
-            if masked:
-                said.append(
+            ineffective = self._ineffective(name, works_with.get(name))
+            if ineffective:
+                warnings.append(
                     f"{override.variable} in {override.origin} overrides {SECTION}.{name}, so this is not in effect: "
-                    f"{masked}. Remove the variable, or set it to what is wanted, and restart the service."
+                    f"{ineffective}. Remove the variable, or set it to what is wanted, and restart the service."
                 )
-        return said
+        return warnings
 
-    def _masked(self, name: str, value: Any) -> str:
+    def _ineffective(self, name: str, value: Any) -> str:
         """What of the wanted settings an overriding value keeps out of effect, in words; empty if nothing."""
         if name == STATES:
             states = enabled_ids(value)
@@ -349,7 +350,7 @@ class Settings(Resource[SettingsFound]):
     def facts(self, found: SettingsFound) -> Dict[str, Any]:
         settings = found.effective()
         facts: Dict[str, Any] = {
-            "via": found.via,
+            "via": found.channel,
             "config": {
                 "kind": found.source.kind,
                 "path": found.source.path,

@@ -166,7 +166,7 @@ class Host:
         except FileNotFoundError as error:
             raise OperatorError("no file", where=CONFIG) from error
 
-    def owe_restart(self, reason: str) -> None:
+    def require_restart(self, reason: str) -> None:
         if self.running:
             self.journal.append(self.file.read_text() if self.file.exists() else "")
             self.pending_restart.append(reason)
@@ -190,7 +190,7 @@ class Host:
 def settings(host: Any, via: str = "auto", **wanted: Any) -> Settings:
     keep = wanted.pop("backup", False)
     parts = [wanted.pop(name, {}) for name in ("states", "plugins")]
-    return Settings(host, wanted, parts[0], parts[1], via=via, backup=keep)
+    return Settings(host, wanted, parts[0], parts[1], channel=via, backup=keep)
 
 
 def run(host: Any, via: str = "auto", **wanted: Any) -> Outcome:
@@ -234,9 +234,9 @@ def test_no_secret_in_any_part_of_an_outcome(host: Host) -> None:
     for via in ("file", "socket"):
         wanted = {"com.example.a": {"token": SECRET}, "com.example.new": {"key": SECRET}}
         outcome = ensure(settings(host, via, plugins=wanted), check_mode=False)
-        said = repr((outcome.result(), outcome.facts, outcome.warnings))
+        shown = repr((outcome.result(), outcome.facts, outcome.warnings))
         for secret in (SECRET, "old-secret", "environment-secret", "kept"):
-            assert f"{secret}'" not in said
+            assert f"{secret}'" not in shown
         assert outcome.warnings
 
 
@@ -352,7 +352,9 @@ def test_from_6_0_edit_and_reload_belong_together(host: Host, version: str) -> N
 
 
 @pytest.mark.parametrize(("version", "socket"), [("5.38.0", True), ("5.39.0", False), ("9.10.0", False)])
-def test_a_server_that_cannot_be_told_is_owed_a_restart_before_the_edit(host: Host, version: str, socket: bool) -> None:
+def test_a_server_that_cannot_be_told_has_a_pending_restart_before_the_edit(
+    host: Host, version: str, socket: bool
+) -> None:
     before = host.file.read_text()
     host.start(version, socket=socket)
     ensure(settings(host, "file", EnableUploads=True), check_mode=False)
@@ -360,7 +362,7 @@ def test_a_server_that_cannot_be_told_is_owed_a_restart_before_the_edit(host: Ho
     assert host.journal == [before], "the note must come before the change"
 
 
-def test_a_running_server_of_unknown_version_is_owed_a_restart(host: Host) -> None:
+def test_a_running_server_of_unknown_version_has_a_pending_restart(host: Host) -> None:
     host.running = True
     ensure(settings(host, EnableUploads=True), check_mode=False)
     assert len(host.pending_restart) == 1
@@ -541,7 +543,7 @@ def test_socket_without_a_server_is_refused(host: Host) -> None:
         inspect(settings(host, "socket", EnableUploads=True))
 
 
-def test_a_read_only_cluster_is_edited_by_file_unless_the_socket_is_asked_for(tmp_path: Path) -> None:
+def test_a_read_only_cluster_is_edited_by_file_unless_the_socket_is_requested(tmp_path: Path) -> None:
     host = Host(tmp_path, stored={**STORED, "ClusterSettings": {"Enable": True}})
     server = host.start("9.10.0")
     with pytest.raises(RequestRefused, match="via: file"):
@@ -560,7 +562,7 @@ def test_a_writable_cluster_takes_the_socket(tmp_path: Path) -> None:
 def test_a_value_that_the_server_silently_keeps_is_an_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     server = host.start("9.10.0")
     monkeypatch.setattr(server, "patch_config", lambda patch: server.get_config())
-    with pytest.raises(OperatorError, match=r"kept its old value: settings\.EnableUploads.*via: file"):
+    with pytest.raises(OperatorError, match=r"kept the old value: settings\.EnableUploads.*via: file"):
         ensure(settings(host, EnableUploads=True), check_mode=False)
 
 
