@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which servers the contract is held against.
 
-Always: the stand-in, in the versions of STANDIN_VERSIONS (comma-separated, or "all"; default: one of each era).
+Always: the stand-in, in the versions of STANDIN_VERSIONS (comma-separated, or "all"). By default each test runs against
+the oldest and the newest era that it is for, and against the one in EVERY_RUN; the others are in the matrix.
 With MATTERMOST_RELEASE=<tarball>[:<tarball>…]: those real releases too, each with a PostgreSQL of the tests' own;
 `-k real` leaves the stand-in out.
 """
@@ -22,6 +23,7 @@ from plugops_tests.support import postgres as postgres_support
 from plugops_tests.support.postgres import TemporaryPostgres
 
 ONE_OF_EACH_ERA = ("4.6.0", "5.13.0", "5.36.1", "9.10.0", "11.6.0")
+EVERY_RUN = "5.36.1"
 Target = Tuple[str, str]  # ("standin", version) or ("real", path)
 
 
@@ -33,16 +35,25 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "release" not in metafunc.fixturenames:
         return
+    targets: List[Target] = [("standin", version) for version in _versions(metafunc.definition)]
+    in_matrix = set() if "STANDIN_VERSIONS" in os.environ else {*targets[1:-1]} - {("standin", EVERY_RUN)}
+    targets += [("real", path) for path in os.environ.get("MATTERMOST_RELEASE", "").split(os.pathsep) if path]
+    parameters = [
+        pytest.param(
+            (kind, name),
+            id=f"{kind}-{Path(name).name.replace('.tar.gz', '')}",
+            marks=[pytest.mark.matrix] if (kind, name) in in_matrix else [],
+        )
+        for kind, name in targets
+    ]
+    metafunc.parametrize("release", parameters, indirect=True, scope="session")
+
+
+def _versions(item: pytest.Item) -> List[str]:
+    """Versions of the stand-in that a test runs against, the oldest first."""
     chosen = os.environ.get("STANDIN_VERSIONS", ",".join(ONE_OF_EACH_ERA))
     versions = SUPPORTED if chosen == "all" else [version.strip() for version in chosen.split(",")]
-    targets: List[Target] = [
-        ("standin", version)
-        for version in versions
-        if _applies(metafunc.definition, tuple(int(part) for part in version.split("."))) is None
-    ]
-    targets += [("real", path) for path in os.environ.get("MATTERMOST_RELEASE", "").split(os.pathsep) if path]
-    labels = [f"{kind}-{Path(name).name.replace('.tar.gz', '')}" for kind, name in targets]
-    metafunc.parametrize("release", targets, ids=labels, indirect=True, scope="session")
+    return [version for version in versions if _applies(item, tuple(int(part) for part in version.split("."))) is None]
 
 
 def _applies(item: pytest.Item, version: Tuple[int, ...]) -> Optional[str]:
