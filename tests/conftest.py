@@ -38,6 +38,8 @@ def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How long it took, and what did not run: one line a reason, which tells what is needed to run it."""
+    if terminalreporter.config.option.collectonly:
+        return
     reasons: Counter[str] = collections.Counter()
     for report in terminalreporter.stats.get("skipped", []):
         if isinstance(report.longrepr, tuple):  # a test that is expected to fail has another
