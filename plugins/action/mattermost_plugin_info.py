@@ -17,7 +17,7 @@ from ..plugin_utils._play.this_run import this_run
 
 
 class ActionModule(ActionBase):
-    """One module call per host, whatever the number of plugins."""
+    """One module call per host, regardless of the number of plugins."""
 
     _requires_connection = True
 
@@ -42,5 +42,5 @@ def _told(answer: Dict[str, Any]) -> Dict[str, Any]:
     begun = Holder.from_dict(answer["unfinished"])
     if begun.run == this_run().run:
         return {**answer, "unfinished": None}
-    why = f"a change was begun here and not ended: {begun.in_words()}"
+    why = f"a change was begun here and not ended: {begun.description()}"
     return {**answer, "healthy": False, "unhealthy": [*answer["unhealthy"], why]}

@@ -21,7 +21,7 @@ _WAIT = 5
 
 
 class ActionModule(ActionBase):
-    """One call where nobody is in the way."""
+    """One call where nobody else holds the lock."""
 
     _requires_connection = True
 
@@ -67,7 +67,7 @@ def _seconds(timeout: Any) -> int:
 def _held(holder: Holder) -> OperatorError:
     return OperatorError(
         "another run is changing this app server",
-        found=holder.in_words(),
+        found=holder.description(),
         remedy="wait until it has ended, or let this run wait for it (mattermost_lock_timeout). If you know that it "
         "does not run any more, break its lock: ansible mattermost_app_servers -b -m "
         "plugops.mattermost.mattermost_run_lock -a 'state=released force=true'",

@@ -187,8 +187,8 @@ from typing import Any, Dict, List, Optional
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._change.checkpoint import DIRECTORY, Checkpoint, Checkpoints
-from ..module_utils._change.checkpoint_restore import Restored
-from ..module_utils._change.checkpoint_take import KEEP, KEEP_BUNDLES, Dropped, Taken
+from ..module_utils._change.checkpoint_restore import CheckpointRestored
+from ..module_utils._change.checkpoint_take import KEEP, KEEP_BUNDLES, CheckpointRemoved, CheckpointTaken
 from ..module_utils._core.errors import OperatorError
 from ..module_utils._core.resource import Resource, ensure
 from ..module_utils._node.module import answer, node_to_change, warn
@@ -203,7 +203,7 @@ def resource_of(node: Node, params: Dict[str, Any]) -> Resource[Any]:
     """The resource for ``state``."""
     name = params["name"] or ""
     if params["state"] == "dropped":
-        return Dropped(node, name)
+        return CheckpointRemoved(node, name)
     ids = params["plugins"]
     if not all(isinstance(item, str) for item in ids or []):
         raise OperatorError(
@@ -214,9 +214,9 @@ def resource_of(node: Node, params: Dict[str, Any]) -> Resource[Any]:
         )
     if params["state"] == "restored":
         undo_name = params["undo_name"] or ""
-        return Restored(node, name=name, only=ids, undo_name=undo_name, strategy=params["strategy"])
+        return CheckpointRestored(node, name=name, only=ids, undo_name=undo_name, strategy=params["strategy"])
     coming = params["bundles"]
-    return Taken(
+    return CheckpointTaken(
         node,
         name=name,
         coming=None if coming is None else [WantedPlugin.from_dict(item) for item in coming],
@@ -248,9 +248,9 @@ def ensure_state(module: AnsibleModule, node: Node) -> Dict[str, Any]:
     checkpoints = Checkpoints(node.state_path(DIRECTORY)).list()
     result = outcome.result()
     result["checkpoints"] = [checkpoint.facts() for checkpoint in checkpoints]
-    if isinstance(resource, Restored):
+    if isinstance(resource, CheckpointRestored):
         shown = resource.target
-        result["restored"] = resource.put_back(outcome.differences)
+        result["restored"] = resource.restored_parts(outcome.differences)
         chosen = resource.chosen
         result["strategy"] = chosen and {"name": chosen.name, "reason": chosen.reason}
         if not module.check_mode:

@@ -351,7 +351,7 @@ def report_node(module: AnsibleModule, node: Node) -> Dict[str, Any]:
 
 
 def _unfinished(node: Node) -> Optional[Dict[str, Any]]:
-    found = RunLock(node.state_path(FILE_NAME)).noted()
+    found = RunLock(node.state_path(FILE_NAME)).recorded()
     return None if found is None else found.to_dict()
 
 

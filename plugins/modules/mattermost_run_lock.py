@@ -144,11 +144,11 @@ def _hold(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool)
 
 def _release(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     differences = Tracker()
-    noted = lock.noted()
-    if noted is not None and (noted.run == mine.run or params["force"]):
-        wanted = f"{noted.run}, not ended" if params["unfinished"] else None
+    recorded = lock.recorded()
+    if recorded is not None and (recorded.run == mine.run or params["force"]):
+        wanted = f"{recorded.run}, not ended" if params["unfinished"] else None
         differences.add(
-            "run_lock", noted.run if noted.expires else f"{noted.run}, not ended", wanted, "release the lock"
+            "run_lock", recorded.run if recorded.expires else f"{recorded.run}, not ended", wanted, "release the lock"
         )
     if not check_mode:
         lock.release(mine.run, params["force"], params["unfinished"])
@@ -164,7 +164,9 @@ def _take(lock: RunLock, mine: Holder, params: Dict[str, Any], check_mode: bool)
     deadline = time.monotonic() + params["patience"]
     gone, force = params["gone"] or "", params["force"]
     while True:
-        other = lock.in_the_way(mine.run, gone, force) if check_mode else lock.take(mine, params["lease"], gone, force)
+        other = (
+            lock.blocking_holder(mine.run, gone, force) if check_mode else lock.take(mine, params["lease"], gone, force)
+        )
         if other is None or time.monotonic() >= deadline:
             return other
         time.sleep(_POLL)

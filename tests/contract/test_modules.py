@@ -14,8 +14,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle import read_bundle
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import STORE, Store
-from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_restore import Restored
-from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_take import Taken
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_restore import CheckpointRestored
+from ansible_collections.plugops.mattermost.plugins.module_utils._change.checkpoint_take import CheckpointTaken
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource import Outcome, ensure
 from ansible_collections.plugops.mattermost.plugins.module_utils._directories.directories import Directories
@@ -86,11 +86,11 @@ class Modules:
     def checkpoint(self, entries: Sequence[Dict[str, object]]) -> Outcome:
         """Take one before these plugins are ensured."""
         node = self.node()
-        return ensure(Taken(node, coming=self._delivered(node, entries), change=str(entries)), False)
+        return ensure(CheckpointTaken(node, coming=self._delivered(node, entries), change=str(entries)), False)
 
     def rollback(self, check: bool = False, strategy: str = "auto") -> Outcome:
         """To what was before the last change."""
-        return ensure(Restored(self.node(), strategy=strategy), check)
+        return ensure(CheckpointRestored(self.node(), strategy=strategy), check)
 
     def directories(self) -> Outcome:
         return ensure(Directories(self.node(), None, None), False)

@@ -230,7 +230,7 @@ def test_a_change_of_several_runs_is_one_step_back(place: Place) -> None:
 def test_what_cannot_be_packed_is_told_and_refused_when_it_is_wanted_back(place: Place) -> None:
     os.symlink("/etc/passwd", place.plugin("webapp/link"))
     answer = done(place, CHECKPOINT)
-    assert f"{PLUGIN_ID} cannot be brought back as it is now: webapp/link is no regular file" in json.dumps(answer)
+    assert f"{PLUGIN_ID} cannot be restored as it is now: webapp/link is no regular file" in json.dumps(answer)
     assert list(place.real(STATE).glob("bundles/*.tar.gz")) == []
     place.plugin("webapp/link").unlink()
     refused = place.call(

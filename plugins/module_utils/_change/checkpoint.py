@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checkpoints: what a node ran before each change, as files in its state directory, and which of them to go back to."""
+"""Checkpoints: what a node ran before each change, as files in its state directory, and which of them to restore."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600  # it holds the secrets of plugins' settings
 
-# How a plugin came to be there.
+# How a plugin was installed; the words stand in checkpoints.
 UNPACKED, MARKED, FILESTORE = "unpacked", "marked", "filestore"
 
 
 @dataclass(frozen=True)
 class RecordedPlugin:
-    """One plugin as it was.
+    """One plugin as it was when the checkpoint was taken.
 
     :param tree: digest of its files
     :param how: ``unpacked``, ``filestore`` (the server has its bundle in the filestore) or ``marked`` (by a server
         to 10.x as its own, without a bundle there: prepackaged)
-    :param sha256: of a bundle that unpacks to these files; empty where none was needed
+    :param sha256: of a bundle that unpacks to these files; empty if none was needed
     :param signature: of that bundle, base64; empty if none is known
     :param ran: whether the server ran it; None: not known
     """
@@ -52,17 +52,17 @@ class RecordedPlugin:
     ran: Optional[bool] = None
 
     def is_same(self, other: Optional[RecordedPlugin]) -> bool:
-        """Whether the node runs the same."""
+        """Whether version, files and state are the same."""
         mine = (self.version, self.tree, self.enabled)
         return other is not None and mine == (other.version, other.tree, other.enabled)
 
 
 @dataclass(frozen=True)
 class RecordedBundle:
-    """One bundle that came with the server, as it was.
+    """One bundle that came with the server, as it was when the checkpoint was taken.
 
     :param id: of the plugin
-    :param sha256: empty where no change was to touch it
+    :param sha256: empty if no change was to replace or remove it
     :param signature: base64; empty if there was none
     """
 
@@ -72,7 +72,7 @@ class RecordedBundle:
     signature: str = ""
 
     def is_same(self, other: RecordedBundle) -> bool:
-        """As far as it is known."""
+        """Whether it is the same bundle, as far as that is known."""
         known = self.sha256 and other.sha256
         return (self.id, self.version) == (other.id, other.version) and (not known or self == other)
 
@@ -82,9 +82,9 @@ class State:
     """What a node runs.
 
     :param plugins: by id
-    :param settings: PluginSettings as they stand in the configuration; secrets
+    :param settings: PluginSettings as the configuration has them; secrets
     :param drop_in: our drop-in of the service; None if there is none
-    :param prepackaged: the bundles that the server brings along, by file name
+    :param prepackaged: the bundles that came with the server, by file name
     """
 
     plugins: Dict[str, RecordedPlugin]
@@ -93,6 +93,7 @@ class State:
     prepackaged: Dict[str, RecordedBundle] = field(default_factory=dict)
 
     def is_same(self, other: State) -> bool:
+        """Whether a node that runs one runs the other."""
         plugins = self.plugins.keys() == other.plugins.keys() and all(
             plugin.is_same(other.plugins[plugin_id]) for plugin_id, plugin in self.plugins.items()
         )
@@ -106,12 +107,12 @@ class State:
 class Checkpoint:
     """What a node ran before a change.
 
-    :param number: counts the node's checkpoints; clocks may be set, this goes up
+    :param number: counts the node's checkpoints; clocks may be set back, this only rises
     :param taken: when, UTC, for people
     :param change: stands for what the change wanted; checkpoints with the same one belong to one change that took
         several runs. A secret may be in it, as a digest
-    :param reverts: name of the checkpoint that the change went back to; empty: it was no rollback
-    :param reverted: the ids that it went back with; None: the whole node
+    :param reverts: name of the checkpoint that the change restored; empty: it was no rollback
+    :param reverted: the ids that were restored; None: the whole node
     """
 
     number: int
@@ -189,10 +190,11 @@ class Checkpoints:
                 "the checkpoint cannot be written, so nothing was changed",
                 where=self._directory,
                 found=error.strerror or str(error),
-                remedy="see to it that there is space, and that this user may write there",
+                remedy="check free space and write permission there",
             ) from error
 
     def remove(self, checkpoint: Checkpoint) -> None:
+        """Remove a checkpoint; one that is gone already is no error."""
         with contextlib.suppress(FileNotFoundError):
             unlink(self._path(checkpoint))
             fsync_directory(self._directory)
@@ -206,15 +208,15 @@ def _parsed(content: Dict[str, Any]) -> Checkpoint:
         raise ValueError("another format")
     state = content.pop("state")
     plugins = {plugin_id: RecordedPlugin(**plugin) for plugin_id, plugin in state.pop("plugins").items()}
-    # Those taken by the first releases say nothing of them.
+    # Checkpoints of the first releases do not have them.
     prepackaged = {name: RecordedBundle(**bundle) for name, bundle in state.pop("prepackaged", {}).items()}
     return Checkpoint(state=State(plugins=plugins, prepackaged=prepackaged, **state), **content)
 
 
 def check_name(name: str) -> str:
-    """The name, which becomes a file's.
+    """The name, which becomes part of a file name.
 
-    :raises OperatorError: it cannot
+    :raises OperatorError: it cannot be one
     """
     if not _NAME.fullmatch(name):
         raise OperatorError(
@@ -227,16 +229,16 @@ def check_name(name: str) -> str:
 
 
 def new_name(taken: Collection[str]) -> str:
-    """The time, in UTC; a number is added where there is one of that name."""
+    """The time, in UTC; a number is added if that name is taken."""
     name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     more = (f"{name}.{number}" for number in range(2, len(taken) + 3))
     return next(candidate for candidate in (name, *more) if candidate not in taken)
 
 
 def find(checkpoints: Sequence[Checkpoint], name: str) -> Checkpoint:
-    """The one of that name.
+    """The checkpoint of that name.
 
-    :raises OperatorError: there is none; names those that there are
+    :raises OperatorError: there is none; the error lists the names of all
     """
     found = [checkpoint for checkpoint in checkpoints if checkpoint.name == name]
     if not found:
@@ -249,11 +251,11 @@ def find(checkpoints: Sequence[Checkpoint], name: str) -> Checkpoint:
 
 
 def previous(checkpoints: Sequence[Checkpoint], now: State, only: Optional[Collection[str]]) -> Checkpoint:
-    """The checkpoint to go back to where none is named: what the node ran before its last change.
+    """The checkpoint to restore if none is named: what the node ran before its last change.
 
     A change that took several runs is one change. A rollback is none: after it the state before the same change is
-    still the one to go back to, so that a rollback that was cut off is finished by the next one, and one that was not
-    finds nothing to do.
+    still the one to restore, so that a rollback that was interrupted is finished by the next one, and after a complete
+    one there is nothing to do.
 
     :param now: what the node runs
     :param only: ids; then it is the last change of one of these
@@ -263,7 +265,7 @@ def previous(checkpoints: Sequence[Checkpoint], now: State, only: Optional[Colle
     while at >= 0:
         last = checkpoints[at]
         if last.reverts:
-            # Of a rollback with other plugins nothing is told.
+            # A rollback of other plugins does not matter here.
             if last.reverted is None or (only is not None and set(only) & set(last.reverted)):
                 return find(checkpoints, last.reverts)
             at -= 1
@@ -275,7 +277,7 @@ def previous(checkpoints: Sequence[Checkpoint], now: State, only: Optional[Colle
     raise OperatorError(
         "this node has no checkpoint of a change" + (f" of {', '.join(sorted(only))}" if only else ""),
         found=", ".join(checkpoint.name for checkpoint in checkpoints) or "none at all",
-        remedy="name a checkpoint, or write what is wanted into the list of plugins and run site.yml",
+        remedy="name a checkpoint, or put the wanted versions into the list of plugins and run site.yml",
     )
 
 
@@ -287,16 +289,16 @@ def _start_of_change(checkpoints: Sequence[Checkpoint], at: int) -> int:
     return at
 
 
-def _differs(then: State, now: State, only: Collection[str]) -> bool:
+def _differs(recorded: State, now: State, only: Collection[str]) -> bool:
     for plugin_id in only:
-        plugin, current = then.plugins.get(plugin_id), now.plugins.get(plugin_id)
+        plugin, current = recorded.plugins.get(plugin_id), now.plugins.get(plugin_id)
         if (plugin is None) != (current is None) or (plugin is not None and not plugin.is_same(current)):
             return True
     return False
 
 
 def outdated(checkpoints: Sequence[Checkpoint], keep: int) -> List[Checkpoint]:
-    """Those that may go: not of the last ``keep``, and not needed to go back from the last change.
+    """Those that may be removed: not of the last ``keep``, and not needed to roll back the last change.
 
     :param keep: at least 1
     """

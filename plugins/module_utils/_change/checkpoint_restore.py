@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The resource "restored": a node runs again what a checkpoint says, by the resources of every other change."""
+"""The resource "restored": a node runs what a checkpoint has, ensured by the resources of every other change."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from .._plugins.strategies.registry import DEFAULT, strategy_named
 from .._plugins.strategies.strategy import Choice
 from .._plugins.wanted import WantedPlugin
 from .checkpoint import DIRECTORY, Checkpoint, Checkpoints, RecordedPlugin, State, find, previous
-from .checkpoint_prepackaged import PrepackagedOfThen
-from .checkpoint_settings import SettingsOfThen
-from .checkpoint_take import Taken, drop_in_of, state_of
+from .checkpoint_prepackaged import CheckpointPrepackaged
+from .checkpoint_settings import CheckpointSettings
+from .checkpoint_take import CheckpointTaken, drop_in_of, state_of
 
 
 class DropIn(Resource[Optional[str]]):
-    """Our drop-in of the service says what it said, or is gone.
+    """Our drop-in of the service has the text of the checkpoint, or does not exist.
 
-    :param then: its text; None: there was none
+    :param text: of the checkpoint; None: there was no drop-in
     """
 
     name = "service"
 
-    def __init__(self, node: Node, then: Optional[str]) -> None:
+    def __init__(self, node: Node, text: Optional[str]) -> None:
         self._node = node
-        self._then = then
+        self._text = text
 
     def observe(self) -> Optional[str]:
         return drop_in_of(self._node)
@@ -51,19 +51,19 @@ class DropIn(Resource[Optional[str]]):
     def compare(self, found: Optional[str]) -> Tracker:
         differences = Tracker()
         path = drop_in_path(self._node.service)
-        differences.add("service.drop_in", found, self._then, f"{'remove' if self._then is None else 'write'} {path}")
+        differences.add("service.drop_in", found, self._text, f"{'remove' if self._text is None else 'write'} {path}")
         return differences
 
     def apply(self, found: Optional[str], differences: Tracker) -> None:
         real = self._node.root.real(drop_in_path(self._node.service))
-        if self._then is None:
+        if self._text is None:
             unlink(real)
             fsync_directory(os.path.dirname(real))
         else:
             make_directories(os.path.dirname(real))
             owner = 0 if os.geteuid() == 0 else None
-            text = self._then.encode("utf-8", "surrogateescape")
-            write_atomic(real, text, mode=0o644, uid=owner, gid=owner)
+            data = self._text.encode("utf-8", "surrogateescape")
+            write_atomic(real, data, mode=0o644, uid=owner, gid=owner)
         if self._node.root.is_live:
             reload_units(self._node, self._node.service_name)
         self._node.forget()
@@ -71,8 +71,8 @@ class DropIn(Resource[Optional[str]]):
     def restart_reasons(self, found: Optional[str], differences: Tracker) -> List[str]:
         return [f"{drop_in_path(self._node.service)} changed"] if self._node.running else []
 
-    def owe_restart(self, reason: str) -> None:
-        self._node.owe_restart(reason)
+    def require_restart(self, reason: str) -> None:
+        self._node.require_restart(reason)
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class RestoredFound:
     parts: List[Part]
 
 
-class Restored(Resource[RestoredFound]):
-    """The node runs what a checkpoint says.
+class CheckpointRestored(Resource[RestoredFound]):
+    """The node runs what a checkpoint has.
 
     :param name: of the checkpoint; empty: the state before the last change
     :param only: ids; then these plugins alone, with their states and settings
     :param undo_name: of the checkpoint that is taken before; default: the time
     :param strategy: as for :class:`PluginSet`
-    :ivar target: the checkpoint gone back to, once the node was observed
+    :ivar target: the checkpoint to restore, once the node was observed
     :ivar chosen: how bundles get to the server, once preconditions were checked and a bundle is to be installed
     """
 
@@ -121,7 +121,7 @@ class Restored(Resource[RestoredFound]):
         full: bool = False,
     ) -> None:
         self._node = node
-        self._asked_name = name
+        self._requested_name = name
         self._only = None if only is None else sorted({plugin_id.lower() for plugin_id in only})
         self._undo_name = undo_name
         self._strategy = strategy
@@ -138,10 +138,12 @@ class Restored(Resource[RestoredFound]):
     def observe(self) -> RestoredFound:
         plugins = self.plugin_set.observe()
         state = state_of(self._node, plugins)
-        if self.target is None:  # chosen once: what is done changes which one is the previous
+        if self.target is None:  # chosen once: the change itself makes another one the previous
             checkpoints = Checkpoints(self._node.state_path(DIRECTORY)).list()
             self.target = (
-                find(checkpoints, self._asked_name) if self._asked_name else previous(checkpoints, state, self._only)
+                find(checkpoints, self._requested_name)
+                if self._requested_name
+                else previous(checkpoints, state, self._only)
             )
         parts = []
         for resource in self._resources(self.target.state, state, plugins):
@@ -149,12 +151,12 @@ class Restored(Resource[RestoredFound]):
             parts.append(Part(resource, found, resource.compare(found)))
         return RestoredFound(self.target, state, plugins, parts)
 
-    def _resources(self, then: State, now: State, plugins: PluginsFound) -> List[Resource[Any]]:
-        wanted = self._wanted(then, plugins)
+    def _resources(self, recorded: State, now: State, plugins: PluginsFound) -> List[Resource[Any]]:
+        wanted = self._wanted(recorded, plugins)
         ids = [plugin.id for plugin in wanted]
         self._ids = sorted({*self._ids, *ids})
-        settings = SettingsOfThen(self._node, then.settings, self._only, ids)
-        directory, client_directory = self._directories(then, now)
+        settings = CheckpointSettings(self._node, recorded.settings, self._only, ids)
+        directory, client_directory = self._directories(recorded, now)
         self.plugin_set = PluginSet(
             self._node,
             wanted,
@@ -165,39 +167,39 @@ class Restored(Resource[RestoredFound]):
             leave_prepackaged=True,
         )
         resources: List[Resource[Any]] = [self.plugin_set, settings]
-        if not _takes_uploads(self._node, now) and _takes_uploads(self._node, then):
+        if not _takes_uploads(self._node, now) and _takes_uploads(self._node, recorded):
             resources.reverse()
-        resources.insert(0, PrepackagedOfThen(self._node, then.prepackaged, self._only, self._store))
-        return [DropIn(self._node, then.drop_in), *resources] if self._only is None else resources
+        resources.insert(0, CheckpointPrepackaged(self._node, recorded.prepackaged, self._only, self._store))
+        return [DropIn(self._node, recorded.drop_in), *resources] if self._only is None else resources
 
-    def _directories(self, then: State, now: State) -> List[str]:
-        """Where plugins were, and are.
+    def _directories(self, recorded: State, now: State) -> List[str]:
+        """The plugin directories to restore to.
 
-        :raises OperatorError: not the same, and a server runs that keeps to the place where it started
+        :raises OperatorError: the checkpoint has others, and the running server keeps those that it started with
         """
         is_set, was_set = (
-            effective(FoldedMap(state.settings, SECTION), {}, self._node.version) for state in (now, then)
+            effective(FoldedMap(state.settings, SECTION), {}, self._node.version) for state in (now, recorded)
         )
         keys = ["Directory", "ClientDirectory"]
         moved = [key for key in keys if key in is_set and is_set[key] != was_set[key]]
         if self._only is None and moved and self._node.running:
             raise OperatorError(
-                f"{', '.join(moved)} was another one when the checkpoint was taken, and the running server keeps to "
-                "the place where it started",
+                f"{', '.join(moved)} had another value when the checkpoint was taken, and the running server keeps the "
+                "directories that it started with",
                 found=", ".join(str(is_set[key]) for key in moved),
                 wanted=", ".join(str(was_set[key]) for key in moved),
-                remedy="set it back with mattermost_plugin_settings, restart the server and run again; or stop the "
-                "server before",
+                remedy="restore the value with mattermost_plugin_settings, restart the server and run again; or stop "
+                "the server first",
             )
         chosen = is_set if self._only is not None else was_set
         return [str(chosen.get(key) or "") for key in keys]
 
     def _wanted(self, state: State, plugins: PluginsFound) -> List[WantedPlugin]:
-        """The list of plugins that a checkpoint stands for."""
-        then, now = state.plugins, plugins.directory.plugins
+        """The checkpoint as a list of wanted plugins."""
+        recorded, now = state.plugins, plugins.directory.plugins
         wanted = []
-        for plugin_id in sorted({*then, *now} if self._only is None else self._only):
-            plugin, installed = then.get(plugin_id), now.get(plugin_id)
+        for plugin_id in sorted({*recorded, *now} if self._only is None else self._only):
+            plugin, installed = recorded.get(plugin_id), now.get(plugin_id)
             if plugin is None:
                 if installed is not None:
                     wanted.append(WantedPlugin(id=plugin_id, present=False, enabled=False))
@@ -215,9 +217,9 @@ class Restored(Resource[RestoredFound]):
                 )
         return wanted
 
-    def _strategy_of(self, plugin_id: str, bundle: Bundle, then: State) -> str:
+    def _strategy_of(self, plugin_id: str, bundle: Bundle, recorded: State) -> str:
         """The requested strategy must not make a bundle prepackaged that was not."""
-        was = any((item.id, item.sha256) == (plugin_id, bundle.sha256) for item in then.prepackaged.values())
+        was = any((item.id, item.sha256) == (plugin_id, bundle.sha256) for item in recorded.prepackaged.values())
         return strategy_named(self._strategy).to_restore(was)
 
     def _bundle_of(self, plugin_id: str, plugin: RecordedPlugin) -> Optional[Bundle]:
@@ -246,8 +248,8 @@ class Restored(Resource[RestoredFound]):
         changing = [part for part in found.parts if len(part.differences)]
         return [reason for part in changing for reason in part.resource.restart_reasons(part.found, part.differences)]
 
-    def owe_restart(self, reason: str) -> None:
-        self._node.owe_restart(reason)
+    def require_restart(self, reason: str) -> None:
+        self._node.require_restart(reason)
 
     def apply(self, found: RestoredFound, differences: Tracker) -> None:
         self._take(found)
@@ -256,13 +258,13 @@ class Restored(Resource[RestoredFound]):
         self._node.forget()
 
     def _take(self, found: RestoredFound) -> None:
-        """A rollback is a change, too: what it takes away can be brought back."""
+        """Take a checkpoint: a rollback is a change too, and can be rolled back."""
         changing = [
             plugin_id
             for plugin_id, plugin in found.state.plugins.items()
             if not plugin.is_same(found.target.state.plugins.get(plugin_id))
         ]
-        taken = Taken(
+        taken = CheckpointTaken(
             self._node,
             name=self._undo_name,
             only=changing if self._only is None else self._only,
@@ -272,7 +274,7 @@ class Restored(Resource[RestoredFound]):
         )
         ensure(taken, check_mode=False)
 
-    # what else is to be said
+    # pending, warnings, facts
 
     def pending(self, found: RestoredFound) -> Pending:
         pending = [part.resource.pending(part.found) for part in found.parts]
@@ -282,13 +284,13 @@ class Restored(Resource[RestoredFound]):
         )
 
     def warnings(self, found: RestoredFound) -> List[str]:
-        return list(dict.fromkeys(said for part in found.parts for said in part.resource.warnings(part.found)))
+        return list(dict.fromkeys(text for part in found.parts for text in part.resource.warnings(part.found)))
 
     def facts(self, found: RestoredFound) -> Dict[str, Any]:
         return self.plugin_set.facts(found.plugins)
 
-    def put_back(self, differences: Tracker) -> Dict[str, Any]:
-        """What of the node the differences lie in."""
+    def restored_parts(self, differences: Tracker) -> Dict[str, Any]:
+        """Which plugins and settings the differences are of, and whether the drop-in is among them."""
         names = set(differences.names())
         return {
             "plugins": [

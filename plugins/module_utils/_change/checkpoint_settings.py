@@ -16,19 +16,19 @@ from .._settings.live_settings import has_mask
 from .._settings.settings import SOCKET, Settings
 
 
-class SettingsOfThen(Settings):
-    """PluginSettings as a checkpoint has them: what was not there is gone or has its default again.
+class CheckpointSettings(Settings):
+    """PluginSettings as a checkpoint has them: what it does not have is removed or gets its default.
 
-    :param then: PluginSettings of the checkpoint
+    :param recorded: PluginSettings of the checkpoint
     :param only: ids; then the states and settings of these plugins alone
     :param without: ids whose states another resource ensures
     """
 
     def __init__(
-        self, node: Node, then: Mapping[str, Any], only: Optional[Collection[str]], without: Collection[str]
+        self, node: Node, recorded: Mapping[str, Any], only: Optional[Collection[str]], without: Collection[str]
     ) -> None:
         super().__init__(node, {}, {}, {}, channel=_channel(node))
-        self._then = FoldedMap(then, f"{SECTION} of the checkpoint")
+        self._recorded = FoldedMap(recorded, f"{SECTION} of the checkpoint")
         self._only = only
         self._without = without
 
@@ -38,59 +38,59 @@ class SettingsOfThen(Settings):
 
     def _scalars(self, section: FoldedMap) -> List[Change]:
         found = []
-        for name in {**self._then, **section}:
+        for name in {**self._recorded, **section}:
             key = find_key(name)
             if key is not None and key.type == "map":
                 continue
-            there, then = section.get(name), self._then.get(name)
+            found_value, recorded = section.get(name), self._recorded.get(name)
             default = key.default if key is not None else None
-            before, now = (key.normal(value) if key is not None else value for value in (then, there))
-            wanted = default if then is None else then
-            known = key is not None or name in self._then
+            before, now = (key.normal(value) if key is not None else value for value in (recorded, found_value))
+            wanted = default if recorded is None else recorded
+            known = key is not None or name in self._recorded
             if known and not same_value(default if before is None else before, default if now is None else now):
                 name = key.name if key is not None else name
-                found.append(Change(f"settings.{name}", (SECTION, section.spelling(name)), there, wanted))
+                found.append(Change(f"settings.{name}", (SECTION, section.spelling(name)), found_value, wanted))
         return _once(found)
 
     def _states(self, section: FoldedMap) -> List[Change]:
-        then, states = enabled_ids(self._then.below(STATES)), section.below(STATES)
+        recorded, states = enabled_ids(self._recorded.below(STATES)), section.below(STATES)
         now = enabled_ids(states)
         found = []
-        for plugin_id in {**then, **now}:
-            enabled = then.get(plugin_id, False)
-            if self._means(plugin_id) and plugin_id not in self._without and now.get(plugin_id, False) != enabled:
+        for plugin_id in {**recorded, **now}:
+            enabled = recorded.get(plugin_id, False)
+            if self._covers(plugin_id) and plugin_id not in self._without and now.get(plugin_id, False) != enabled:
                 state = states.below(plugin_id)
                 path = (SECTION, STATES, states.spelling(plugin_id), state.spelling("Enable"))
                 found.append(Change(f"settings.{STATES}.{plugin_id}", path, now.get(plugin_id), enabled))
         return found
 
     def _plugins(self, section: FoldedMap) -> List[Change]:
-        then, now = self._then.below(PLUGINS), section.below(PLUGINS)
+        recorded, now = self._recorded.below(PLUGINS), section.below(PLUGINS)
         found = []
-        for plugin_id in sorted({*(key.lower() for key in then), *(key.lower() for key in now)}):
-            if not self._means(plugin_id):
+        for plugin_id in sorted({*(key.lower() for key in recorded), *(key.lower() for key in now)}):
+            if not self._covers(plugin_id):
                 continue
-            if plugin_id not in then:
+            if plugin_id not in recorded:
                 path = (SECTION, PLUGINS, now.spelling(plugin_id))
                 found.append(Change(f"settings.{PLUGINS}.{plugin_id}", path, now[plugin_id], ABSENT, secret=True))
             else:
-                found += self._settings_of(plugin_id, then.below(plugin_id), now)
+                found += self._settings_of(plugin_id, recorded.below(plugin_id), now)
         return found
 
     @staticmethod
-    def _settings_of(plugin_id: str, then: FoldedMap, plugins: FoldedMap) -> List[Change]:
+    def _settings_of(plugin_id: str, recorded: FoldedMap, plugins: FoldedMap) -> List[Change]:
         now = plugins.below(plugin_id)
         found = []
-        for name in {**then, **{name: None for name in now if name not in then}}:
-            there, wanted = now.get(name), then.get(name, ABSENT)
-            same = name in now and wanted is not ABSENT and same_value(there, wanted)
-            if same or has_mask(there) or has_mask(wanted):  # what a server masks is not known
+        for name in {**recorded, **{name: None for name in now if name not in recorded}}:
+            found_value, wanted = now.get(name), recorded.get(name, ABSENT)
+            same = name in now and wanted is not ABSENT and same_value(found_value, wanted)
+            if same or has_mask(found_value) or has_mask(wanted):  # what a server masks is not known
                 continue
             path = (SECTION, PLUGINS, plugins.spelling(plugin_id), now.spelling(name))
-            found.append(Change(f"settings.{PLUGINS}.{plugin_id}.{name}", path, there, wanted, secret=True))
+            found.append(Change(f"settings.{PLUGINS}.{plugin_id}.{name}", path, found_value, wanted, secret=True))
         return found
 
-    def _means(self, plugin_id: str) -> bool:
+    def _covers(self, plugin_id: str) -> bool:
         return self._only is None or plugin_id in self._only
 
 
@@ -99,7 +99,7 @@ def _once(changes: Sequence[Change]) -> List[Change]:
 
 
 def _channel(node: Node) -> str:
-    """The file, which hides nothing, wherever the server reads one."""
+    """The file, which hides nothing, if the server reads one and notices its changes; else the socket."""
     notices = features.FILE_WATCHED.in_version(node.version) or features.RELOAD_BY_SOCKET.in_version(node.version)
     # A running server that does not notice a change of its file undoes it when it saves next.
     undone = node.server is not None and not notices

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The resource "checkpoint": what the node runs is written down, and can be brought back without a transfer."""
+"""The resource "checkpoint": what the node runs is recorded, and can be restored without a transfer."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def drop_in_of(node: Node) -> Optional[str]:
 
 
 def section_of(node: Node) -> Dict[str, Any]:
-    """PluginSettings as the configuration has them, secrets and all; of a database, as the server says them."""
+    """PluginSettings as the configuration has them, secrets included; of a database, as the server returns them."""
     if node.config_source.kind == DATABASE and node.server is not None:
         return dict(section_in(node.server.get_config(), SECTION, node.server.where))
     return dict(node.config.section(SECTION))
@@ -98,8 +98,8 @@ class TakenFound:
     """What is there.
 
     :param checkpoints: the oldest first
-    :param stored: the bundle stored last first
-    :param left_behind: what a removal that was cut off has left in the store
+    :param stored: the bundles of the store, the newest first
+    :param left_behind: what an interrupted removal has left in the store
     """
 
     state: State
@@ -114,17 +114,17 @@ class TakenFound:
         return next(same, "")
 
 
-class Taken(Resource[TakenFound]):
+class CheckpointTaken(Resource[TakenFound]):
     """The newest checkpoint is what the node runs, or there is one of the wanted name.
 
     :param name: of the checkpoint; default: the time
-    :param coming: plugins that the coming change ensures: the bundles of those that it changes are seen to, its own
-        are kept
-    :param only: ids of plugins whose bundles are seen to; with neither this nor ``coming``: all
+    :param coming: plugins that the coming change ensures: bundles of those that it replaces or removes are stored, its
+        own are kept
+    :param only: ids of plugins whose bundles are stored; with neither this nor ``coming``: all
     :param change: stands for what the change wants
-    :param reverts: of a rollback, the checkpoint that it goes back to
+    :param reverts: of a rollback, the checkpoint that it restores
     :param keep: how many checkpoints are kept
-    :param keep_bundles: how many bundles of each plugin are kept though nothing needs them
+    :param keep_bundles: how many bundles of each plugin are kept although nothing needs them
     :param prune: whether anything is removed at all
     """
 
@@ -145,7 +145,7 @@ class Taken(Resource[TakenFound]):
         prune: bool = True,
     ) -> None:
         self._node = node
-        self._asked_name = check_name(name) if name else ""
+        self._requested_name = check_name(name) if name else ""
         self._coming = coming
         self._only = None if only is None else {plugin_id.lower() for plugin_id in only}
         self._change = _digest_of(change, coming or [])
@@ -153,7 +153,9 @@ class Taken(Resource[TakenFound]):
         self._reverted = reverted
         for option, number in (("keep", keep), ("keep_bundles", keep_bundles)):
             if number < 1:
-                raise OperatorError(f"{option} must be at least 1", found=str(number), remedy="correct it")
+                raise OperatorError(
+                    f"{option} must be at least 1", found=str(number), remedy=f"set {option} to 1 or more"
+                )
         self._keep = keep
         self._keep_bundles = keep_bundles
         self._prune = prune
@@ -194,7 +196,7 @@ class Taken(Resource[TakenFound]):
         return differences
 
     def _is_needed(self, found: TakenFound) -> bool:
-        if self._asked_name and any(item.name == self._asked_name for item in found.checkpoints):
+        if self._requested_name and any(item.name == self._requested_name for item in found.checkpoints):
             return False
         newest = found.checkpoints[-1] if found.checkpoints else None
         return (
@@ -225,7 +227,7 @@ class Taken(Resource[TakenFound]):
         return (wanted.version, wanted.tree) != (plugin.version, plugin.tree.digest)
 
     def _touching(self, found: PluginsFound) -> Set[str]:
-        """Ids of the plugins whose prepackaged bundles may be replaced or taken away."""
+        """Ids of the plugins whose prepackaged bundles may be replaced or removed."""
         if self._only is None and self._coming is None:
             return set(found.directory.plugins)
         return {*(self._only or ()), *(plugin.id for plugin in self._coming or [] if not plugin.from_server)}
@@ -253,8 +255,8 @@ class Taken(Resource[TakenFound]):
         """SHA-256 and description of what the store need not keep."""
         if not self._prune:
             return []
-        gone = {checkpoint.name for checkpoint in self._outdated(found)}
-        states = [found.state, *(item.state for item in found.checkpoints if item.name not in gone)]
+        removed = {checkpoint.name for checkpoint in self._outdated(found)}
+        states = [found.state, *(item.state for item in found.checkpoints if item.name not in removed)]
         trees = {(plugin_id, plugin.tree) for state in states for plugin_id, plugin in state.plugins.items()}
         needed = {plugin.sha256 for state in states for plugin in state.plugins.values()}
         needed |= {bundle.sha256 for state in states for bundle in state.prepackaged.values()}
@@ -281,7 +283,7 @@ class Taken(Resource[TakenFound]):
         for checkpoint in outdated_ones:
             self._checkpoints.remove(checkpoint)
         for sha256, _ in unneeded:
-            if sha256 not in bundles.values():  # what was left behind of it is whole again
+            if sha256 not in bundles.values():  # its index was left behind, and it is stored again
                 self._store.remove(sha256)
 
     def _checkpoint(self, found: TakenFound, bundles: Dict[str, str]) -> Checkpoint:
@@ -292,7 +294,7 @@ class Taken(Resource[TakenFound]):
             plugins[plugin_id] = replace(plugin, sha256=sha256, signature=self._signature_of(plugin_id, sha256, found))
         return Checkpoint(
             number=newest + 1,
-            name=self._asked_name or new_name([item.name for item in found.checkpoints]),
+            name=self._requested_name or new_name([item.name for item in found.checkpoints]),
             taken=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             state=replace(found.state, plugins=plugins),
             change=self._change,
@@ -301,7 +303,7 @@ class Taken(Resource[TakenFound]):
         )
 
     def _keep_bytes(self, plugin: Installed, found: TakenFound) -> str:
-        """See to it that the store has a bundle of the plugin as it is; returns its SHA-256."""
+        """Store a bundle of the plugin as it is; returns its SHA-256."""
         for copy in self._copies(plugin.id, found):
             with contextlib.suppress(OperatorError):  # damaged, or of another plugin
                 bundle = read_bundle(copy)
@@ -333,11 +335,11 @@ class Taken(Resource[TakenFound]):
     def _real(self, bundle: PrepackagedBundle) -> str:
         return self._node.root.real(self._node.root.resolve(bundle.path))
 
-    # what else is to be said
+    # warnings, facts
 
     def warnings(self, found: TakenFound) -> List[str]:
         return [
-            f"{plugin.id} cannot be brought back as it is now: {why}"
+            f"{plugin.id} cannot be restored as it is now: {why}"
             for plugin in found.plugins.directory.plugins.values()
             for why in [self._cannot_pack(plugin) if self._may_change(plugin) else ""]
             if why and not found.bundle_of(plugin.id, plugin.tree.digest)
@@ -347,8 +349,8 @@ class Taken(Resource[TakenFound]):
         return {"checkpoints": [checkpoint.facts() for checkpoint in found.checkpoints]}
 
 
-class Dropped(Resource[List[Checkpoint]]):
-    """There is no checkpoint of that name."""
+class CheckpointRemoved(Resource[List[Checkpoint]]):
+    """There is no checkpoint of that name: it is removed."""
 
     name = "checkpoint"
 
@@ -380,7 +382,7 @@ def _beside(bundle: str, account: Account) -> bytes:
         return b""
     except OSError as error:
         raise OperatorError(
-            "the signature beside a bundle of the server is not one that a checkpoint can keep",
+            "the signature beside a bundle of the server cannot be kept in a checkpoint",
             where=bundle + ".sig",
             found=error.strerror or str(error),
             wanted=f"a regular file of at most {_LARGEST_SIGNATURE} bytes that the user {account.name} can read",
@@ -389,7 +391,7 @@ def _beside(bundle: str, account: Account) -> bytes:
 
 
 def _digest_of(change: str, coming: Sequence[WantedPlugin]) -> str:
-    """What stands for the change: not only the operator's words, also the bundles, which may be others at one path."""
+    """Identifies the change: by its options and its bundles, which may be others at the same path."""
     if not change and not coming:
         return ""
     bundles = [[plugin.id, plugin.present, plugin.enabled, plugin.version, plugin.sha256] for plugin in coming]

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who is changing an app server now: a record on the node, so that two runs, also of two controllers, do not meet.
+"""Who is changing an app server now: a record on the node, so that no two runs change it, also of two controllers.
 
-The record has an end (the lease): a run that was killed does not lock a node for ever.
+The record expires (the lease): a run that was killed does not lock a node forever.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Holder:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Holder:
-        """
+        """The holder that :meth:`to_dict` has written.
+
         :raises TypeError, ValueError: this is no record of a holder
         """
         return cls(
@@ -64,14 +65,15 @@ class Holder:
         )
 
     def to_dict(self) -> Dict[str, Any]:
+        """As it is recorded."""
         return asdict(self)
 
     def __str__(self) -> str:
         return f"{self.user or 'somebody'} on {self.controller or 'an unknown controller'} (process {self.pid})"
 
-    def in_words(self) -> str:
+    def description(self) -> str:
         """Who, since when, until when, for the operator of another run."""
-        lease = f"its lease ends {_clock(self.expires)}" if self.expires else "it gave its lock back"
+        lease = f"its lease ends {_clock(self.expires)}" if self.expires else "it released its lock"
         return f"the run of {self}, since {_clock(self.since)}, {lease}"
 
 
@@ -86,19 +88,19 @@ class RunLock:
         self._path = path
         self._clock = clock
 
-    def noted(self) -> Optional[Holder]:
-        """Who took it last and did not end its change, also where its lease is over; None without a sound record."""
+    def recorded(self) -> Optional[Holder]:
+        """Who took it last and did not end its change, also after its lease; None without a valid record."""
         try:
             return Holder.from_dict(parse_json(read_file(self._path, OWN_RECORD_LIMIT)))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def holder(self) -> Optional[Holder]:
-        """Who holds it now; None where nobody does: no record, a damaged one, or a lease that is over."""
-        found = self.noted()
+        """Who holds it now; None if nobody does: no record, a damaged one, or a lease that is over."""
+        found = self.recorded()
         return found if found is not None and found.expires > self._clock() else None
 
-    def in_the_way(self, run: str, gone: str = "", force: bool = False) -> Optional[Holder]:
+    def blocking_holder(self, run: str, gone: str = "", force: bool = False) -> Optional[Holder]:
         """The holder that keeps ``run`` from taking the lock, None if nobody does.
 
         :param gone: a run that is known to have ended without releasing it
@@ -107,13 +109,13 @@ class RunLock:
         return found if found is not None and not force and found.run not in (run, gone) else None
 
     def take(self, mine: Holder, lease: float, gone: str = "", force: bool = False) -> Optional[Holder]:
-        """Take it, or keep it for another lease; returns the holder that is in the way, None if it is ours now.
+        """Take it, or keep it for another lease; returns the holder that keeps it, None if it is ours now.
 
         :raises OSError: the record cannot be written
         """
         make_directories(os.path.dirname(self._path))
         with alone(self._path + LOCK):
-            other = self.in_the_way(mine.run, gone, force)
+            other = self.blocking_holder(mine.run, gone, force)
             if other is not None:
                 return other
             found, now = self.holder(), self._clock()
@@ -122,14 +124,14 @@ class RunLock:
         return None
 
     def release(self, run: str, force: bool = False, unfinished: bool = False) -> None:
-        """Give it back; somebody else's stays unless forced.
+        """Release it; somebody else's stays unless forced.
 
-        :param unfinished: the record stays, without a lease: the next run shall end what was begun
+        :param unfinished: the record stays, without a lease: the next run must end what was begun
         """
         if not is_directory(os.path.dirname(self._path)):
             return
         with alone(self._path + LOCK):
-            found = self.noted()
+            found = self.recorded()
             if not exists(self._path) or (found is not None and not force and found.run != run):
                 return
             if not unfinished or found is None:

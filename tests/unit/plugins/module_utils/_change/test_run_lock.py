@@ -55,7 +55,7 @@ def test_the_second_run_is_told_who_holds_it(lock: RunLock, clock: Clock) -> Non
     assert other is not None
     assert (other.run, other.since, other.expires) == ("mine", clock.now - 10, clock.now + 50)
     for word in ("ann", "control-1", "4711", "since", "2023-11-1"):
-        assert word in other.in_words()
+        assert word in other.description()
 
 
 def test_taken_again_it_keeps_since_and_gets_another_lease(lock: RunLock, clock: Clock) -> None:
@@ -181,22 +181,22 @@ def test_without_proc_the_number_alone_counts(monkeypatch: pytest.MonkeyPatch) -
     assert is_gone(replace(this_run(), pid=ended.pid))
 
 
-def test_what_was_begun_and_not_ended_is_noted_and_keeps_nobody_out(lock: RunLock, clock: Clock) -> None:
+def test_what_was_begun_and_not_ended_is_recorded_and_keeps_nobody_out(lock: RunLock, clock: Clock) -> None:
     lock.take(MINE, 60)
     lock.release("mine", unfinished=True)
-    found = lock.noted()
+    found = lock.recorded()
     assert found is not None
     assert (found.run, lock.holder()) == ("mine", None)
-    assert "it gave its lock back" in found.in_words()
+    assert "it released its lock" in found.description()
     lock.release("other")
-    assert lock.noted() == found, "what another run is to end is lost"
+    assert lock.recorded() == found, "what another run is to end is lost"
     assert lock.take(OTHER, 60) is None
     lock.release("other")
-    assert lock.noted() is None
+    assert lock.recorded() is None
 
 
-def test_a_run_that_was_cut_off_is_noted_after_its_lease(lock: RunLock, clock: Clock) -> None:
+def test_a_run_that_was_cut_off_is_recorded_after_its_lease(lock: RunLock, clock: Clock) -> None:
     lock.take(MINE, 60)
     clock.now += 61
     assert lock.holder() is None
-    assert lock.noted() is not None
+    assert lock.recorded() is not None
