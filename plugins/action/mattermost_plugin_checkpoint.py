@@ -15,7 +15,7 @@ from ..plugin_utils._play.misplaced_options import refuse_misplaced
 
 
 class ActionModule(ActionBase):
-    """One module call per host, whatever the number of plugins."""
+    """One module call per host, regardless of the number of plugins."""
 
     _requires_connection = True
 

@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         before = present_lock(args["path"])
         facts = BundleFacts(facts_path())
         try:
-            after, said = self._wanted(args, before, facts)
+            after, notes = self._wanted(args, before, facts)
         finally:
             facts.save()
         differences = differences_of(before, after)
@@ -62,21 +62,21 @@ class ActionModule(ActionBase):
             "path": after.path,
             "differences": differences.as_list(),
             "plugins": {plugin_id: written(pin) for plugin_id, pin in after.pins.items()},
-            **said,
+            **notes,
         }
         return {**result, "diff": differences.diff()} if self._task.diff else result
 
     def _wanted(self, args: Dict[str, Any], before: Lock, facts: BundleFacts) -> tuple[Lock, Dict[str, Any]]:
-        """The lock file as it shall be, and what else is to be said."""
+        """The lock file as it should be, and what else to report."""
         options = SourceOptions.take(dict(args))
         wanted = Wanted(lambda src: self._find_needle("files", src), facts, options, before)
         if not args["adopt"]:
             pins = pins_of(wanted.named(args["plugins"]), before)
             return updated(before, pins, args["purge"]), {"unknown": {}, "left_out": []}
         adoption = adopt(args["reports"], args["adopt"], before, wanted.offered())
-        said: Dict[str, Any] = {"unknown": adoption.unknown, "left_out": adoption.left_out}
+        notes: Dict[str, Any] = {"unknown": adoption.unknown, "left_out": adoption.left_out}
         if adoption.unknown:
-            said["warnings"] = [
+            notes["warnings"] = [
                 one_line(f"{plugin_id} is not pinned: {why}.") for plugin_id, why in adoption.unknown.items()
             ]
-        return updated(before, adoption.pins, args["purge"]), said
+        return updated(before, adoption.pins, args["purge"]), notes

@@ -86,6 +86,6 @@ class ActionModule(ActionBase):
                 "the report cannot be written",
                 where=dest,
                 found=error.strerror or str(error),
-                remedy="see to it that its directory exists and that you may write there",
+                remedy="check that its directory exists and that you have write permission",
             ) from error
         return True

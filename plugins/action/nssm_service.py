@@ -38,5 +38,5 @@ class ActionModule(ActionBase):
         except OperatorError as error:
             return {**result, "failed": True, "msg": str(error)}
         before = {"state": answer["state_before"]} if answer["changed"] else {}
-        after = {"state": "RUNNING, started anew"} if answer["changed"] else {}
+        after = {"state": "RUNNING, restarted"} if answer["changed"] else {}
         return {**result, **printable(answer), "diff": {"before": before, "after": after}}

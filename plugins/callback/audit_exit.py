@@ -12,7 +12,7 @@ short_description: Exit code of ansible-playbook by what an audit found
 version_added: 0.1.0
 description:
   - Where a run had an audit (M(plugops.mattermost.mattermost_audit_report)), C(ansible-playbook) ends with 0 if it is
-    clean and nothing else failed, 10 if something drifted, 20 if something is broken, whatever
+    clean and nothing else failed, 10 if something drifted, 20 if something is broken, regardless of
     C(mattermost_audit_fail_on) says.
   - Other runs end as always. So does an audit that failed before it had a result.
 requirements:

@@ -4,7 +4,7 @@
 """A plugin's bundle: what is in it, and how it is unpacked.
 
 A bundle is a tar.gz with the plugin either at its root or in exactly one top-level directory; the manifest lies at the
-top of the plugin. Whatever a server of any version would refuse, or unpack into something else, is refused here
+top of the plugin. What a server of any version would refuse, or unpack into something else, is refused here
 before anything is written.
 """
 
@@ -38,7 +38,7 @@ class Bundle:
         that the archive or the manifest says are
     :param tree: digest of ``files``, to be compared with that of an unpacked tree
     :param unexecutable: binaries that the manifest names and the archive forgot to make executable. A server that
-        unpacks the bundle itself does not mend that: they cannot be started then
+        unpacks the bundle itself does not fix that: they cannot be started then
     """
 
     sha256: str
@@ -70,7 +70,7 @@ def unpack_bundle(
 ) -> Bundle:
     """Unpack the plugin, without a top-level directory of the archive, to the new directory ``destination``.
 
-    Files get 0644 or 0755, directories ``dir_mode``, all of them ``uid`` and ``gid``, whatever the umask and the
+    Files get 0644 or 0755, directories ``dir_mode``, all of them ``uid`` and ``gid``, regardless of the umask and the
     archive say. Until all is written nobody but this process's user can look inside. Left out is the marker with which
     servers 5.14 to 10.x call a plugin their own: they delete such a plugin when they start next.
 
@@ -98,7 +98,7 @@ def unpack_bundle(
                 where=destination,
                 found=error.strerror or str(error),
                 wanted="a new directory",
-                remedy="see to it that there is space, and that this user may write there and give files away",
+                remedy="check free space, write permission and the permission to change owners",
             ) from error
     return bundle
 
@@ -219,7 +219,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class _Writer:
-    """Writes members below a directory that it holds open, so that nobody can put a link in the way."""
+    """Writes members below a directory that it holds open, so that nobody can put a link into the path."""
 
     def __init__(self, destination: str, uid: int, gid: int, dir_mode: int) -> None:
         self._open = contextlib.ExitStack()
@@ -247,7 +247,7 @@ class _Writer:
             if not member.is_directory:
                 executable = member.executable or path in executables
                 written[path] = self._write_file(path, content, executable)
-        # Files first, the top last: until then it is closed to others. Asked for after all is written, syncing a
+        # Files first, the top last: until then it is closed to others. Done after all is written, syncing a
         # thousand files costs a third of syncing each at once.
         for path in written:
             self._sync(_on_disk(path), None)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A plugin's manifest, read as Mattermost servers read it.
 
-Servers do not validate a manifest at installation: it must parse and have an id. Of the rest this room takes what
+Servers do not validate a manifest at installation: it must parse and have an id. Of the rest this module takes what
 an installation needs (https://developers.mattermost.com/integrate/plugins/manifest-reference/).
 """
 
@@ -39,7 +39,7 @@ class Manifest:
     :param id: lower-cased, as servers >= 5.2 read it; fit to be a directory's name
     :param version: as written; "" if none
     :param min_server_version: as written; "" if none. Servers >= 5.6 check it when they activate the plugin
-    :param executables: paths, below the plugin's directory, of all server binaries it names, for whatever platform
+    :param executables: paths, below the plugin's directory, of all server binaries it names, for any platform
     :param webapp_bundle: path of the web part's file below the plugin's directory; "" if none
     :param file_name: one of :data:`MANIFEST_NAMES`
     :param written_id: the id as written; what :func:`check_id` wants
@@ -121,7 +121,7 @@ def check_id(plugin_id: str, version: Optional[ServerVersion]) -> None:
 
 
 def _check_directory_name(plugin_id: str, where: str) -> None:
-    """An id becomes the name of a directory, whatever the server's version."""
+    """An id becomes the name of a directory, regardless of the server's version."""
     if not plugin_id:
         raise OperatorError("the manifest has no id", where=where, remedy="ask the plugin's author for a whole bundle")
     if plugin_id.startswith("."):
@@ -131,7 +131,7 @@ def _check_directory_name(plugin_id: str, where: str) -> None:
 
 
 def _refuse_id(plugin_id: str, wanted: str, where: str) -> NoReturn:
-    raise OperatorError("this plugin id will not do", where=where, found=repr(plugin_id[:200]), wanted=wanted)
+    raise OperatorError("invalid plugin id", where=where, found=repr(plugin_id[:200]), wanted=wanted)
 
 
 def _inside(path: str, where: str) -> str:
@@ -206,7 +206,7 @@ class _JsonFields(_Fields):
             raise OperatorError(
                 "the manifest cannot be read as JSON", where=file_name, found=str(error)[:300]
             ) from error
-        # Of each object, made once: one with many keys is asked for each of them.
+        # Of each object, made once: one with many keys is searched for each of them.
         self._folded: Dict[int, Dict[str, Any]] = {}
         super().__init__(file_name, top)
 

@@ -15,11 +15,11 @@ _FILES, _UNPACKED = 5_000, 1024 * 1024 * 1024
 
 
 def manifest_of(real: str) -> Optional[Manifest]:
-    """The manifest of a bundle, the first that stands in it; None where there is none to be read.
+    """The manifest of a bundle, the first that stands in it; None if none can be read.
 
     :param real: real path of the bundle
     """
-    # Where there is no bundle to look into, a plan shall be quick.
+    # Where there is no bundle to look into, a plan must be quick.
     from .._formats.tar_reader import Archive, Limits
     from .bundle import opened_bundle
 

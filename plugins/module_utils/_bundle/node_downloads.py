@@ -34,7 +34,7 @@ class NodeDownloads:
         try:
             store.add(sha256, path)
         except OperatorError:
-            if ours and not store.has(sha256):  # damaged: the next run downloads it anew
+            if ours and not store.has(sha256):  # damaged: the next run downloads it again
                 unlink(path)
             raise
         if ours:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way back from an unpacked plugin to a bundle that unpacks to the same files."""
+"""From an unpacked plugin back to a bundle that unpacks to the same files."""
 
 from __future__ import annotations
 

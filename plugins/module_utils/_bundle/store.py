@@ -32,7 +32,7 @@ _SUFFIX = ".tar.gz"
 _SIGNATURE = ".sig"
 _CHUNK = 1024 * 1024
 _MOST_DELIVERED = 1000  # bundles at once
-_FORMAT = 1  # of the index; another one is made anew
+_FORMAT = 1  # of the index; another one is made again
 _DIRECTORY_MODE = 0o750
 _FILE_MODE = 0o640
 # Fixed names: what a killed run has left is written over by the next.
@@ -143,7 +143,7 @@ class Store:
                 "the delivered bundles cannot be read",
                 where=delivery,
                 found=str(error),
-                remedy="see to it that there is space, and run again",
+                remedy="check free space, and run again",
             ) from error
 
     def _receive_all(self, source: BinaryIO, delivery: str) -> None:
@@ -250,7 +250,7 @@ class Store:
 
 
 def _read(path: str) -> Bundle:
-    """As :func:`bundle.read_bundle`, loaded where there is a bundle to read: a plan shall be quick."""
+    """As :func:`bundle.read_bundle`, loaded where there is a bundle to read: a plan must be quick."""
     from . import bundle
 
     return bundle.read_bundle(path)
@@ -288,7 +288,7 @@ def _cannot_store(where: str, error: OSError) -> OperatorError:
         "the bundle cannot be stored",
         where=where,
         found=error.strerror or str(error),
-        remedy="see to it that there is space, and that this user may write there",
+        remedy="check free space and write permission",
     )
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The unpacked tree of a plugin: what is in it, how it differs, how it is replaced at once.
 
-Paths inside a tree are texts with `/`; bytes that are no UTF-8 become lone surrogates and back, whatever the locale.
+Paths inside a tree are texts with `/`; bytes that are no UTF-8 become lone surrogates and back in any locale.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def swap_in(staged: str, target: str, trash: str) -> None:
             "the new files of the plugin cannot be put in place",
             where=target,
             found=f"{staged}: {error.strerror}",
-            remedy=f"see to it that both directories exist and can be written{across}",
+            remedy=f"check that both directories exist and can be written{across}",
         ) from error
     for old in (staged, trash):  # after an exchange, after two renames
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands in the way of an account at a directory and no change of owner or mode can mend."""
+"""What keeps an account from using a directory, and no change of owner or mode can fix."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Dict, Union
 
 # Every kind there is; an audit reports each as a finding of its own, so the words stay.
-NOT_A_DIRECTORY = "not-a-directory"  # a file, a dangling link or a loop of links lies in the way
+NOT_A_DIRECTORY = "not-a-directory"  # a file, a dangling link or a loop of links is in the path
 HIDDEN = "hidden"  # this process may not look there
 PARENT_MISSING = "parent-missing"  # what should hold the directory is missing and is not ours to make
 UNTRUSTED_LINK = "untrusted-link"  # not root's, so root does not follow it
 OUTSIDE = "directory-outside"  # named by the server's settings alone, outside the install directory
 SYSTEM_DIRECTORY = "system-directory"  # of the operating system's, or holds one
-PARENT_NOT_SEARCHABLE = "parent-not-searchable"  # outside the install directory, so not ours to mend
-NEEDS_ROOT = "needs-root"  # could be mended, but not by the user that runs the module
+PARENT_NOT_SEARCHABLE = "parent-not-searchable"  # outside the install directory, so not ours to fix
+NEEDS_ROOT = "needs-root"  # could be fixed, but not by the user that runs the module
 ACL = "acl"
 NOT_GIVEN = "not-given"  # files that may be another's, which are never chowned
 NOT_WRITABLE = "not-writable"  # refused although mode and owner allow it
@@ -34,7 +34,7 @@ SANDBOX_OTHER_ROOT = "sandbox-other-root"
 
 @dataclass(frozen=True)
 class Blocker:
-    """One thing in the way.
+    """One thing that blocks.
 
     :param kind: one of the kinds above
     :param path: host path at which it is

@@ -21,8 +21,8 @@ class Difference:
 
     :param name: stable and dotted, e.g. ``settings.EnableUploads`` or ``service.WorkingDirectory``
     :param found: the JSON value found, None where there is nothing
-    :param wanted: the JSON value wanted, None where there shall be nothing
-    :param action: what mends it, in words, e.g. ``set in /opt/mattermost/config/config.json``
+    :param wanted: the JSON value wanted, None where nothing is wanted
+    :param action: what fixes it, in words, e.g. ``set in /opt/mattermost/config/config.json``
     :param secret: neither value may be shown
     """
 
@@ -47,13 +47,13 @@ class Difference:
 
 
 class Tracker:
-    """Collects differences in the order in which they are to be mended."""
+    """Collects differences in the order in which they are to be fixed."""
 
     def __init__(self) -> None:
         self._differences: List[Difference] = []
 
     def add(self, name: str, found: Any, wanted: Any, action: str, secret: bool = False) -> None:
-        """Record that ``name`` is ``found`` and shall be ``wanted``; the same JSON is no difference."""
+        """Record that ``name`` is ``found`` and should be ``wanted``; the same JSON is no difference."""
         if _spelled(found) != _spelled(wanted):
             self._differences.append(Difference(name, found, wanted, action, secret))
 

@@ -43,18 +43,18 @@ class Resource(Generic[Found]):
         """
 
     def apply(self, found: Found, differences: Tracker) -> None:
-        """Mend the differences, each atomically, in their order."""
+        """Fix the differences, each atomically, in their order."""
         raise NotImplementedError
 
     def tidy(self) -> None:
         """Remove what killed runs have left, where no other change would come by it."""
 
     def restart_reasons(self, found: Found, differences: Tracker) -> List[str]:
-        """Why a server that runs now must be restarted once the differences are mended: what it does not notice."""
+        """Why a server that runs now must be restarted once the differences are fixed: what it does not notice."""
         return []
 
-    def owe_restart(self, reason: str) -> None:
-        """Note on the node that its running server needs a restart. For resources that give reasons."""
+    def require_restart(self, reason: str) -> None:
+        """Record on the node that its running server needs a restart. For resources that give reasons."""
         raise NotImplementedError
 
     def pending(self, found: Found) -> Pending:
@@ -74,7 +74,7 @@ class Resource(Generic[Found]):
 class Outcome:
     """What one resource came to: the result of every module is made from it.
 
-    :param expected_restart: why a restart will be owed once the differences are mended; empty when they are
+    :param expected_restart: why a restart will be required once the differences are fixed; empty when they are
     """
 
     differences: Tracker
@@ -119,7 +119,7 @@ def ensure(resource: Resource[Found], check_mode: bool) -> Outcome:
     if len(differences):
         # Before the change: a run that is killed after it must not leave a server that nobody restarts.
         for reason in resource.restart_reasons(found, differences):
-            resource.owe_restart(reason)
+            resource.require_restart(reason)
         resource.apply(found, differences)
         found = resource.observe()
         left = resource.compare(found)

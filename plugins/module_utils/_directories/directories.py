@@ -146,8 +146,8 @@ class Directories(Resource[FoundDirectories]):
         recorded = reason in self._node.pending_restart
         return [reason] if changes and self._node.running and not recorded else []
 
-    def owe_restart(self, reason: str) -> None:
-        self._node.owe_restart(reason)
+    def require_restart(self, reason: str) -> None:
+        self._node.require_restart(reason)
 
     def apply(self, found: FoundDirectories, differences: Tracker) -> None:
         for change in self._changes(found, differences):

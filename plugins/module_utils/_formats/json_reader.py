@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON of others, read with one kind of error: whatever is wrong with it is a ValueError."""
+"""JSON of others, read with one kind of error: anything wrong with it is a ValueError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse_json(data: Union[bytes, str]) -> Any:
     """What Python's json would read, if it is valid and not absurd.
 
     :param data: bytes are UTF-8; it is for the caller to limit the size
-    :raises ValueError: wrong in any way: no JSON, no UTF-8, nested too deeply, a number that is none or too long
+    :raises ValueError: no JSON, no UTF-8, nested too deeply, a number that is none or too long
     """
     text = data.decode("utf-8") if isinstance(data, bytes) else data
     check_depth(text)

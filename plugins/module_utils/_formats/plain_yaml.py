@@ -4,7 +4,7 @@
 """The plain subset of YAML, read with the standard library alone: a stock host has no PyYAML.
 
 Block mappings and sequences, quoted and plain scalars of one line, block scalars, flow collections of one line.
-Whatever is beyond it is refused, never guessed. Each line is looked at a few times at most.
+What is beyond it is refused, never guessed. Each line is looked at a few times at most.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _REFUSED_TYPES = {
 _OCTAL = re.compile(b" *([0-7]*)[ \\0]*")
 _SPARSE = b"GNU.sparse."
 _WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"6")
-# Each header costs time, whatever follows it; writers make up to three for a member, and a dozen records.
+# Each header costs time, regardless of what follows it; writers make up to three for a member, and a dozen records.
 _HEADERS_A_FILE, _RECORDS_A_FILE = 4, 20
 
 
@@ -142,7 +142,7 @@ class Archive:
         return self._stream.sha256
 
     def members(self) -> Iterator[Tuple[Member, Iterator[bytes]]]:
-        """Each member and its content, to be read before the next is asked for (what is left is skipped).
+        """Each member and its content, to be read before the next is taken (what is left is skipped).
 
         :raises OperatorError: this is not a whole and harmless archive of files and directories
         """

@@ -41,15 +41,17 @@ def mode_grants(step: Step, account: Account, wanted: int) -> bool:
 
 
 def ask(account: Account, root: Root, questions: Sequence[Tuple[Step, int]]) -> List[bool]:
-    """What the kernel answers the account for each directory, the way to it left out of account (access(2)).
+    """What the kernel answers the account for each directory, the path to it left out of account (access(2)).
 
     Changes nothing. Exact where :func:`can_switch`; read-only mounts, ACLs and immutable flags are in the answer.
     """
     with contextlib.ExitStack() as stack:
         # Opened before the switch, and each by itself, so that one closed directory does not hide the next.
-        asked = [(stack.enter_context(opened(root, step.path)), wanted) for step, wanted in questions]
+        opened_steps = [(stack.enter_context(opened(root, step.path)), wanted) for step, wanted in questions]
         return act_as(
-            account, lambda: [_allowed(handle, wanted) for handle, wanted in asked], [handle for handle, _ in asked]
+            account,
+            lambda: [_allowed(handle, wanted) for handle, wanted in opened_steps],
+            [handle for handle, _ in opened_steps],
         )
 
 

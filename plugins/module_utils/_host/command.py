@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a room runs a command: as an argument list, never through a shell."""
+"""How a package runs a command: as an argument list, never through a shell."""
 
 from __future__ import annotations
 

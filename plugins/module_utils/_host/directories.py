@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make and remove directories: owner and mode as wanted whatever the umask, in the directory that was opened."""
+"""Make and remove directories: owner and mode as wanted regardless of the umask, in the directory that was opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRIES = 16  # to make a directory that other runs take for a leftover
 def make_directory(
     path: str, mode: int, uid: Optional[int] = None, gid: Optional[int] = None, strict: bool = False
 ) -> None:
-    """Make a directory with that owner and mode whatever the umask; a killed run may leave it closed.
+    """Make a directory with that owner and mode regardless of the umask; a killed run may leave it closed.
 
     :raises FileExistsError: something is there
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way from / to a directory, links followed as the host would follow them."""
+"""The walk from / to a directory, links followed as the host would follow them."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Step:
 class PathWalk:
     """Where a path leads.
 
-    :param path: as asked
+    :param path: as requested
     :param end: the host path that it leads to, without links, whether that exists or not
-    :param steps: every directory that is searched on the way, ``/`` first, the end itself not among them; without the
+    :param steps: every directory that is searched, ``/`` first, the end itself not among them; without the
         ``/`` of an image or sandbox, whose owner and mode say nothing about its host's
-    :param last: the directory at the end; None where it is missing or something blocks the way
+    :param last: the directory at the end; None where it is missing or something blocks the walk
     :param missing: host paths that do not exist, outermost first, ``end`` last
-    :param blocked: what is in the way; neither ``last`` nor ``missing`` mean anything then
+    :param blocked: what blocks; neither ``last`` nor ``missing`` mean anything then
     """
 
     path: str
@@ -59,7 +59,7 @@ class PathWalk:
 class _Link:
     path: str
     target: str
-    parts_behind: int  # how many parts of the way lie behind the link's own target
+    parts_behind: int  # how many parts of the path lie behind the link's own target
 
 
 def walk(root: Root, path: str) -> PathWalk:
@@ -112,7 +112,7 @@ def walk(root: Root, path: str) -> PathWalk:
 def opened(root: Root, path: str) -> Iterator[int]:
     """A descriptor (O_PATH) of the directory ``path``, which holds no link.
 
-    Refuses a link that was put in its place meanwhile: whoever owns a part of the way cannot lead root elsewhere.
+    Refuses a link that was put in its place meanwhile: whoever owns a part of the path cannot lead root elsewhere.
 
     :raises OSError: there is no such directory any more (ENOTDIR: a link is in its place)
     """

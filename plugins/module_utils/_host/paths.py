@@ -55,8 +55,8 @@ def at(path: str, follow: bool = True, top: str = "/", strict: bool = False) -> 
     :param follow: a link in the last place is followed, too
     :param top: directory that stands for ``/``, also for absolute links; no ``..`` leads out of it
     :param strict: the path has been resolved: no link is followed, of root's neither
-    :raises UntrustedLink: a link on the way was not made by root or by this user
-    :raises OSError: a directory on the way is missing, is none, or cannot be searched; the error names the path
+    :raises UntrustedLink: a link in the path was not made by root or by this user
+    :raises OSError: a directory in the path is missing, is none, or cannot be searched; the error names the path
     """
     walk = _Walk(path, follow and not strict, top, strict)
     try:
@@ -93,7 +93,7 @@ def resolve(path: str, top: str = "/") -> str:
 def held(path: str) -> Iterator[int]:
     """A descriptor (O_PATH) of a directory whose path has been resolved, to ask about it.
 
-    :raises OSError: there is no such directory (ENOTDIR: a link is on the way now)
+    :raises OSError: there is no such directory (ENOTDIR: a link is in the path now)
     """
     with at(path, strict=True) as spot:
         handle = _open_directory(spot)

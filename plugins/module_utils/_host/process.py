@@ -36,7 +36,7 @@ class Process:
 
 
 def read_process(pid: int) -> Optional[Process]:
-    """The process of that number, None where there is none or only its exit status is left (a zombie).
+    """The process of that number, None if there is none, or only its exit status is left (a zombie).
 
     One that systemd has just forked is waited for until it executes its command: before that its directory and its
     user are systemd's own.

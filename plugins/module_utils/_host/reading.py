@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one way to look at a node's files and to read them: no foreign link, no FIFO or device, never without a limit."""
+"""The one place to look at and read a node's files: no foreign link, no FIFO or device, never without a limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STREAM_LIMIT = 2 * 1024 * _CHUNK
 def lstat(path: str) -> os.stat_result:
     """What is at ``path``, a link in the last place not followed.
 
-    :raises OSError: nothing, or the way there is closed; for all of this file see also :func:`.paths.at`
+    :raises OSError: nothing is there, or the path is closed; for all of this file see also :func:`.paths.at`
     """
     with at(path, follow=False) as spot:
         return spot.present()
@@ -163,7 +163,7 @@ def read_open(source: BinaryIO, limit: int, path: str) -> bytes:
     if os.fstat(source.fileno()).st_size > limit:
         raise too_large(path, limit)
     data = b""
-    # By parts: a file of /proc has no size beforehand, and its kernel makes room for all that is asked for.
+    # By parts: a file of /proc has no size beforehand, and its kernel makes room for all that is requested.
     for chunk in iter(lambda: source.read(_PART), b""):
         data += chunk
         if len(data) > limit:

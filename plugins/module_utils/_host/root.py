@@ -35,7 +35,7 @@ class Root:
     def real(self, path: str) -> str:
         """Where this process finds the host's absolute ``path``, its last part not followed if it is a link.
 
-        Links on the way are followed as the host would, without leaving the root.
+        Links in the path are followed as the host would, without leaving the root.
         """
         if self.is_live:
             return path
@@ -58,13 +58,13 @@ class Root:
     def resolve(self, path: str) -> str:
         """The host's ``path`` with every link followed inside the root; a missing rest is kept as it is.
 
-        :raises OperatorError: a link on the way is not root's, or there are too many
+        :raises OperatorError: a link in the path is not root's, or there are too many
         """
         try:
             return resolve(path, self.prefix)
         except UntrustedLink as link:
             raise OperatorError(
-                "a link on the way to this path is not followed: whoever owns it could lead root anywhere",
+                "a link in this path is not followed: its owner could lead root anywhere",
                 where=path,
                 found=f"{link.filename}: {link.strerror}",
                 remedy=f"look at where it leads; if that is right, make the link root's: "

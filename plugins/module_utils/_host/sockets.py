@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way to a local-mode socket: it lies where everybody may make one, so who answers is asked on each connection."""
+"""Connections to a local-mode socket. Everybody may make one where it lies, so its owner is checked each time."""
 
 from __future__ import annotations
 

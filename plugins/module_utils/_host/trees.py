@@ -32,7 +32,7 @@ MAX_ENTRIES = 200_000
 class Entry(NamedTuple):
     """One entry of a tree.
 
-    :param directory: descriptor of the directory that holds it; open until the next entry is asked for
+    :param directory: descriptor of the directory that holds it; open until the next entry is taken
     :param path: below the top of the tree, ``a/b/name``
     """
 
@@ -93,7 +93,7 @@ def _walk(directory: int, prefix: str, depth: int, top: str, left: List[int], cl
 
 
 def remove_tree(path: str, strict: bool = False) -> None:
-    """Remove whatever is at ``path``, links not followed; nothing there is fine.
+    """Remove what is at ``path``, links not followed; nothing there is fine.
 
     :param strict: see :func:`.paths.at`
     :raises OSError: something of it is left; EXDEV: a file system is mounted in it, of which nothing is removed

@@ -103,7 +103,7 @@ def _run_child(account: Account, task: Callable[[], Any], writer: int, kept: Set
 
 
 def _give_up(kept: Set[int]) -> None:
-    """What the account must not get at through this process, whatever the host's fs.suid_dumpable says."""
+    """What the account must not get at through this process, regardless of the host's fs.suid_dumpable."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.environ.clear()

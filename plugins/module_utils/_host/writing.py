@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one way to change a node's files: whole or not at all, owner and mode kept, in the directory that was opened."""
+"""The place to change a node's files: whole or not at all, owner and mode kept, in the directory that was opened."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_atomic(
     """Replace the content of ``path``; a crash at any instant leaves the old file or the new one.
 
     Where ``path`` is a link of root's its target is replaced and the link stays. An existing file keeps owner, mode,
-    ACL and SELinux label unless told otherwise; a new one gets ``mode`` (0644) whatever the umask.
+    ACL and SELinux label unless told otherwise; a new one gets ``mode`` (0644) regardless of the umask.
 
     :raises OSError: nothing was changed
     """

@@ -79,7 +79,7 @@ def parse_journal_line(line: str) -> LogLine:
 def parse_log_line(line: str) -> LogLine:
     """A line of the server's own log; of an unknown format the text is the line.
 
-    Whatever is wrong with a line costs no more than what it would have told: a time that is none is no time.
+    Anything wrong with a line costs no more than what it would have told: a time that is none is no time.
     """
     line = line[:LONGEST_LINE]
     start = line.find("{") if not line.startswith("{") else 0

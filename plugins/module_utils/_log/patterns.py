@@ -11,7 +11,7 @@ from typing import List, Match, Optional, Tuple
 
 from .line import LONGEST_TEXT, LogLine
 
-# What a refusal of the kernel may come from, by its words.
+# What an error of the kernel may come from, by its words.
 _ELSEWHERE = ("working-directory-wrong", "process-elsewhere", "restart-owed")
 _NOT_OURS = ("directory-outside", "system-directory", "untrusted-link")
 _MISSING = ("directory-missing", "parent-missing", "sandbox-hidden", "not-a-directory")

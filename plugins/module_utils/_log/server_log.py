@@ -23,8 +23,8 @@ from .reader import read_log, rotated_files
 
 FILE_NAME = "mattermost.log"
 _JOURNAL_LINES = 5000
-_MOST_SAID = 1024 * 1024  # in characters, at the beginning, and at the end; as patterns see them
-_START_SECONDS = 120.0  # in which a server has said what is wrong at its start
+_MOST_TEXT = 1024 * 1024  # in characters, at the beginning, and at the end; as patterns see them
+_START_SECONDS = 120.0  # in which a server has logged what is wrong at its start
 
 
 @dataclass
@@ -33,7 +33,7 @@ class ServerLog:
 
     :param lines: place and line, from the last start on
     :param unread: what could not be read, and why
-    :param version: of the server, as it said at its last start; empty where it did not
+    :param version: of the server, as logged at its last start; empty if it was not
     :param started_at: of the service's last start, None where it is not known
     """
 
@@ -62,21 +62,21 @@ def read_server_log(node: Node, settings: Mapping[str, Any]) -> ServerLog:
 def _first_and_last(lines: List[LogLine]) -> List[LogLine]:
     """The lines that are looked at: up to a limit of what the first and the last of them say."""
     first: List[LogLine] = []
-    said = 0
-    while len(first) < len(lines) and said < _MOST_SAID:
-        said += len(lines[len(first)].text)
+    size = 0
+    while len(first) < len(lines) and size < _MOST_TEXT:
+        size += len(lines[len(first)].text)
         first.append(lines[len(first)])
     last: List[LogLine] = []
-    said = 0
-    while len(first) + len(last) < len(lines) and said < _MOST_SAID:
+    size = 0
+    while len(first) + len(last) < len(lines) and size < _MOST_TEXT:
         line = lines[-1 - len(last)]
-        said += len(line.text)
+        size += len(line.text)
         last.append(line)
     return first + last[::-1]
 
 
 def last_words(node: Node, plugin_ids: Collection[str]) -> Dict[str, str]:
-    """Id -> what the server has said last, since its start, of why a plugin does not run, as far as that is known."""
+    """Id -> what the server has logged last, since its start, of why a plugin does not run, as far as that is known."""
     said: Dict[str, str] = {}
     with contextlib.suppress(OperatorError, OSError):
         said = _errors_in_statuses(node.answering_server()) if node.api_only else _errors_in_log(node)

@@ -27,7 +27,7 @@ DEFAULT_USER = "mattermost"
 
 
 class Installation:
-    """What of a node its options and its host tell, each question asked once until :meth:`forget`."""
+    """What the options and the host tell of a node, each fact read once until :meth:`forget`."""
 
     def __init__(self, options: NodeOptions, run: Run) -> None:
         self.options = options
@@ -41,11 +41,11 @@ class Installation:
         self._known: Dict[str, Any] = {}
 
     def forget(self) -> None:
-        """After a change: ask the host anew."""
+        """After a change: read from the host again."""
         self._known.clear()
 
     def once(self, name: str, ask: Callable[[], T]) -> T:
-        """What ``ask`` answers, asked once until :meth:`forget`."""
+        """What ``ask`` returns, called once until :meth:`forget`."""
         if name not in self._known:
             self._known[name] = ask()
         return self._known[name]
@@ -76,9 +76,9 @@ class Installation:
             lambda: self._territory([self.install_dir, *self._named_directories()]),
         )
 
-    def _territory(self, asked: Sequence[str]) -> Territory:
-        places = [self.root.resolve(path) for path in asked]
-        return Territory(places[0], tuple(places[1:]), tuple(asked))
+    def _territory(self, requested: Sequence[str]) -> Territory:
+        places = [self.root.resolve(path) for path in requested]
+        return Territory(places[0], tuple(places[1:]), tuple(requested))
 
     def _named_directories(self) -> List[str]:
         """What the operator has named beside the install directory."""
@@ -143,10 +143,10 @@ class Installation:
 
     @property
     def pending_restart(self) -> List[str]:
-        """Why the running process must be restarted, as noted before earlier changes."""
+        """Why the running process must be restarted, as recorded before earlier changes."""
         return self._restart_note.reasons(self._process_identity())
 
-    def owe_restart(self, reason: str) -> None:
+    def require_restart(self, reason: str) -> None:
         """Note, before a change that the running server does not notice, that it needs a restart."""
         self._restart_note.add(reason, self._process_identity())
 

@@ -69,7 +69,7 @@ def run_resource(
 
 
 def warn(module: AnsibleModule, warnings: Sequence[str]) -> None:
-    """Each is one line on the operator's terminal, whatever the names in it hold."""
+    """Each is one line on the operator's terminal, regardless of the names in it."""
     for warning in warnings:
         module.warn(one_line(warning))
 

@@ -40,7 +40,7 @@ class Node(Installation):
 
     @property
     def warnings(self) -> List[str]:
-        """What the operator must know about the way to the server."""
+        """What the operator must know about the connection to the server."""
         return [self._api.warning] if self._api and self._api.warning else []
 
     def answering_server(self) -> Server:
@@ -50,7 +50,7 @@ class Node(Installation):
         """
         if self.api_server is None:
             raise OperatorError(
-                "the server does not answer on its REST API, and there is no other way to it",
+                "the server does not answer on its REST API, and nothing else reaches it",
                 where=self.options.api_url or "",
                 found="no answer; api_only: true",
                 remedy="start the server, correct api_url, or take api_only away and run on the app server itself",
@@ -241,13 +241,13 @@ class Node(Installation):
         if status(real).st_uid not in (0, os.geteuid(), self.account.uid):
             return True
         try:
-            self.socket_server  # noqa: B018 - its refusal
+            self.socket_server  # noqa: B018 - its error
         except ForeignSocket:
             return True
         return False
 
     def public_server(self) -> Optional[Server]:
-        """The server on its own listen address, for what can be asked without a session; None if nothing runs here."""
+        """The server on its own listen address, for what needs no session; None if nothing runs here."""
         if self.api_only or not (self.root.is_live and self.running):
             return None
         settings = self._service_settings()

@@ -68,7 +68,7 @@ class NodeOptions:
 
         :raises OperatorError: a path is not absolute, root is no directory
         """
-        # A role passes an empty string for what the operator has not said.
+        # A role passes an empty string for what the operator has not set.
         given: Dict[str, Any] = {name: params[name] for name in NODE_ARGUMENTS if params[name]}
         options = cls(**given)
         if options.root is not None and not is_directory(options.root):
@@ -98,7 +98,7 @@ class NodeOptions:
         return options
 
     def api_access(self) -> Optional[ApiAccess]:
-        """The way to the REST API; None where none is given.
+        """The access to the REST API; None if none is given.
 
         :raises OperatorError: it is given in part or wrongly
         """

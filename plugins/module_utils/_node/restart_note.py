@@ -1,10 +1,10 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restart that is owed: noted before a change that the running server does not notice.
+"""A required restart: recorded before a change that the running server does not notice.
 
 The note outlives a run that is killed between the change and the restart. It counts only while the process that
-was running then still runs: a process started later has read everything anew. Processes are told apart by identity,
+was running then still runs: a process started later has read everything again. Processes are told apart by identity,
 not by time, so that a clock that is set changes nothing.
 """
 
@@ -42,9 +42,9 @@ class RestartNote:
         return [item["reason"] for item in self._read() if item["process"] == process]
 
     def add(self, reason: str, process: Optional[str]) -> None:
-        """Note that the process that runs now owes a restart; nothing is noted if nothing runs.
+        """Record that the process that runs now needs a restart; nothing is recorded if nothing runs.
 
-        :raises OSError: it cannot be noted
+        :raises OSError: it cannot be recorded
         """
         if process is None or reason in self.reasons(process):
             return

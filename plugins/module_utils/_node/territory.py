@@ -16,7 +16,7 @@ from typing import Optional, Tuple
 from .._core.blocker import OUTSIDE, SYSTEM_DIRECTORY, Blocker
 
 OPTION = "allowed_directories"
-# Never an app server's, whoever names them: these, what lies in them, and whatever holds one of them.
+# Never an app server's, whoever names them: these, what lies in them, and every directory that holds one of them.
 SYSTEM_DIRECTORIES = (
     "/bin",
     "/boot",
@@ -59,12 +59,12 @@ class Territory:
 
     :param install_dir: of the release
     :param named: directories outside of it that the operator has named in an option
-    :param asked: the same, as they were written: from there a link of root's may lead elsewhere
+    :param requested: the same, as they were written: from there a link of root's may lead elsewhere
     """
 
     install_dir: str
     named: Tuple[str, ...] = ()
-    asked: Tuple[str, ...] = ()
+    requested: Tuple[str, ...] = ()
 
     def is_installed(self, path: str) -> bool:
         """Whether a path is the install directory or lies in it."""
@@ -74,11 +74,11 @@ class Territory:
         """Whether a directory may be made, changed and used: the server's own, or one that the operator named."""
         return self.is_installed(path) or any(lies_in(path, named) for named in self.named)
 
-    def blocker(self, setting: str, asked: str, path: str) -> Optional[Blocker]:
+    def blocker(self, setting: str, requested: str, path: str) -> Optional[Blocker]:
         """Why a directory that a setting names is not used; None if it may be.
 
         :param setting: e.g. ``PluginSettings.Directory``
-        :param asked: the path as the setting has it, absolute; only links of root's have led from there to ``path``
+        :param requested: the path as the setting has it, absolute; only links of root's have led from there to ``path``
         :param path: where it leads, without links
         """
         system = system_directory(path, self.install_dir)
@@ -89,7 +89,7 @@ class Territory:
                 f"{setting} names it, and {_relation(path, system)}; no app server's directory is there",
                 f"correct {setting}",
             )
-        if self.is_ours(path) or any(lies_in(asked, place) for place in (*self.asked, self.install_dir)):
+        if self.is_ours(path) or any(lies_in(requested, place) for place in (*self.requested, self.install_dir)):
             return None
         return Blocker(
             OUTSIDE,

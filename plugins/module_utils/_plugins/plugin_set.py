@@ -182,8 +182,8 @@ class PluginSet(Resource[PluginsFound]):
         ids = self._planner.waiting_for_start(found, differences) if self._node.running else []
         return [f"plugins changed on disk: {', '.join(ids)}"] if ids else []
 
-    def owe_restart(self, reason: str) -> None:
-        self._node.owe_restart(reason)
+    def require_restart(self, reason: str) -> None:
+        self._node.require_restart(reason)
 
     # what else the operator must know
 

@@ -65,7 +65,7 @@ _PROPERTIES = (
 class Service:
     """One systemd service.
 
-    :param name: the unit's own name with its suffix, also where it was asked for by an alias
+    :param name: the unit's own name with its suffix, also where it was named by an alias
     :param load_state: systemd's word: ``loaded``, ``not-found``, ``masked``, ``bad-setting`` …
     :param active_state: systemd's word: ``active``, ``inactive``, ``failed`` …; ``unknown`` where systemd does not run
     :param sub_state: systemd's word for a finer state: ``running``, ``start-pre``, ``auto-restart`` …
@@ -112,7 +112,7 @@ class WorkingDirectory(NamedTuple):
     """What the files say about the working directory.
 
     :param path: as in :class:`Service`
-    :param decided_by: the line that counts, also where it resets; None where there is none
+    :param decided_by: the line that counts, also where it resets; None if there is none
     :param refused: a line because of which systemd refuses the whole unit
     :param ignored: lines because of which systemd reads no further in their drop-ins
     """
@@ -125,7 +125,7 @@ class WorkingDirectory(NamedTuple):
 
 
 def systemd_is_running(root: Root) -> bool:
-    """Whether this host's systemd can be asked: the live system, booted with it, and systemctl is there."""
+    """Whether this host's systemd answers: the live system, booted with it, and systemctl is there."""
     return root.is_live and is_directory(_BOOTED) and shutil.which("systemctl") is not None
 
 

@@ -56,7 +56,7 @@ class UnitFiles:
 
     :param name: the unit's own name, an alias followed
     :param load_state: ``loaded``, ``not-found`` or ``masked``
-    :param fragment: host path of the unit file, empty where there is none
+    :param fragment: host path of the unit file, empty if there is none
     :param drop_ins: host paths in the order in which they are read
     :param assignments: of the unit file, then of the drop-ins
     """
@@ -109,7 +109,7 @@ def parse_unit_files(name: str, fragment: str, drop_ins: Sequence[str], root: Ro
 def find_drop_ins(name: str, root: Root) -> List[str]:
     """The drop-ins of a unit, in the order in which systemd reads them.
 
-    Sorted by file name whatever their directory; of several with one name only the first found counts.
+    Sorted by file name regardless of their directory; of several with one name only the first found counts.
     """
     found: Dict[str, str] = {}
     for directory in drop_in_directories(name, root):

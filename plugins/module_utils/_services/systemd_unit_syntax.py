@@ -233,7 +233,7 @@ class _EnvironmentFile:
         self.found: Dict[str, str] = {}
         self.key = ""
         self.value = ""
-        self.kept = 0  # so much of the value is kept whatever follows: quoted or escaped, not blanks at the end
+        self.kept = 0  # so much of the value is always kept: quoted or escaped, not blanks at the end
         self.state: Callable[[str], None] = self._before_key
 
     def read(self, text: str) -> Dict[str, str]:

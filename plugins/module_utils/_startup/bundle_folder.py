@@ -28,7 +28,7 @@ LARGEST_BUNDLE = 1024 * 1024 * 1024  # bytes; what is larger is no bundle that a
 
 class BundleFolder:
     """
-    :ivar directory: host path of the folder; empty where there is none that could be used
+    :ivar directory: host path of the folder; empty if none could be used
     """
 
     # How messages name it.
@@ -123,7 +123,7 @@ class BundleFolder:
         return digest
 
     def signature(self, name: str) -> Optional[bytes]:
-        """What the ``.sig`` beside a bundle holds; None where there is none."""
+        """What the ``.sig`` beside a bundle holds; None if there is none."""
         with contextlib.suppress(OSError):
             return read_for(self._node.account, self.real(name + SIGNATURE), LARGEST_SIGNATURE)
         return None

@@ -23,9 +23,9 @@ class StoredBundle:
     """One bundle of the filestore.
 
     :param path: host path
-    :param sha256: empty for a bundle that nobody asked for
-    :param signature: content of the ``.sig`` beside it; None where there is none
-    :param version: in its manifest; empty for a bundle whose version nobody asked for, or that has none
+    :param sha256: empty for a bundle that was not requested
+    :param signature: content of the ``.sig`` beside it; None if there is none
+    :param version: in its manifest; empty for a bundle whose version was not requested, or that has none
     """
 
     path: str
@@ -55,8 +55,8 @@ class Filestore(BundleFolder):
     def bundles(self, ids: Collection[str], versions_of: Collection[str] = ()) -> Dict[str, StoredBundle]:
         """Id (lower case) -> what is stored.
 
-        :param ids: those whose bytes shall be known
-        :param versions_of: those whose versions shall be known
+        :param ids: those whose bytes must be known
+        :param versions_of: those whose versions must be known
         :raises OperatorError: this process may not look there
         """
         found = {name[: -len(SUFFIX)].lower(): name for name in self.names() if name.endswith(SUFFIX)}
@@ -71,7 +71,7 @@ class Filestore(BundleFolder):
         }
 
     def real_path(self, plugin_id: str) -> str:
-        """Where this process finds the stored bundle, in whatever case its name is written; empty if there is none."""
+        """Where this process finds the stored bundle, in any case its name is written; empty if there is none."""
         found = (name for name in self.names() if name.lower() == f"{plugin_id.lower()}{SUFFIX}")
         return next(map(self.real, found), "")
 
@@ -80,7 +80,7 @@ class Filestore(BundleFolder):
         return manifest.version if manifest else ""
 
     def remove(self, plugin_id: str) -> None:
-        """Remove the stored bundle and its signature, in whatever case the id is written there."""
+        """Remove the stored bundle and its signature, in any case the id is written there."""
         for name in self.names():
             if name.lower() in (f"{plugin_id}{SUFFIX}", f"{plugin_id}{SUFFIX}{SIGNATURE}"):
                 self.unlink(name)

@@ -31,8 +31,8 @@ class PrepackagedBundle:
     :param name: of the file
     :param path: host path
     :param version: in its manifest; empty where it has none
-    :param sha256: empty for a bundle that nobody asked for
-    :param signature: content of the ``.sig`` beside it; None where there is none
+    :param sha256: empty for a bundle that was not requested
+    :param signature: content of the ``.sig`` beside it; None if there is none
     """
 
     name: str
@@ -62,7 +62,7 @@ class Prepackaged(BundleFolder):
     def bundles(self, ids: Collection[str]) -> Dict[str, List[PrepackagedBundle]]:
         """Plugin id -> its bundles, the newest first.
 
-        :param ids: those whose bytes shall be known
+        :param ids: those whose bytes must be known
         :raises OperatorError: this process may not look there
         """
         found: Dict[str, List[PrepackagedBundle]] = {}

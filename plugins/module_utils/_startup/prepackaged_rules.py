@@ -5,7 +5,7 @@
 
 From 5.2 to 5.19 it installs every one of them at every start. From 5.20 on it takes the newest bundle of a plugin that
 is enabled, if ``AutomaticPrepackagedPlugins`` is on and nothing as new is installed; it does not store what it installs
-this way, so it installs it again at every start. From 10.11 on it takes none without a signature.
+so, and installs it again at every start. From 10.11 on it takes none without a signature.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Rules:
 
     @property
     def always(self) -> bool:
-        """Whether it installs every bundle at every start, whatever is there."""
+        """Whether it installs every bundle at every start, regardless of what is there."""
         return not features.PREPACKAGED_ONLY_IF_NEWER.in_version(self.version)
 
     def takes(self, enabled: bool) -> bool:

@@ -44,7 +44,7 @@ def adopt(reports: Mapping[str, Mapping[str, Any]], truth: str, before: Lock, of
         raise OperatorError("there is no report to adopt", remedy="run mattermost_plugin_info on the app servers first")
     if truth != MAJORITY and truth not in installed:
         raise OperatorError(
-            "no report of the app server that shall be adopted",
+            "no report of the app server that should be adopted",
             found=", ".join(sorted(installed)),
             wanted=truth,
         )

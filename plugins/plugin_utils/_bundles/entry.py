@@ -23,15 +23,15 @@ _EXAMPLE = "write for example: - {src: files/com.example.plugin-1.2.0.tar.gz}"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the operator says of one plugin. Empty texts were not said.
+    """What the operator specifies of one plugin. Empty texts were not specified.
 
     :param where: how messages name the entry
     :param src: bundle on the controller
-    :param url: of the bundle; its ``sha256`` is said, too
+    :param url: of the bundle; its ``sha256`` is specified, too
     :param signature: path or URL of the bundle's detached signature
-    :param enabled: None: not said
+    :param enabled: None: not specified
     :param tree: digest of the files that the bundle unpacks to; only a lock file says it
-    :param strategy: the way of this bundle alone
+    :param strategy: of this bundle alone
     """
 
     where: str
@@ -52,15 +52,15 @@ class Entry:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the nodes' stores can be asked for the bundle."""
+        """Whether the nodes' stores can be searched for the bundle."""
         return bool(self.id and self.version and self.sha256)
 
     @property
     def is_bare(self) -> bool:
-        """Whether nothing is said of the bundle at all."""
+        """Whether nothing is specified of the bundle at all."""
         return not (self.has_source or self.version or self.sha256 or self.signature)
 
-    def said(self) -> Dict[str, str]:
+    def specified(self) -> Dict[str, str]:
         """What the bundle must agree with."""
         return {key: getattr(self, key) for key in ("id", "version", "sha256") if getattr(self, key)}
 

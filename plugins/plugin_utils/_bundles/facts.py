@@ -77,12 +77,12 @@ class BundleFacts:
         return dict(facts)
 
     def verified(self, path: str, evidence: str) -> Optional[str]:
-        """What :meth:`keep_verified` noted for this very file and this evidence, unless that is too long ago."""
+        """What :meth:`keep_verified` recorded for this very file and this evidence, unless that is too long ago."""
         entry = self._entries.get(path) or {}
-        noted = entry.get("verified")
-        if not isinstance(noted, list) or len(noted) != 3 or entry["stamp"] != stamp_of(path):
+        recorded = entry.get("verified")
+        if not isinstance(recorded, list) or len(recorded) != 3 or entry["stamp"] != stamp_of(path):
             return None
-        known, key, until = noted
+        known, key, until = recorded
         now = time.time()
         return str(key) if known == evidence and now < until <= now + _BELIEVED_SECONDS else None
 
@@ -119,7 +119,7 @@ def _entries_in(content: Any) -> Dict[str, Any]:
 
 
 def stamp_of(path: str) -> Optional[List[int]]:
-    """What changes with the file; None where there is none, which reading it then tells."""
+    """What changes with the file; None if there is none, which reading it then tells."""
     with contextlib.suppress(OSError):
         found = os.stat(path)
         return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]

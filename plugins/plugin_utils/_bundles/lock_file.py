@@ -23,13 +23,13 @@ from .entry import Entry, parse_entry
 FORMAT = 1
 _HEADER = """\
 # Pins the plugins of a Mattermost deployment. Generated: the lock playbook and the module
-# plugops.mattermost.mattermost_plugin_lock write it anew. Paths are relative to this file's directory.
+# plugops.mattermost.mattermost_plugin_lock write it again. Paths are relative to this file's directory.
 ---
 """
 _KEYS = ("state", "version", "sha256", "tree", "src", "url", "signature", "enabled")
 LOCK_LIMIT = 512 * 1024  # a plugin takes some 400 bytes; PyYAML reads less than 100 KB a second
 _SHOWN = 300  # characters of what somebody else wrote
-_REMEDY = "mend the file, or take it away and let the lock playbook write it anew"
+_REMEDY = "fix the file, or remove it and let the lock playbook write it again"
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class Lock:
                     remedy="run the lock playbook, and commit the lock file",
                 )
             return
-        said = _state(plugin.present, plugin.version, plugin.sha256, plugin.enabled)
+        given = _state(plugin.present, plugin.version, plugin.sha256, plugin.enabled)
         pinned = _state(pin.present, pin.version, pin.sha256, pin.enabled is not False)
-        if said != pinned:
-            differing = [key for key in pinned if said.get(key) != pinned[key]]
+        if given != pinned:
+            differing = [key for key in pinned if given.get(key) != pinned[key]]
             raise OperatorError(
                 f"the lock file contradicts what is wanted of {plugin.id}: another {', '.join(differing)}",
                 where=f"{where}, {self.path}",
                 found=", ".join(f"{key} {pinned[key]} in the lock file" for key in differing),
-                wanted=", ".join(f"{key} {said.get(key)}" for key in differing),
+                wanted=", ".join(f"{key} {given.get(key)}" for key in differing),
                 remedy="run the lock playbook if the lock file is out of date, else correct the list",
             )
 
@@ -142,7 +142,7 @@ def parse_lock(text: str, path: str) -> Lock:
             where=path,
             found=str(content["format"])[:_SHOWN],
             wanted=str(FORMAT),
-            remedy="take the collection that wrote it, or let the lock playbook write it anew",
+            remedy="take the collection that wrote it, or let the lock playbook write it again",
         )
     plugins = {} if content["plugins"] is None else content["plugins"]
     if not isinstance(plugins, dict):
@@ -165,8 +165,8 @@ def _pin(plugin_id: str, value: Any, path: str) -> Entry:
         raise OperatorError(
             "unknown key", where=where, found=", ".join(unknown)[:_SHOWN], wanted=", ".join(_KEYS), remedy=_REMEDY
         )
-    said = {key: value[key] for key in value if key != "tree"}
-    pin = parse_entry({**said, "id": plugin_id}, where)
+    given = {key: value[key] for key in value if key != "tree"}
+    pin = parse_entry({**given, "id": plugin_id}, where)
     tree = value.get("tree") or ""
     if not isinstance(tree, str):
         raise OperatorError("tree must be a text", where=where, remedy=_REMEDY)

@@ -19,7 +19,7 @@ _MODE = 0o644  # for a new one
 
 
 def present_lock(path: str) -> Lock:
-    """The lock file as it is; an empty one where there is none.
+    """The lock file as it is; an empty one if there is none.
 
     :raises OperatorError: what is there is no lock file
     """
@@ -107,5 +107,5 @@ def write_lock(lock: Lock) -> None:
             "the lock file cannot be written",
             where=lock.path,
             found=error.strerror or str(error),
-            remedy="see to it that its directory exists and that you may write there",
+            remedy="check that its directory exists and that you have write permission",
         ) from error

@@ -69,13 +69,13 @@ class Verifier:
             keyring = os.path.join(home, "keyring")
             with open(keyring, "wb") as out:
                 out.write(dearmoured(self._keys(), self._keyring))
-            code, status, said = _run(_command(home, keyring), signature, bundle)
+            code, status, output = _run(_command(home, keyring), signature, bundle)
         fingerprint = _signer(status) if code == 0 else ""
         if not fingerprint or stamp_of(bundle) != before:
             raise OperatorError(
                 "the signature of the bundle is not valid",
                 where=f"{where}, {bundle}, {signature}",
-                found=_reason(status) or said or "the bundle was changed meanwhile",
+                found=_reason(status) or output or "the bundle was changed meanwhile",
                 wanted=f"a signature by a valid key of {self._keyring}",
                 remedy=_REMEDY,
             )
@@ -139,7 +139,7 @@ def _command(home: str, keyring: str) -> List[str]:
 
 
 def _run(command: List[str], signature: str, bundle: str) -> Tuple[int, Dict[str, List[str]], str]:
-    """Exit code, status keyword -> its arguments, and what was said besides."""
+    """Exit code, status keyword -> its arguments, and the rest of the output."""
     done = subprocess.run(
         [*command, "--", os.path.abspath(signature), os.path.abspath(bundle)],
         stdin=subprocess.DEVNULL,

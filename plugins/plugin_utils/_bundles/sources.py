@@ -42,7 +42,7 @@ class SourceOptions:
 
     @classmethod
     def take(cls, args: Dict[str, Any]) -> SourceOptions:
-        """Out of a module's arguments, so that no host gets them; a node that downloads gets what is said of that.
+        """Out of a module's arguments, so that no host gets them; a node that downloads gets what is specified of that.
 
         :raises OperatorError: a value is wrong
         """
@@ -130,10 +130,10 @@ class BundleSources:
         """Of a bundle."""
         return str(self._facts.of(path)["sha256"])
 
-    def matches(self, path: str, said: Mapping[str, str]) -> bool:
-        """Whether a bundle is what is said of it."""
+    def matches(self, path: str, specified: Mapping[str, str]) -> bool:
+        """Whether a bundle is as specified."""
         facts = self._facts.of(path)
-        return all(facts[key] == value for key, value in said.items())
+        return all(facts[key] == value for key, value in specified.items())
 
     def _from_stores(self, entry: Entry) -> Resolved:
         if entry.is_bare:  # the server may bring it along: each node knows
@@ -151,7 +151,7 @@ class BundleSources:
                 where=entry.where,
                 remedy="say its src or url",
             )
-        fields = {**entry.said(), "tree": entry.tree, "enabled": entry.enabled is not False}
+        fields = {**entry.specified(), "tree": entry.tree, "enabled": entry.enabled is not False}
         return Resolved(WantedPlugin.from_dict(fields), entry)
 
     def _by_node(self, entry: Entry) -> Resolved:
@@ -185,7 +185,7 @@ class BundleSources:
             url = is_url(entry.signature)
             local = self._downloads.signature(entry.signature, entry.sha256) if url else self._find(entry.signature)
             signature = base64.b64encode(read_signature(local)).decode("ascii")
-        fields = {**entry.said(), "tree": entry.tree, "enabled": entry.enabled is not False, "url": entry.url}
+        fields = {**entry.specified(), "tree": entry.tree, "enabled": entry.enabled is not False, "url": entry.url}
         return Resolved(WantedPlugin.from_dict({**fields, "signature": signature}), entry, signature=entry.signature)
 
     def _path(self, entry: Entry) -> str:
@@ -205,7 +205,7 @@ class BundleSources:
 
     def _facts_at(self, path: str, entry: Entry) -> Dict[str, Any]:
         facts = self._facts.of(path)
-        for key, value in entry.said().items():
+        for key, value in entry.specified().items():
             if facts[key] != value:
                 raise OperatorError(
                     f"the bundle is not the one that the list names: another {key}",
@@ -235,7 +235,7 @@ class BundleSources:
         except OperatorError:
             if not (is_url(source) and local.startswith(cache_directory())):
                 raise
-            os.unlink(local)  # the publisher may have mended it
+            os.unlink(local)  # the publisher may have fixed it
             self._verify(path, self._downloads.signature(source, sha256), entry)
         return source, base64.b64encode(read_signature(local)).decode("ascii")
 

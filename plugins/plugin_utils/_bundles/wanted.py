@@ -146,22 +146,22 @@ class Wanted:
             return entry
         offered = self._choose(entry, pin)
         if offered is not None:
-            pinned = pin if pin is not None and self._sources.matches(offered.src, pin.said()) else entry
+            pinned = pin if pin is not None and self._sources.matches(offered.src, pin.specified()) else entry
             where = entry.where if entry.where == offered.where else f"{entry.where}, {offered.where}"
             return replace(entry, where=where, src=offered.src, signature=entry.signature or pinned.signature)
         if pin is None or not pin.present:
             return entry
         where = pin.where if entry.where == pin.where else f"{entry.where}, {pin.where}"
         signature = entry.signature or pin.signature
-        said: Dict[str, Any] = entry.said()
-        return replace(pin, where=where, enabled=entry.enabled, signature=signature, **said)
+        specified: Dict[str, Any] = entry.specified()
+        return replace(pin, where=where, enabled=entry.enabled, signature=signature, **specified)
 
     def _choose(self, entry: Entry, pin: Optional[Entry]) -> Optional[Entry]:
         offered = self._offered.get(entry.id, [])
-        said = entry.said()
-        fitting = [bundle for bundle in offered if self._sources.matches(bundle.src, said)]
+        specified = entry.specified()
+        fitting = [bundle for bundle in offered if self._sources.matches(bundle.src, specified)]
         if pin is not None and len(fitting) > 1:
-            pinned = [bundle for bundle in fitting if self._sources.matches(bundle.src, pin.said())]
+            pinned = [bundle for bundle in fitting if self._sources.matches(bundle.src, pin.specified())]
             fitting = pinned or fitting
         if len(fitting) > 1:
             raise OperatorError(

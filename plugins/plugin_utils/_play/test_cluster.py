@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A test cluster on paper: which part lies where, what stands in its way, what of its logs may leave the machine."""
+"""A test cluster on paper: which part lies where, what blocks it, what of its logs may leave the machine."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ def _listening(lines: Iterable[str]) -> Iterable[Tuple[int, str, str]]:
         seen.add(match["port"])
         uid = re.search(r"\buid:([0-9]+)", match["rest"])
         process = re.search(r'users:\(\("([^"]*)",pid=([0-9]+)', match["rest"])
-        said = f"{process[1]} (pid {process[2]})" if process else "a process that cannot be named"
-        yield int(match["port"]), uid[1] if uid else "0", said
+        name = f"{process[1]} (pid {process[2]})" if process else "a process that cannot be named"
+        yield int(match["port"]), uid[1] if uid else "0", name
 
 
 def not_running(statuses: Sequence[Mapping[str, Any]], wanted: Iterable[str]) -> List[str]:
@@ -222,14 +222,17 @@ def summary_of(result: Mapping[str, Any], path: str) -> List[str]:
 
 
 def collected_of(
-    said: Iterable[Mapping[str, Any]], logs: Iterable[Mapping[str, Any]], report: Mapping[str, Any], secrets: List[str]
+    outputs: Iterable[Mapping[str, Any]],
+    logs: Iterable[Mapping[str, Any]],
+    report: Mapping[str, Any],
+    secrets: List[str],
 ) -> List[Dict[str, str]]:
     """Name and text of everything that leaves a host.
 
-    :param said: results of commands, each item with a name
+    :param outputs: results of commands, each item with a name
     :param logs: results of ``slurp``, each item a found file
     """
-    texts = {str(result["item"]["name"]): str(result["stdout"]) for result in said if "stdout" in result}
+    texts = {str(result["item"]["name"]): str(result["stdout"]) for result in outputs if "stdout" in result}
     for log in logs:
         content = base64.b64decode(log["content"]).decode("utf-8", "replace")
         name = os.path.basename(log["item"]["path"])
