@@ -81,6 +81,16 @@ def test_a_misspelt_variable_of_the_command_line_is_found_on_every_host(
     assert "mattermost_plugni_states on app1, app2: did you mean mattermost_plugin_states?" in words(done.output)
 
 
+def test_a_wrong_entry_of_the_plugins_is_found_before_anything_is_done(
+    servers: List[AppServer], tmp_path: Path
+) -> None:
+    entries = [{"src": "x.tar.gz", "shasum": "x"}, {"id": "com.example.gone", "state": "gone"}]
+    done = run("playbooks/site.yml", inventory(tmp_path, servers, mattermost_plugins=entries), {}, may_fail=True)
+    assert "mattermost_plugins.shasum. Supported parameters include: enabled, id, sha256" in words(done.output)
+    assert "value of state must be one of: present, absent, got: gone found in mattermost_plugins" in words(done.output)
+    assert not [task for task in done.tasks if task["result"].get("changed")]
+
+
 def test_a_name_that_resembles_none_is_worth_one_warning(servers: List[AppServer], tmp_path: Path) -> None:
     done = run("playbooks/plan.yml", inventory(tmp_path, servers), {"mattermost_edition": "team"})
     assert words(done.output).count("has a variable mattermost_edition.") == 1
