@@ -167,13 +167,12 @@ def test_what_stands_in_the_way_is_said_before_anything_changes(
 def test_runs_that_are_cut_off_then_a_neighbour_then_nothing(machine: Machine) -> None:
     """Disk full, killed, database stopped; another version beside it; each is taken away alone."""
     given = machine.given()
-    machine.ssh(
-        "mkdir -p /opt/mattermost-test/releases; mount -t tmpfs -o size=64k small /opt/mattermost-test/releases"
-    )
+    store = "/opt/mattermost-test/releases"
+    machine.ssh(f"mkdir -p {store}; mount -t tmpfs -o size=64k,mode=755 small {store}")
     full = message(machine.play("test_cluster", given, may_fail=True))
     assert "the release cannot be unpacked" in full, full
     assert "No space left on device" in full
-    machine.ssh("umount /opt/mattermost-test/releases")
+    machine.ssh(f"umount {store}")
 
     machine.killed(given, "Start the app server")
     machine.ssh("systemctl stop mattermost-test-postgresql.service")
