@@ -65,10 +65,10 @@ bench: system-packages venv
 	$(IN_TESTS) $(BIN)/python -m plugops_tests.benchmarks.delivery
 
 cluster: system-packages venv
-	@$(IN_TESTS) $(BIN)/python -m plugops_tests.support.cluster_here up
+	@$(IN_TESTS) $(BIN)/python -m plugops_tests.clusters.on_this_machine up
 
 cluster-down:
-	@$(IN_TESTS) $(BIN)/python -m plugops_tests.support.cluster_here down
+	@$(IN_TESTS) $(BIN)/python -m plugops_tests.clusters.on_this_machine down
 
 venv: $(VENV)/.dev
 

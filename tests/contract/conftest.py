@@ -17,10 +17,10 @@ from typing import Iterator, List, Optional, Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Release, Server
+from plugops_tests.servers import postgres as postgres_support
+from plugops_tests.servers.deployment import Deployment, Release, Server
+from plugops_tests.servers.postgres import TemporaryPostgres
 from plugops_tests.standin.release import SUPPORTED, build_release
-from plugops_tests.support import postgres as postgres_support
-from plugops_tests.support.postgres import TemporaryPostgres
 
 ONE_OF_EACH_ERA = ("4.6.0", "5.13.0", "5.36.1", "9.10.0", "11.6.0")
 EVERY_RUN = "5.36.1"

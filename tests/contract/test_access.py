@@ -9,7 +9,7 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
-from plugops_tests.deployment import PASSWORD, USER, Answer, Deployment, Server
+from plugops_tests.servers.deployment import PASSWORD, USER, Answer, Deployment, Server
 from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract

@@ -22,9 +22,9 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns i
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
+from plugops_tests.servers.server_process import unprivileged_user
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
-from plugops_tests.support.server_process import unprivileged_user
 
 pytestmark = pytest.mark.contract
 

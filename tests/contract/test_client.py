@@ -21,8 +21,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors 
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 
-from plugops_tests.deployment import PASSWORD, USER, Deployment
-from plugops_tests.deployment import Server as RunningServer
+from plugops_tests.servers.deployment import PASSWORD, USER, Deployment
+from plugops_tests.servers.deployment import Server as RunningServer
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
 
 pytestmark = pytest.mark.contract

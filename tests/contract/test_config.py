@@ -11,7 +11,7 @@ from typing import Any, Dict, Set, Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract

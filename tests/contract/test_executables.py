@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
 
 pytestmark = pytest.mark.contract

@@ -12,7 +12,7 @@ from typing import Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 
-from contract.test_modules import Modules, names
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.modules.resources import Modules, names
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import make_bundle
 from plugops_tests.support.signing import missing, signers
 

@@ -10,7 +10,7 @@ from typing import Dict, Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import make_bundle
 
 pytestmark = pytest.mark.contract

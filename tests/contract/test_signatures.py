@@ -13,7 +13,7 @@ from typing import Iterator
 
 import pytest
 
-from plugops_tests.deployment import Deployment
+from plugops_tests.servers.deployment import Deployment
 from plugops_tests.support.bundles import make_bundle
 
 pytestmark = [

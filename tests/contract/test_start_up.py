@@ -15,9 +15,9 @@ from typing import Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
+from plugops_tests.servers.server_process import parse_log
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.server_process import parse_log
 
 pytestmark = pytest.mark.contract
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import make_bundle
 
 pytestmark = [pytest.mark.contract, pytest.mark.since(5, 14)]

@@ -15,7 +15,7 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from plugops_tests.deployment import Deployment, Server
+from plugops_tests.servers.deployment import Deployment, Server
 from plugops_tests.support.bundles import LAYOUTS, make_bundle, make_manifest
 
 pytestmark = pytest.mark.contract

@@ -10,8 +10,8 @@ from typing import Iterator
 
 import pytest
 
+from plugops_tests.clusters import broken as cluster
 from plugops_tests.sandbox.app_server import remove_sandbox
-from plugops_tests.support import cluster
 
 
 @pytest.fixture

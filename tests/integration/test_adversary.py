@@ -19,11 +19,11 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
+from plugops_tests.modules.harness import captured_log
 from plugops_tests.sandbox.app_server import NEW, VERSION
-from plugops_tests.support.adversary import Adversary
-from plugops_tests.support.attacked import Deployment, failures
-from plugops_tests.support.attacks import Target, account, bounded, doing, own_it, target
-from plugops_tests.support.module_harness import captured_log
+from plugops_tests.security.adversary import Adversary
+from plugops_tests.security.attacked import Deployment, failures
+from plugops_tests.security.attacks import Target, account, bounded, doing, own_it, target
 
 pytestmark = [
     pytest.mark.slow,

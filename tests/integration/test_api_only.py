@@ -13,10 +13,10 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.client import Server
 
+from plugops_tests.modules.harness import snapshot
+from plugops_tests.modules.place import Place, broken_place, running_server
 from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.module_harness import snapshot
-from plugops_tests.support.module_place import Place, broken_place, running_server
 
 PLUGIN, SETTINGS, INFO = "mattermost_plugin", "mattermost_plugin_settings", "mattermost_plugin_info"
 

@@ -15,10 +15,10 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
+from plugops_tests.modules.harness import differing
+from plugops_tests.modules.place import KEPT_SECRETS, Place, broken_place, running_server
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, make_sandbox, plugin_version, remove_sandbox
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
-from plugops_tests.support.module_harness import differing
-from plugops_tests.support.module_place import KEPT_SECRETS, Place, broken_place, running_server
 from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = pytest.mark.slow

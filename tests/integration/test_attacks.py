@@ -18,8 +18,9 @@ from typing import Any, Dict, Iterator, List, Mapping
 
 import pytest
 
+from plugops_tests.modules.harness import captured_log
 from plugops_tests.sandbox.app_server import OLD, PLUGIN_ID, VERSION
-from plugops_tests.support.attacks import (
+from plugops_tests.security.attacks import (
     HARDENED,
     OWNED,
     VICTIM,
@@ -32,7 +33,6 @@ from plugops_tests.support.attacks import (
     swapping,
     target,
 )
-from plugops_tests.support.module_harness import captured_log
 
 pytestmark = [
     pytest.mark.slow,

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from plugops_tests.support.attacked import Deployment, failures
-from plugops_tests.support.attacks import OWNED, Target, as_service, meanwhile, replace_by_link, swapping, target
+from plugops_tests.security.attacked import Deployment, failures
+from plugops_tests.security.attacks import OWNED, Target, as_service, meanwhile, replace_by_link, swapping, target
 
 pytestmark = [
     pytest.mark.slow,

@@ -16,7 +16,7 @@ from typing import Any, Dict, Set
 import pytest
 import testinfra
 
-from plugops_tests.support.cluster import NAMES, TestCluster
+from plugops_tests.clusters.broken import NAMES, TestCluster
 from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]

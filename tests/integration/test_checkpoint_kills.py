@@ -10,9 +10,9 @@ from typing import Any, Dict, List
 
 import pytest
 
+from plugops_tests.modules.killing import killed_at
+from plugops_tests.modules.place import STATE, Place, broken_place, mend_directories
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, VERSION
-from plugops_tests.support.killing import killed_at
-from plugops_tests.support.module_place import STATE, Place, broken_place, mend_directories
 
 CHECKPOINT = "mattermost_plugin_checkpoint"
 SUMS = "find . -type f -printf '%p %m ' -exec sha256sum {} ';' | sort"

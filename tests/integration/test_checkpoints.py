@@ -17,10 +17,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
-from plugops_tests.support.module_harness import captured_log, differing
-from plugops_tests.support.module_place import (
+from plugops_tests.modules.harness import captured_log, differing
+from plugops_tests.modules.place import (
     CONFIG,
     KEPT_SECRETS,
     SECRETS,
@@ -33,7 +31,9 @@ from plugops_tests.support.module_place import (
     mend_directories,
     running_server,
 )
-from plugops_tests.support.server_process import ServerProcess, unprivileged_user
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.servers.server_process import ServerProcess, unprivileged_user
+from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
 
 PLUGIN = "mattermost_plugin"
 SETTINGS = "mattermost_plugin_settings"

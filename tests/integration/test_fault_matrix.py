@@ -14,9 +14,9 @@ from typing import Any, Dict, Iterator, Tuple
 import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.codes import CODES
 
-from plugops_tests.support import cluster
-from plugops_tests.support.fault_host import HEALTHY, FaultHost, Found, fault_host
-from plugops_tests.support.faults import BY_NAME, EVERY_RUN, FAULTS, MENDED_TOGETHER, PAIRS, Fault
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.fault_host import HEALTHY, FaultHost, Found, fault_host
+from plugops_tests.clusters.faults import BY_NAME, EVERY_RUN, FAULTS, MENDED_TOGETHER, PAIRS, Fault
 from plugops_tests.support.playbooks import run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]

@@ -15,10 +15,11 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.ha import APPS, BALANCER, Client, HaCluster, ha_cluster
+from plugops_tests.servers import postgres
 from plugops_tests.standin.release import build_release
-from plugops_tests.support import cluster, postgres
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.ha import APPS, BALANCER, Client, HaCluster, ha_cluster
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow, pytest.mark.matrix]
 

@@ -21,10 +21,11 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Set, Tuple
 
 import pytest
 
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.artifacts import NEW, make_artifacts, plugin_ids
+from plugops_tests.clusters.faults import FUNCTIONS
 from plugops_tests.hosts import cluster as hosts
-from plugops_tests.support import cluster, compiling
-from plugops_tests.support.artifacts import NEW, make_artifacts, plugin_ids
-from plugops_tests.support.faults import FUNCTIONS
+from plugops_tests.support import compiling
 from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]

@@ -16,9 +16,9 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server import 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plugops_tests.modules.place import CONFIG, SOCKET, Place, broken_place
 from plugops_tests.sandbox.app_server import PLUGIN_ID
-from plugops_tests.support.module_place import CONFIG, SOCKET, Place, broken_place
-from plugops_tests.support.raw_server import HEAD, RawServer, Script, body, raw_server, repeats
+from plugops_tests.servers.raw_server import HEAD, RawServer, Script, body, raw_server, repeats
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,10 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
+from plugops_tests.modules.harness import captured_log
+from plugops_tests.modules.place import STATE
 from plugops_tests.sandbox.app_server import OLD, PLUGIN_ID, VERSION
-from plugops_tests.support.attacks import (
+from plugops_tests.security.attacks import (
     OWNED,
     Target,
     as_service,
@@ -27,8 +29,6 @@ from plugops_tests.support.attacks import (
     meanwhile,
     target,
 )
-from plugops_tests.support.module_harness import captured_log
-from plugops_tests.support.module_place import STATE
 
 pytestmark = [
     pytest.mark.slow,

@@ -325,7 +325,8 @@ def test_a_build_that_was_killed_leaves_only_what_the_next_one_removes(tmp_path:
     lacking = requirements.missing(SUITE, tmp_path)
     if lacking:
         pytest.skip(f"a root file system cannot be built here: {'; '.join(lacking)}")
-    program = f"from pathlib import Path; from hosts import rootfs; rootfs.ensure({SUITE!r}, Path({str(tmp_path)!r}))"
+    build = f"rootfs.ensure({SUITE!r}, Path({str(tmp_path)!r}))"
+    program = f"from pathlib import Path; from plugops_tests.hosts import rootfs; {build}"
     environment = {**os.environ, "PYTHONPATH": "tests"}
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment)
     tree = rootfs.workshop_of(tmp_path / rootfs.Recipe(SUITE).directory_name) / "root"

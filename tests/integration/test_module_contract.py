@@ -23,13 +23,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.bundle 
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.tree import DigestCache
 from ansible_collections.plugops.mattermost.plugins.module_utils._change.run_lock import Holder, RunLock
 
-from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from plugops_tests.support import audit_reports, signing
-from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.download_server import DownloadServer, download_server, make_ca
-from plugops_tests.support.fronts import http_proxy, make_certificate, tls_before
-from plugops_tests.support.module_harness import accepted_options, captured_log, differing, documented_options
-from plugops_tests.support.module_place import (
+from plugops_tests.modules.harness import accepted_options, captured_log, differing, documented_options
+from plugops_tests.modules.place import (
     CONFIG,
     ISSUED,
     KEPT_SECRETS,
@@ -49,9 +44,14 @@ from plugops_tests.support.module_place import (
     running_server,
     values_at,
 )
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.servers.download_server import DownloadServer, download_server, make_ca
+from plugops_tests.servers.fronts import http_proxy, make_certificate, tls_before
+from plugops_tests.support import audit_reports, signing
+from plugops_tests.support.bundles import make_bundle
 from plugops_tests.support.playbooks import REPOSITORY, run_playbook
 from plugops_tests.support.signing import Signer
-from plugops_tests.support.windows_cases import CASES as WINDOWS_CASES
+from plugops_tests.windows.cases import CASES as WINDOWS_CASES
 
 PLUGIN = "mattermost_plugin"
 DIRECTORIES = "mattermost_plugin_directories"

@@ -16,9 +16,8 @@ from typing import Any, Callable, Dict, List, Mapping, Set, Tuple
 
 import pytest
 
-from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from plugops_tests.support.killing import CHANGES, killed_at
-from plugops_tests.support.module_place import (
+from plugops_tests.modules.killing import CHANGES, killed_at
+from plugops_tests.modules.place import (
     CONFIG,
     SOCKET,
     STATE,
@@ -27,6 +26,7 @@ from plugops_tests.support.module_place import (
     mend_directories,
     running_server,
 )
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
 
 Picture = Dict[str, str]
 UNITS = "/etc/systemd/system"

@@ -18,10 +18,8 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
-from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.module_harness import captured_log, differing
-from plugops_tests.support.module_place import (
+from plugops_tests.modules.harness import captured_log, differing
+from plugops_tests.modules.place import (
     CONFIG,
     SECRETS,
     SOCKET,
@@ -37,6 +35,8 @@ from plugops_tests.support.module_place import (
     running_server,
     values_at,
 )
+from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID, VERSION
+from plugops_tests.support.bundles import make_bundle
 
 PLUGIN = "mattermost_plugin"
 DIRECTORIES = "mattermost_plugin_directories"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plugops_tests.support import cluster
+from plugops_tests.clusters import broken as cluster
 from plugops_tests.support.playbooks import REPOSITORY, clean_environment, program
 from plugops_tests.windows import machine as machines
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from plugops_tests.support.module_place import Place, broken_place
+from plugops_tests.modules.place import Place, broken_place
 
 ODD = b"n\xe4me"
 

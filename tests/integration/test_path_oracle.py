@@ -20,9 +20,9 @@ from typing import List, Tuple
 
 import pytest
 
-from plugops_tests.support import path_oracle, strace
+from plugops_tests.security import path_oracle, strace
+from plugops_tests.security.strace import Hit
 from plugops_tests.support.playbooks import REPOSITORY
-from plugops_tests.support.strace import Hit
 
 pytestmark = [
     pytest.mark.slow,
@@ -93,7 +93,7 @@ def assert_nothing_astray(place: Path, *tests: str) -> int:
     """Run tests of modules, which must hold; how many calls of modules were looked at."""
     trace, notes = place / "trace", place / "notes"
     command = ["strace", *strace.OPTIONS, "-o", str(trace), sys.executable, "-m", "pytest", "-q"]
-    plugins = ["-p", "plugops_tests.support.path_oracle", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    plugins = ["-p", "plugops_tests.security.path_oracle", "-p", "no:cacheprovider", "-p", "no:xdist"]
     environment = {**os.environ, path_oracle.NOTES: str(notes), "PYTHONPATH": "tests:collections"}
     environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST")}
     done = subprocess.run(

@@ -12,8 +12,8 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
+from plugops_tests.modules.place import SOCKET, Place, broken_place, four_times, running_server
 from plugops_tests.sandbox.app_server import NEW, OLD, PLUGIN_ID
-from plugops_tests.support.module_place import SOCKET, Place, broken_place, four_times, running_server
 
 MODULE = "mattermost_plugin"
 

@@ -19,10 +19,10 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.ha import APPS, BALANCER, HaCluster, ha_cluster
 from plugops_tests.standin.release import build_release
-from plugops_tests.support import cluster
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
-from plugops_tests.support.ha import APPS, BALANCER, HaCluster, ha_cluster
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]
 

@@ -14,8 +14,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from plugops_tests.modules.place import API_PASSWORD, ISSUED, broken_place, running_server
 from plugops_tests.sandbox.app_server import PLUGIN_ID, VERSION, make_sandbox
-from plugops_tests.support.module_place import API_PASSWORD, ISSUED, broken_place, running_server
 from plugops_tests.support.playbooks import run_playbook
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ from typing import Any, Dict, List
 import pytest
 import testinfra
 
-from plugops_tests.support.artifacts import NEW, plugin_ids
-from plugops_tests.support.cluster import NAMES, TestCluster
+from plugops_tests.clusters.artifacts import NEW, plugin_ids
+from plugops_tests.clusters.broken import NAMES, TestCluster
 from plugops_tests.support.playbooks import Run, run_playbook
 
 pytestmark = [pytest.mark.hosts, pytest.mark.slow]

@@ -23,12 +23,12 @@ from typing import Any, Dict, Iterator
 import pytest
 import yaml
 
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.artifacts import NEW, make_artifacts, plugin_ids
 from plugops_tests.hosts import cluster as hosts
-from plugops_tests.support import cluster
-from plugops_tests.support.artifacts import NEW, make_artifacts, plugin_ids
+from plugops_tests.servers.session import read_result
 from plugops_tests.support.bundles import make_bundle
 from plugops_tests.support.playbooks import REPOSITORY, Run, clean_environment, program, run_playbook
-from plugops_tests.support.session import read_result
 
 pytestmark = pytest.mark.hosts
 
@@ -277,7 +277,7 @@ def _session(machine: Machine, name: str, version: str) -> None:
     """Log in and list the plugins, by load balancer and nodes, which listen on the loopback of the host alone."""
     result = read_result(machine.place / "kept" / name)
     assert {node["server_version"] for node in result["nodes"]} == {version}
-    sources = (REPOSITORY / "tests/plugops_tests/support/session.py").read_text()
+    sources = (REPOSITORY / "tests/plugops_tests/servers/session.py").read_text()
     for url in [result["url"], *(node["url"] for node in result["nodes"])]:
         code = f"""{sources}
 session = Session.log_in({url!r}, {result["admin"]["username"]!r}, {result["admin"]["password"]!r})

@@ -10,9 +10,9 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from plugops_tests.modules.place import SOCKET, Place, broken_place, running_server
 from plugops_tests.sandbox.app_server import PLUGIN_ID
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.module_place import SOCKET, Place, broken_place, running_server
 
 INFO, SETTINGS, PLUGIN = "mattermost_plugin_info", "mattermost_plugin_settings", "mattermost_plugin"
 

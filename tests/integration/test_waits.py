@@ -12,8 +12,8 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
+from plugops_tests.modules.place import SOCKET, Place, broken_place, running_server
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.module_place import SOCKET, Place, broken_place, running_server
 from plugops_tests.support.playbooks import Run, run_playbook
 
 MODULES = "plugops.mattermost.mattermost_plugin"

@@ -20,12 +20,12 @@ from typing import Any, Dict, Iterator, List
 import pytest
 import yaml
 
-from plugops_tests.support.module_harness import documented_options
+from plugops_tests.modules.harness import documented_options
 from plugops_tests.support.playbooks import REPOSITORY, run_playbook
-from plugops_tests.support.windows_cases import CASES
-from plugops_tests.support.windows_play import play
 from plugops_tests.windows import machine as machines
+from plugops_tests.windows.cases import CASES
 from plugops_tests.windows.machine import INSTALL_DIR, MATTERMOST, NSSM, ODD, ODD_DIR, SECRET, Machine
+from plugops_tests.windows.play import play
 
 pytestmark = pytest.mark.slow
 

@@ -17,15 +17,15 @@ from typing import Any, Iterator, List
 
 import pytest
 
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.artifacts import plugin_ids
+from plugops_tests.clusters.broken import TestCluster
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, remove_sandbox
 from plugops_tests.standin.release import build_release
-from plugops_tests.support import cluster
-from plugops_tests.support.artifacts import plugin_ids
-from plugops_tests.support.cluster import TestCluster
 from plugops_tests.support.playbooks import Run, run_playbook
-from plugops_tests.support.windows_server import WindowsServer, install
 from plugops_tests.windows import machine as machines
 from plugops_tests.windows.machine import INSTALL_DIR, MATTERMOST, Machine
+from plugops_tests.windows.server import WindowsServer, install
 from plugops_tests.windows.wine import wait_for
 
 pytestmark = pytest.mark.slow

@@ -17,10 +17,10 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from plugops_tests.support.playbooks import Run
-from plugops_tests.support.windows_cases import set_account
-from plugops_tests.support.windows_play import play
 from plugops_tests.windows import machine as machines
+from plugops_tests.windows.cases import set_account
 from plugops_tests.windows.machine import INSTALL_DIR, MATTERMOST, ODD, ODD_DIR, Machine
+from plugops_tests.windows.play import play
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests are made with: servers, test hosts, Windows, bundles, playbooks, the sandbox. No tests."""
+"""What tests are made of: servers, hosts, attackers, playbook runs. Nothing of it is part of the collection."""

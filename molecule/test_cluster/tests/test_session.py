@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from plugops_tests.support.session import Session, read_result
+from plugops_tests.servers.session import Session, read_result
 
 PLUGINS = [f"com.example.plugin{number:02d}" for number in range(1, 6)]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from plugops_tests.benchmarks.noop import FILES, MANY, ROUNDS, _time
-from plugops_tests.support.cluster import broken_cluster, missing
+from plugops_tests.clusters.broken import broken_cluster, missing
 from plugops_tests.support.playbooks import program, run_playbook
 
 LIMIT = 2.0

@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List
 
+from plugops_tests.clusters.broken import NAMES, VERSION, TestCluster, broken_cluster, missing
 from plugops_tests.hosts import names
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.cluster import NAMES, VERSION, TestCluster, broken_cluster, missing
 from plugops_tests.support.playbooks import program, run_playbook
 
 BUNDLES = 20

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Dict, List
 
-from plugops_tests.support.cluster import TestCluster, broken_cluster, missing
+from plugops_tests.clusters.broken import TestCluster, broken_cluster, missing
 from plugops_tests.support.playbooks import REPOSITORY, clean_environment, program, run_playbook
 
 FEW, MANY = 5, 20

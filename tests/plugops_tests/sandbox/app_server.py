@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence
 
+from plugops_tests.servers.server_process import ServerProcess, free_port, unprivileged_user
 from plugops_tests.standin.release import build_release
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.server_process import ServerProcess, free_port, unprivileged_user
 
 VERSION = "5.36.1"
 PLUGIN_ID = "com.example.hello"

@@ -15,8 +15,8 @@ import sys
 from typing import List, NamedTuple
 
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, AppServer, make_sandbox, plugin_version
+from plugops_tests.servers.server_process import ServerProcess
 from plugops_tests.support.playbooks import REPOSITORY, clean_environment, program
-from plugops_tests.support.server_process import ServerProcess
 
 SANDBOX = REPOSITORY / ".sandbox"
 

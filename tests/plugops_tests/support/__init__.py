@@ -1,4 +1,4 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several kinds of tests share: plugin bundles, PostgreSQL, server processes."""
+"""Small helpers of many tests: bundles, signatures, playbook runs, ACLs, interpreters."""

@@ -20,7 +20,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._install.releas
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.node import Node
 from ansible_collections.plugops.mattermost.plugins.module_utils._node.options import NodeOptions
 
-from plugops_tests.support.server_process import unprivileged_user
+from plugops_tests.servers.server_process import unprivileged_user
 
 OLD = {
     "bin/mattermost": "old server",

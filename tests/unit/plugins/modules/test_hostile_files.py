@@ -29,9 +29,9 @@ from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.signat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plugops_tests.modules.place import CONFIG, Place, broken_place, mend_directories
 from plugops_tests.sandbox.app_server import PLUGIN_ID, VERSION
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.module_place import CONFIG, Place, broken_place, mend_directories
 
 SECONDS = 10  # of processor time; no run takes longer
 INFO, DIRECTORIES = "mattermost_plugin_info", "mattermost_plugin_directories"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from plugops_tests.servers.server_process import parse_log
 from plugops_tests.standin.server.logs import Log
 from plugops_tests.standin.server.versions import Traits, Version
-from plugops_tests.support.server_process import parse_log
 
 # As real servers of three eras print them.
 REAL = {

@@ -22,7 +22,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors 
     ServerUnreachable,
 )
 
-from plugops_tests.deployment import Deployment, Release
+from plugops_tests.servers.deployment import Deployment, Release
 from plugops_tests.standin.release import build_release
 from plugops_tests.support.bundles import make_bundle
 

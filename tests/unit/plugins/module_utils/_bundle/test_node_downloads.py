@@ -15,8 +15,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store i
 from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors import OperatorError
 from ansible_collections.plugops.mattermost.plugins.module_utils._http.transfer import Transfer
 
+from plugops_tests.servers.download_server import DownloadServer, download_server
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.download_server import DownloadServer, download_server
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors im
 from ansible_collections.plugops.mattermost.plugins.module_utils._http.downloads import SIGNATURE_LIMIT, Downloads
 from ansible_collections.plugops.mattermost.plugins.module_utils._http.transfer import Transfer, shown_url
 
-from plugops_tests.support.download_server import DownloadServer, download_server, make_ca
+from plugops_tests.servers.download_server import DownloadServer, download_server, make_ca
 
 CONTENT = random.Random(4).randbytes(1_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -22,8 +22,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._http.transfer 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plugops_tests.servers.raw_server import RawServer, Script, raw_server, repeats, says
 from plugops_tests.support.playbooks import REPOSITORY
-from plugops_tests.support.raw_server import RawServer, Script, raw_server, repeats, says
 
 LIMIT = 100_000
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -16,7 +16,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._core.resource 
 from ansible_collections.plugops.mattermost.plugins.module_utils._install import release_store
 from ansible_collections.plugops.mattermost.plugins.module_utils._install.release import KEPT
 
-from plugops_tests.support.killing import CHANGES, killed_at
+from plugops_tests.modules.killing import CHANGES, killed_at
 from plugops_tests.support.release_host import NEW, OLD, OURS, Host, mounted, tarball
 
 OTHER = 65534  # another account

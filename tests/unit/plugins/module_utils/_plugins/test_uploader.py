@@ -23,7 +23,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors 
     RequestRefused,
 )
 
-from plugops_tests.deployment import Deployment, Release
+from plugops_tests.servers.deployment import Deployment, Release
 from plugops_tests.standin.release import build_release
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
 

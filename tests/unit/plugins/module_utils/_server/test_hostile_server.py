@@ -33,9 +33,9 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plugops_tests.support.fronts import make_certificate, tls_before
+from plugops_tests.servers.fronts import make_certificate, tls_before
+from plugops_tests.servers.raw_server import HEAD, RawServer, Script, body, raw_server, repeats, says
 from plugops_tests.support.playbooks import REPOSITORY
-from plugops_tests.support.raw_server import HEAD, RawServer, Script, body, raw_server, repeats, says
 
 MEGABYTE = 1024 * 1024
 ASK: Dict[str, Callable[[Server], Any]] = {

@@ -27,7 +27,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.client 
     server_at_socket,
 )
 
-from plugops_tests.support.raw_server import body, raw_server
+from plugops_tests.servers.raw_server import body, raw_server
 
 STRANGER, SERVICE = 12345, 12346
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to listen as another user")

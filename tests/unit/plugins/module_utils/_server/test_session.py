@@ -22,10 +22,10 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._server.errors 
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._server.session import ApiAccess
 
-from plugops_tests.deployment import PASSWORD, USER, Release, Server
+from plugops_tests.servers.deployment import PASSWORD, USER, Release, Server
+from plugops_tests.servers.fronts import http_proxy, make_certificate, tls_before
 from plugops_tests.standin.release import build_release
 from plugops_tests.support.bundles import make_bundle
-from plugops_tests.support.fronts import http_proxy, make_certificate, tls_before
 
 VERSIONS = ("4.6.0", "5.13.0", "11.6.0")
 SECRET = "s3cr3t-token-of-nobody"

@@ -17,9 +17,9 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._core.errors im
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.wanted import WantedPlugin
 from ansible_collections.plugops.mattermost.plugins.plugin_utils._bundles.wanted import take_plugins
 
+from plugops_tests.servers.download_server import download_server
 from plugops_tests.support import signing
 from plugops_tests.support.bundles import SERVER_EXECUTABLE, make_bundle
-from plugops_tests.support.download_server import download_server
 
 ID = "com.example.plugin"
 HASH = "ab" * 32

@@ -19,7 +19,7 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.strate
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._plugins.strategies.strategy import Strategy
 
-from plugops_tests.support.module_harness import accepted_options
+from plugops_tests.modules.harness import accepted_options
 from plugops_tests.support.playbooks import REPOSITORY
 
 MODULES = ("mattermost_plugin", "mattermost_plugin_info", "mattermost_plugin_checkpoint")

@@ -9,9 +9,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List
 
+from plugops_tests.support.playbooks import Run, run_playbook
 from plugops_tests.windows.machine import Machine
-
-from .playbooks import Run, run_playbook
 
 
 def play(machine: Machine, place: Path, tasks: List[Dict[str, Any]], hosts: List[str], *options: str) -> Run:

@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
+from plugops_tests.clusters.artifacts import NEW, make_artifacts, plugin_ids
 from plugops_tests.hosts import cluster
-from plugops_tests.support.artifacts import NEW, make_artifacts, plugin_ids
 from plugops_tests.support.playbooks import REPOSITORY, clean_environment, program
 
 PLACE = REPOSITORY / ".plugops"

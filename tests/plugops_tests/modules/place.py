@@ -17,9 +17,9 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Union
 
 from ansible_collections.plugops.mattermost.plugins.module_utils._bundle.store import Store
 
+from plugops_tests.modules.harness import Snapshot, call, differing, snapshot
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, VERSION, AppServer, make_sandbox, remove_sandbox
-from plugops_tests.support.module_harness import Snapshot, call, differing, snapshot
-from plugops_tests.support.server_process import ServerProcess, unprivileged_user
+from plugops_tests.servers.server_process import ServerProcess, unprivileged_user
 
 SOCKET = "/run/mattermost/local.sock"  # of a directory of the service, in one that is root's
 STATE = "/var/lib/plugops"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
-from plugops_tests.support.server_process import free_port
+from plugops_tests.servers.server_process import free_port
 from plugops_tests.windows.machine import INSTALL_DIR, SERVER, Machine
 from plugops_tests.windows.wine import wait_for
 

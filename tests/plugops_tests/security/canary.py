@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Dict, List, Optional, Type
 
-from plugops_tests.support.module_harness import Snapshot, differing, snapshot
+from plugops_tests.modules.harness import Snapshot, differing, snapshot
 
 SECRET = "root:$6$canary$hash-that-only-root-reads:19000:0:99999:7:::\n"
 IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN = 0x1, 0x10, 0x20

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a test cluster is made of, written into one directory.
 
-`python -m plugops_tests.support.artifacts DIRECTORY [...]`
+`python -m plugops_tests.clusters.artifacts DIRECTORY [...]`
 
 The release of the stand-in, and plugin bundles in an old and a new version.
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from plugops_tests.support.attacks import Target
+from plugops_tests.security.attacks import Target
 from plugops_tests.support.playbooks import Run, run_playbook
 
 

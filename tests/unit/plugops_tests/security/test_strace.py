@@ -9,8 +9,8 @@ from typing import List
 
 import pytest
 
-from plugops_tests.support import strace
-from plugops_tests.support.strace import MARK, Hit, Territory, UnknownCall, calls, led_astray
+from plugops_tests.security import strace
+from plugops_tests.security.strace import MARK, Hit, Territory, UnknownCall, calls, led_astray
 
 INSTALL = "/srv/opt/mattermost"
 THEIRS = Territory(

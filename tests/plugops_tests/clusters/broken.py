@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence
 
+from plugops_tests.clusters.artifacts import NEW, OLD, make_artifacts, plugin_ids
 from plugops_tests.hosts import cluster, requirements, rootfs
 from plugops_tests.support import compiling
-from plugops_tests.support.artifacts import NEW, OLD, make_artifacts, plugin_ids
 from plugops_tests.support.playbooks import run_playbook
 
 NAMES = ("app1", "app2", "app3")

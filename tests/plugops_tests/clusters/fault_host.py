@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, Mapping
 
+from plugops_tests.clusters import broken as cluster
+from plugops_tests.clusters.artifacts import make_artifacts
+from plugops_tests.clusters.faults import FUNCTIONS, NAMED
 from plugops_tests.hosts import cluster as hosts
-from plugops_tests.support import cluster, compiling
-from plugops_tests.support.artifacts import make_artifacts
-from plugops_tests.support.faults import FUNCTIONS, NAMED
+from plugops_tests.support import compiling
 from plugops_tests.support.playbooks import run_playbook
 
 INFO = "plugops.mattermost.mattermost_plugin_info"

@@ -18,8 +18,8 @@ from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from plugops_tests.support.postgres import TemporaryPostgres
-from plugops_tests.support.server_process import READY_TIMEOUT, ServerProcess, free_port, unprivileged_user
+from plugops_tests.servers.postgres import TemporaryPostgres
+from plugops_tests.servers.server_process import READY_TIMEOUT, ServerProcess, free_port, unprivileged_user
 
 USER = "contract"
 PASSWORD = "Contract-Passw0rd"

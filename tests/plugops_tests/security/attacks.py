@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
 
-from plugops_tests.support.canary import IN_CLOSE_NOWRITE, Canary, Watch
-from plugops_tests.support.module_place import Place, broken_place
-from plugops_tests.support.server_process import unprivileged_user
+from plugops_tests.modules.place import Place, broken_place
+from plugops_tests.security.canary import IN_CLOSE_NOWRITE, Canary, Watch
+from plugops_tests.servers.server_process import unprivileged_user
 
 VICTIM = "/victim"  # as the host has it: it exists in the sandbox only
 OWNED, HARDENED = "all is the service's", "hardened"

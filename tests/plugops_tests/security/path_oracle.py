@@ -4,7 +4,7 @@
 """Plugin of a test session that runs under strace: it marks where each call of a module begins and ends.
 
 Besides, the whole install directory is the service account's, as Mattermost's own instructions have it, and for each
-call is noted what that account could change. ``support.strace`` reads it all.
+call is noted what that account could change. ``security.strace`` reads it all.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import stat
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Set
 
-from plugops_tests.support import module_harness, module_place, strace
-from plugops_tests.support.server_process import unprivileged_user
-from plugops_tests.support.strace import Territory
+from plugops_tests.modules import harness as module_harness
+from plugops_tests.modules import place as module_place
+from plugops_tests.security import strace
+from plugops_tests.security.strace import Territory
+from plugops_tests.servers.server_process import unprivileged_user
 
 NOTES = "PLUGOPS_ORACLE_NOTES"
 _given: Set[str] = set()
