@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: what a service account can make root do is tested"),
 ]
 
-SECONDS = float(os.environ.get("PLUGOPS_ADVERSARY_SECONDS", "15"))
+SECONDS = float(os.environ.get("PLUGOPS_ADVERSARY_SECONDS", "10"))
 SEED = int(os.environ.get("PLUGOPS_ADVERSARY_SEED", "1"))
 BOUND, MEGABYTES = 30, 300
 INFO = "mattermost_plugin_info"

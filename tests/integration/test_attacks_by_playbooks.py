@@ -37,7 +37,7 @@ def wish(found: Target, section: str, key: str) -> None:
     as_service(write)
 
 
-@pytest.mark.parametrize("name", ["plugins", "client"])
+@pytest.mark.parametrize("name", ["plugins", pytest.param("client", marks=pytest.mark.matrix)])
 def test_site_follows_no_link_that_the_service_account_made(name: str) -> None:
     with target(OWNED) as found:
         replace_by_link(found.install / name, "/victim")
@@ -47,7 +47,10 @@ def test_site_follows_no_link_that_the_service_account_made(name: str) -> None:
         found.assert_unharmed()
 
 
-@pytest.mark.parametrize(("section", "key"), [("PluginSettings", "Directory"), ("FileSettings", "Directory")])
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [pytest.param("PluginSettings", "Directory", marks=pytest.mark.matrix), ("FileSettings", "Directory")],
+)
 def test_site_makes_nothing_where_the_servers_file_wishes_it(section: str, key: str) -> None:
     version = FILESTORE if section == "FileSettings" else VERSION
     with target(OWNED, version) as found:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,11 @@ def test_clusters_live_side_by_side(new_cluster: Callable[[str], Cluster]) -> No
     assert second.ssh("app1", "hostname") == "app1"
 
 
+def in_matrix_but(names: Iterable[str], *in_every_run: str) -> list[Any]:
+    """Parameters; all others are variants of those that run every time."""
+    return [pytest.param(name, marks=[] if name in in_every_run else [pytest.mark.matrix]) for name in names]
+
+
 CGROUPS = {
     "v2 alone, as systemd mounts it": "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
     "v2 beside v1": (
@@ -221,7 +226,7 @@ CGROUPS = {
 }
 
 
-@pytest.mark.parametrize("layout", CGROUPS)
+@pytest.mark.parametrize("layout", in_matrix_but(CGROUPS, "v2 beside v1"))
 def test_hosts_run_whatever_cgroups_the_machine_has_mounted(new_cluster: Callable[[str], Cluster], layout: str) -> None:
     one = new_cluster("state")
     up, down = (shlex.join(one.command(command)) for command in ("up", "down"))
@@ -260,7 +265,7 @@ def _supervisors(one: Cluster) -> list[int]:
     return [pid for path in group.glob("app*") for pid in cgroups.supervisor(path)] if group else []
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", in_matrix_but(STAGES, "the bridge is there", "systemd runs on a host"))
 def test_down_removes_what_a_killed_up_left_behind(new_cluster: Callable[[str], Cluster], stage: str) -> None:
     one = new_cluster("state")
     process = one.start("--count", "2")

@@ -26,6 +26,7 @@ ENSURING = tuple(
 )
 PLUGINS = 4
 STAGED = ".staged"
+AT_ONCE = {"mattermost_rolling_batch": "100%"}  # where the order is not what is tested
 # Bytes, owner, mode and mtime of everything that the modules could touch. atime is the reader's own business.
 SNAPSHOT = (
     "find /opt/mattermost /etc/systemd /var/lib -xdev \\( -path /opt/mattermost/logs -o -path /var/lib/systemd \\) "
@@ -39,8 +40,8 @@ def host(broken: TestCluster, name: str) -> Any:
     return testinfra.get_host(f"ssh://{name}", ssh_config=str(broken.ssh_config), sudo=True)
 
 
-def site(broken: TestCluster, *options: str) -> Run:
-    return run_playbook("playbooks/site.yml", broken.inventory, broken.wanted(PLUGINS), options)
+def site(broken: TestCluster, *options: str, **more: Any) -> Run:
+    return run_playbook("playbooks/site.yml", broken.inventory, {**broken.wanted(PLUGINS), **more}, options)
 
 
 def planned(run: Run) -> Dict[str, List[str]]:
@@ -48,25 +49,35 @@ def planned(run: Run) -> Dict[str, List[str]]:
     return {name: sorted(item["name"] for item in run.results(INFO, name)[0]["differences"]) for name in NAMES}
 
 
-def mended(run: Run, name: str) -> List[str]:
-    """Names of the differences that the ensuring modules say they mended on a host."""
+def fixed(run: Run, name: str) -> List[str]:
+    """Names of the differences that the ensuring modules say they fixed on a host."""
     results = [result for action in ENSURING for result in run.results(action, name)]
     return [difference["name"] for result in results for difference in result["differences"]]
 
 
 def made(run: Run) -> Dict[str, List[str]]:
-    """Host -> what was mended, without the bundles that were sent ahead."""
-    return {name: sorted(item for item in mended(run, name) if not item.endswith(STAGED)) for name in NAMES}
+    """Host -> what was fixed, without the bundles that were sent ahead."""
+    return {name: sorted(item for item in fixed(run, name) if not item.endswith(STAGED)) for name in NAMES}
 
 
 def sent_ahead(run: Run) -> Dict[str, List[str]]:
     """Host -> plugins whose bundles were sent before the first host was changed."""
-    suffixed = {name: [item for item in mended(run, name) if item.endswith(STAGED)] for name in NAMES}
+    suffixed = {name: [item for item in fixed(run, name) if item.endswith(STAGED)] for name in NAMES}
     return {name: sorted(item[: -len(STAGED)] for item in found) for name, found in suffixed.items()}
 
 
+def snapshots(broken: TestCluster) -> Dict[str, str]:
+    return {name: host(broken, name).check_output(SNAPSHOT) for name in NAMES}
+
+
 @pytest.fixture(scope="module")
-def plan(broken: TestCluster) -> Dict[str, List[str]]:
+def as_broken(broken: TestCluster) -> Dict[str, str]:
+    """The hosts before any playbook has seen them."""
+    return snapshots(broken)
+
+
+@pytest.fixture(scope="module")
+def plan(broken: TestCluster, as_broken: Dict[str, str]) -> Dict[str, List[str]]:
     """What plan.yml says on the broken hosts."""
     return planned(run_playbook("playbooks/plan.yml", broken.inventory, broken.wanted(PLUGINS)))
 
@@ -79,14 +90,13 @@ def test_the_servers_are_really_broken(broken: TestCluster) -> None:
         assert answer == "" or "app.plugin.disabled.app_error" in answer
 
 
-def test_plan_and_check_mode_leave_every_file_alone(broken: TestCluster, plan: Dict[str, List[str]]) -> None:
-    before = {name: host(broken, name).check_output(SNAPSHOT) for name in NAMES}
-    again = planned(run_playbook("playbooks/plan.yml", broken.inventory, broken.wanted(PLUGINS)))
-    checked = site(broken, "--check", "--diff")
-    after = {name: host(broken, name).check_output(SNAPSHOT) for name in NAMES}
-    assert before == after
-    assert again == plan
+def test_plan_and_check_mode_leave_every_file_alone(
+    broken: TestCluster, as_broken: Dict[str, str], plan: Dict[str, List[str]]
+) -> None:
+    checked = site(broken, "--check", "--diff", **AT_ONCE)
+    assert snapshots(broken) == as_broken
     assert made(checked) == plan
+    assert planned(checked) == plan
 
 
 def test_site_changes_exactly_what_the_plan_said(broken: TestCluster, plan: Dict[str, List[str]]) -> None:
@@ -147,14 +157,13 @@ def test_what_contradicts_itself_is_refused_although_nothing_differs(broken: Tes
         assert "there is no file /nowhere/drain.yml on the controller" in refusal["msg"]
 
 
-def test_a_file_edited_by_hand_is_named_and_mended(broken: TestCluster) -> None:
+def test_a_file_edited_by_hand_is_named_and_fixed(broken: TestCluster) -> None:
     path = f"/opt/mattermost/plugins/{plugin_ids(1)[0]}/plugin.json"
     host(broken, "app2").check_output(f'sed -i \'s/"id"/ "id"/\' {path}')
-    run = site(broken)
+    run = site(broken, **AT_ONCE)
     report = run.results(INFO, "app2")[0]
     assert [item["name"] for item in report["differences"]] == [f"plugins.{plugin_ids(1)[0]}.files"]
     assert "plugin.json" in report["differences"][0]["found"]
-    assert site(broken).changed() == []
 
 
 def test_a_process_in_the_old_directory_is_restarted_although_the_files_are_right(broken: TestCluster) -> None:
@@ -162,8 +171,8 @@ def test_a_process_in_the_old_directory_is_restarted_although_the_files_are_righ
     drop_in = "/etc/systemd/system/mattermost.service.d/zz-plugops-working-directory.conf"
     node.check_output(f"mv {drop_in} /run/kept.conf && systemctl daemon-reload && systemctl restart mattermost")
     node.check_output(f"mv /run/kept.conf {drop_in} && systemctl daemon-reload")
-    run = site(broken)
-    assert made(run)["app1"] == []
+    run = site(broken, **AT_ONCE)
+    assert made(run) == {name: [] for name in NAMES}, "the file edited by hand is whole again, too"
     pid = node.check_output("systemctl show -p MainPID --value mattermost")
     assert node.check_output(f"readlink /proc/{pid}/cwd") == "/opt/mattermost"
-    assert site(broken).changed() == []
+    assert site(broken, **AT_ONCE).changed() == []

@@ -16,6 +16,8 @@ import stat
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Set
 
+import pytest
+
 from plugops_tests.modules import harness as module_harness
 from plugops_tests.modules import place as module_place
 from plugops_tests.security import strace
@@ -23,6 +25,7 @@ from plugops_tests.security.strace import Territory
 from plugops_tests.servers.server_process import unprivileged_user
 
 NOTES = "PLUGOPS_ORACLE_NOTES"
+CHOSEN = "PLUGOPS_ORACLE_TESTS"  # a JSON list of parameters; other tests are not run
 _given: Set[str] = set()
 _run = module_harness._run
 _snapshot = module_place.Place.snapshot
@@ -70,6 +73,18 @@ def give(install_dir: str, uid: int, gid: int) -> None:
         for path in [directory, *(os.path.join(directory, name) for name in (*names, *files))]:
             if not os.path.islink(path):
                 os.lchown(path, uid, gid)
+
+
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """Keep the tests that have the chosen parameters, each of which must be there."""
+    if CHOSEN not in os.environ:
+        return
+    names = set(json.loads(os.environ[CHOSEN]))
+    found = [(item.name.partition("[")[2][:-1], item) for item in items]
+    missing = sorted(names.difference(name for name, _ in found))
+    if missing:
+        raise pytest.UsageError(f"there is no test of {', '.join(missing)}")
+    items[:] = [item for name, item in found if name in names]
 
 
 def _traced(module: str, arguments: Mapping[str, Any], check_mode: bool) -> Dict[str, Any]:
