@@ -103,15 +103,15 @@ def test_one_roll_out_for_both(mixed: Mixed) -> None:
 
 
 @pytest.mark.matrix
-def test_what_fails_is_not_put_back_and_that_is_said(mixed: Mixed, tmp_path: Path) -> None:
-    """There is no checkpoint; the run lock is given back, and the next run mends it."""
+def test_what_fails_is_not_restored_and_that_is_reported(mixed: Mixed, tmp_path: Path) -> None:
+    """There is no checkpoint; the run lock is released, and the next run fixes it."""
     broken = make_bundle(tmp_path, PLUGIN_ID, "1.2.0", server=True, files=ENDS_AT_ONCE)
     wanted = [{"src": str(broken)}]
     run = mixed.play("site", "--limit=api1", may_fail=True, mattermost_plugins=wanted)
     assert run.returncode == 2, run.output
     message = run.tasks[-1]["result"]["msg"]
     assert run.tasks[-1]["host"] == "api1"
-    assert "COULD NOT be put back" in message
+    assert "COULD NOT be restored" in message
     assert "no checkpoint is taken of an app server that is managed through its REST API only" in message
     assert list(mixed.state.glob("**/run-lock.json")) != []  # without a lease: it says that something was begun
     assert mixed.play("site", "--limit=api1").returncode == 0

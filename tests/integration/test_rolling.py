@@ -106,7 +106,7 @@ def test_the_inventory_says_how_many_at_a_time(
     assert run.output.count(PLAY) == batches
 
 
-def test_all_are_put_back_where_the_operator_says_so(cluster: Cluster) -> None:
+def test_all_are_restored_where_the_operator_says_so(cluster: Cluster) -> None:
     before = cluster.sums()
     drain = cluster.place / "drain.yml"
     fails = {"name": "Not this one", "ansible.builtin.assert": {"that": "inventory_hostname != 'app3'"}}
@@ -117,7 +117,7 @@ def test_all_are_put_back_where_the_operator_says_so(cluster: Cluster) -> None:
     assert run.output.count(PUT_BACK) == 2
     last = run.tasks[-1]
     assert last["host"] == "app3"
-    for words in ("(task: Not this one)", "Nothing was changed", "Had the change and were put back: app1, app2."):
+    for words in ("(task: Not this one)", "Nothing was changed", "Had the change and were restored: app1, app2."):
         assert words in last["result"]["msg"]
     assert cluster.sums() == before
     assert cluster.locks() == []

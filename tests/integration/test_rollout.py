@@ -140,7 +140,7 @@ def test_the_second_fails_its_gate(ha: HaCluster, local_mode: bool) -> None:
     assert running(ha) == {"app1": both(NEW), "app2": both(OLD), "app3": both(OLD)}
     message = run.tasks[-1]["result"]["msg"]
     assert run.tasks[-1]["host"] == "app2"
-    for words in (ID, "was put back as it was", "Have the change: app1.", "Were not touched: app3."):
+    for words in (ID, "was restored to its state", "Have the change: app1.", "Were not touched: app3."):
         assert words in message
     assert_nothing_left(ha)
     with cut_off(ha, "app3"):
@@ -151,7 +151,7 @@ def test_the_second_fails_its_gate(ha: HaCluster, local_mode: bool) -> None:
 
 
 @pytest.mark.matrix
-def test_all_are_put_back_where_the_operator_says_so(ha: HaCluster) -> None:
+def test_all_are_restored_where_the_operator_says_so(ha: HaCluster) -> None:
     start_from_old(ha, local_mode=True)
     before = {host: ha.ssh(host, CONTENT) for host in APPS}
     ha.ssh("app3", f"touch {FAULT}")
@@ -163,7 +163,7 @@ def test_all_are_put_back_where_the_operator_says_so(ha: HaCluster) -> None:
         ha.ssh("app3", f"rm {FAULT}")
     assert run.returncode == 2
     assert {host: ha.ssh(host, CONTENT) for host in APPS} == before
-    assert "Had the change and were put back: app1, app2." in run.tasks[-1]["result"]["msg"]
+    assert "Had the change and were restored: app1, app2." in run.tasks[-1]["result"]["msg"]
     assert_nothing_left(ha)
 
 

@@ -192,7 +192,7 @@ def test_two_linux_hosts_and_a_windows_host_converge_in_one_run(tmp_path: Path) 
         assert "win1: 3 to change, and a restart" in plan.output
         assert "service.AppDirectory:" in plan.output
         assert rf"directories.{INSTALL_DIR}\client\plugins" in plan.output.replace("\\\\", "\\")
-        assert "to be seen when the service runs (plugins): the server's plugin system is off" in plan.output
+        assert "known once the service runs (plugins): the server's plugin system is off" in plan.output
         checked = play("site", "--check")
         assert changed_on(checked, "win1") == [
             "Ensure the plugin directories",

@@ -141,7 +141,7 @@ def test_a_name_that_cmd_could_misread_and_a_link_are_refused(machine: Machine, 
     finally:
         machine.wine.real(names["led"]).unlink()
     messages = [task["result"]["msg"] for task in run.tasks]
-    assert "has a name that is given to no command" in messages[0]
+    assert "has a name that no command can take safely" in messages[0]
     assert "%CMDCMDLINE% & x" in messages[0]
     assert "a link or junction is in the path" in messages[1]
     assert rf"{base}\led" in messages[1]
@@ -179,7 +179,7 @@ def test_what_cannot_be_done_is_said_before_anything_changes(machine: Machine, t
     machine.wine.real(rf"{INSTALL_DIR}\a file").write_text("")
     machine.icacls(denied, "/deny", "*S-1-5-11:(OI)(CI)W")
     failures = {
-        r"is denied to write in Directory.*S-1-5-11.*/remove:d": {"directory": "denied"},
+        r"is denied write access to Directory.*S-1-5-11.*/remove:d": {"directory": "denied"},
         r"Directory is not a directory.*a file.*move it away": {"directory": "a file"},
         r"what should hold ClientDirectory does not exist": {"client_directory": r"C:\nope\nope\client"},
         r"are the same directory": {"directory": "./x", "client_directory": r"%SystemDrive%\mattermost\X"},

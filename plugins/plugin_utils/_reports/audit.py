@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an audit of all app servers came to: the status of each, the findings of all of them, the plugins side by side.
+"""The result of an audit of all app servers: the status of each, the findings of all of them, the plugins side by side.
 
 Made on the controller from what mattermost_plugin_info returned with ``findings``. Everything that is shown, as text,
 JSON, page, JUnit or SARIF, is made from this.
@@ -27,11 +27,12 @@ _FIELDS = ("title", "subject", "cause", "leads_to", "remedy", "command")
 
 
 def audit_of(reports: Mapping[str, Mapping[str, Any]], generated: str) -> Dict[str, Any]:
-    """
+    """The audit of all nodes, as every format shows it.
+
     :param reports: node -> what mattermost_plugin_info returned there, or what went wrong instead
-    :param generated: the time, as it shall be shown
+    :param generated: the time, as it is to be shown
     """
-    # Once more than on the node: who has taken one over answers what he likes.
+    # Again, although the node did it: one that is taken over may return anything.
     reports = {one_line(str(name)): printable(report) for name, report in reports.items()}
     nodes = {name: _guarded(name, report) for name, report in sorted(reports.items())}
     # Of a Windows app server without an address of its API no plugins are known.
@@ -52,7 +53,7 @@ def audit_of(reports: Mapping[str, Mapping[str, Any]], generated: str) -> Dict[s
 
 
 def _guarded(name: str, report: Any) -> Dict[str, Any]:
-    """What one app server answered; an answer that is no report costs that app server's and no other's."""
+    """The report of one app server; an answer that is no report is a finding of that app server alone."""
     try:
         node = _node(name, report)
         if node["reported"]:
@@ -63,14 +64,14 @@ def _guarded(name: str, report: Any) -> Dict[str, Any]:
 
 
 def _check(name: str, node: Mapping[str, Any], report: Mapping[str, Any]) -> None:
-    """Do alone with one report what is done with all of them.
+    """Do with one report what is done with all of them, so that an error is this node's.
 
     :raises Exception: something is missing, or of another kind
     """
     for finding in node["findings"]:
         known = CODES[finding["code"]], _SEVERITIES.index(finding["severity"]), *map(finding.__getitem__, _FIELDS)
         if not isinstance(finding["evidence"], list) or not all(isinstance(text, str) for text in known[2:]):
-            raise TypeError("a finding that is none")
+            raise TypeError("a finding without its fields")
     for difference in node["differences"]:
         _ = difference["name"], difference["found"], difference["wanted"], difference["action"]
     _grouped({name: node})
@@ -91,8 +92,8 @@ def _node(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
     findings = list(report.get("findings") or [])
     differences = list(report.get("differences") or [])
     pending = report.get("pending") or {}
-    owed = [*(pending.get("restart") or []), *(pending.get("reload") or [])]
-    drift = bool(differences or owed or report.get("errors"))
+    restarts = [*(pending.get("restart") or []), *(pending.get("reload") or [])]
+    drift = bool(differences or restarts or report.get("errors"))
     statuses = [_status_of(finding["severity"]) for finding in findings] + [DRIFT if drift else CLEAN]
     return {
         "reported": True,
@@ -103,7 +104,7 @@ def _node(name: str, report: Mapping[str, Any]) -> Dict[str, Any]:
         "findings": findings,
         "differences": differences,
         "errors": list(report.get("errors") or []),
-        "restart": [*owed, *(report.get("expected_restart") or [])],
+        "restart": [*restarts, *(report.get("expected_restart") or [])],
     }
 
 
@@ -125,7 +126,7 @@ def _grouped(nodes: Mapping[str, Mapping[str, Any]]) -> List[Dict[str, Any]]:
 
 
 def _differing(reports: Mapping[str, Mapping[str, Any]]) -> List[Dict[str, Any]]:
-    """In what the app servers differ, as one finding."""
+    """The differences between app servers, as one finding."""
     differences = compare_nodes(reports) if len(reports) > 1 else []
     if not differences:
         return []

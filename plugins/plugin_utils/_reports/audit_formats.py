@@ -33,8 +33,8 @@ def terminal_lines(audit: Mapping[str, Any]) -> List[str]:
         if item["severity"] == NOTE:
             notes.setdefault(item["code"], []).extend(item["nodes"])
     if notes:
-        told = [f"{code} ({', '.join(sorted(set(nodes)))})" for code, nodes in notes.items()]
-        lines += ["", *_wrapped("notes: ", "; ".join(told))]
+        shown = [f"{code} ({', '.join(sorted(set(nodes)))})" for code, nodes in notes.items()]
+        lines += ["", *_wrapped("notes: ", "; ".join(shown))]
     lines += ["", *_wrapped("", f"The app servers are {_WORDS[audit['status']]}." + _advice(audit))]
     return [one_line(line) for line in lines]
 
@@ -50,7 +50,7 @@ def _rows(audit: Mapping[str, Any]) -> List[List[str]]:
         running = sum(cell["state"] == "running" for cell in cells)
         known = any(cell["state"] in ("running", "stopped") for cell in cells)
         server = str(node["server_version"] or "unknown") if node["running"] else "down"
-        plugins = f"{running} of {len(cells)} run" if known else f"{len(cells)} there"
+        plugins = f"{running} of {len(cells)} run" if known else f"{len(cells)} installed"
         rows.append(
             [
                 name,
@@ -77,7 +77,7 @@ def _finding_lines(finding: Mapping[str, Any]) -> List[str]:
         for text in evidence:
             lines += _wrapped(f"  {node}: ", text)
     lines += _wrapped("  leads to: ", finding["leads_to"])
-    site = " (site.yml mends it)" if finding["mended_by_site"] else ""
+    site = " (site.yml fixes it)" if finding["mended_by_site"] else ""
     lines += _wrapped("  what to do: ", finding["remedy"] + site)
     return lines + ([f"  command: {finding['command']}"] if finding["command"] else [])
 
@@ -92,7 +92,7 @@ def _advice(audit: Mapping[str, Any]) -> str:
     if any(item["mended_by_site"] and item["severity"] != NOTE for item in audit["findings"]) or any(
         node["differences"] for node in audit["nodes"].values()
     ):
-        return " site.yml mends what it can; plan.yml says beforehand what it would change."
+        return " site.yml fixes what it can; plan.yml shows in advance what it would change."
     return ""
 
 

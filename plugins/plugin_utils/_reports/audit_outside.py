@@ -28,11 +28,11 @@ def seen_from_outside(report: Mapping[str, Any]) -> Dict[str, Any]:
 
 def _of_service(report: Mapping[str, Any], service: Mapping[str, Any], found: Findings) -> None:
     name = service["name"]
-    owed = (report.get("pending") or {}).get("restart") or []
-    mended = [item for item in report["differences"] if item["name"].startswith((DIFFERENCE, _DIRECTORIES))]
-    for difference in mended:
+    pending = (report.get("pending") or {}).get("restart") or []
+    fixable = [item for item in report["differences"] if item["name"].startswith((DIFFERENCE, _DIRECTORIES))]
+    for difference in fixable:
         _of_difference(name, difference, found)
-    for reason in [] if mended else owed:
+    for reason in [] if fixable else pending:
         found.add("process-elsewhere", "", str(reason))
     if service["state"] != "RUNNING":
         found.add("service-not-running", "", f"{name} is {service['state']}", remedy="Start it.")
@@ -57,7 +57,7 @@ def _of_plugins(report: Mapping[str, Any], found: Findings) -> None:
     settings = (report.get("settings") or {}).get("settings") or {}
     if report.get("plugin_system") == "off":
         disabled = settings.get("Enable") is False
-        found.add("plugins-disabled" if disabled else "plugin-system-off", "", "the server says so")
+        found.add("plugins-disabled" if disabled else "plugin-system-off", "", "the server reports it as off")
     for plugin_id, evidence in (report.get("running_plugins") or {}).items():
         if evidence["runs"] is False:
             found.add("plugin-not-running", plugin_id, f"{evidence['by']}: {evidence['found']}")

@@ -17,7 +17,7 @@ _TEMPLATE = "audit.html.j2"
 
 
 def page(audit: Mapping[str, Any]) -> str:
-    """The page, UTF-8. What shows text in another order than it has is an escape, as in every output."""
+    """The page, UTF-8. Characters that change the order of a text are escaped, as in every output."""
     environment = Environment(
         loader=FileSystemLoader(os.path.dirname(__file__)),
         autoescape=True,

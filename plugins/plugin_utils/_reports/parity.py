@@ -19,7 +19,7 @@ _NAMED_FILES = 20
 
 
 def came_along(report: Mapping[str, Any], plugin_id: str) -> bool:
-    """Whether a node has the plugin in the version that its server brings along.
+    """Whether a node has the plugin in the version that came with its server.
 
     :param report: what mattermost_plugin_info returned there
     """
@@ -53,7 +53,7 @@ class NodeDifference:
 
 
 def compare_nodes(reports: Mapping[str, Mapping[str, Any]]) -> List[NodeDifference]:
-    """All in which the nodes differ, sorted by name.
+    """Everything in which the nodes differ, sorted by name.
 
     :param reports: node -> what mattermost_plugin_info returned there
     """
@@ -95,12 +95,12 @@ def _flatten(report: Mapping[str, Any]) -> Dict[str, Any]:
 def compare_with_pins(
     reports: Mapping[str, Mapping[str, Any]], pins: Mapping[str, Mapping[str, Any]], lock: str
 ) -> List[NodeDifference]:
-    """All in which nodes are not what a lock file pins, and what they have besides, sorted by name.
+    """Everything in which nodes differ from a lock file, and what they have besides, sorted by name.
 
     :param reports: as for :func:`compare_nodes`
     :param pins: plugin id -> ``present``, ``version``, ``enabled``, ``bundle`` (SHA-256) and ``files`` (tree digest,
         may be empty)
-    :param lock: how the lock file is called among the nodes
+    :param lock: name of the lock file among the nodes
     """
     installed = {node: (report.get("plugins") or {}).get("installed") or {} for node, report in reports.items()}
     differences: List[NodeDifference] = []
@@ -129,7 +129,7 @@ def _aspects(pin: Mapping[str, Any]) -> List[str]:
     return ["version", "enabled", "files" if pin.get("files") else "bundle"]
 
 
-# Nothing that a node could be blamed for: it has no bundle to hold against the lock file.
+# No difference: the node has no bundle to compare with the lock file.
 _UNKNOWN = object()
 
 
@@ -144,21 +144,21 @@ def _aspect(plugin: Any, aspect: str) -> Any:
 
 
 def _is_seeded_state(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether the nodes differ in nothing but that some servers have not written what they would write anyway."""
+    """Whether the nodes differ only because some servers have not yet written a state of their own."""
     if not (name.startswith(_STATES) and is_seeded(name[len(_STATES) :])):
         return False
     return len({value for value in values.values() if value is not None}) < 2
 
 
 def _is_unknown_bundle(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether the nodes differ in nothing but that some keep no bundle of the very files that they all run."""
+    """Whether the nodes differ only because some keep no bundle of the files that they all run."""
     if not (name.startswith("plugins.") and name.endswith(".bundle")):
         return False
     return len({value for value in values.values() if value is not None}) < 2
 
 
 def _are_unknown_files(name: str, flat: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the nodes differ in nothing but that the files of some, reached through an API alone, are not known."""
+    """Whether the nodes differ only because the files of some, reached through an API alone, are not known."""
     if not (name.startswith("plugins.") and name.endswith(".files")):
         return False
     version = name[: -len("files")] + "version"
@@ -167,7 +167,7 @@ def _are_unknown_files(name: str, flat: Mapping[str, Mapping[str, Any]]) -> bool
 
 
 def _labelled(flat: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
-    """Letters in place of fingerprints: who has the same value is to be seen, and nothing more."""
+    """Numbers in place of fingerprints: they show which nodes have the same value, and nothing else."""
     seen: Dict[str, List[str]] = {}
     labelled: Dict[str, Dict[str, Any]] = {}
     for node in sorted(flat):

@@ -30,19 +30,19 @@ def _node_lines(node: str, report: Mapping[str, Any]) -> List[str]:
     errors = report.get("errors") or []
     later = report.get("after_restart") or []
     if not differences and not errors and not later:
-        begun = "a change was begun and not ended, to be ended" if report.get("unfinished") else "nothing to do"
+        begun = "a change was begun and not ended, it would be ended" if report.get("unfinished") else "nothing to do"
         return [f"{node}: {begun}" + _restart(report)]
     lines = [f"{node}: {len(differences)} to change" + _restart(report)]
     for difference in differences:
         lines.append(f"  {difference['name']}: {_value(difference['found'])} -> {_value(difference['wanted'])}")
         lines.append(f"      {difference['action']}")
-    lines.extend(f"  to be seen when the service runs ({error['concern']}): {error['msg']}" for error in later)
+    lines.extend(f"  known once the service runs ({error['concern']}): {error['msg']}" for error in later)
     lines.extend(f"  NOT POSSIBLE ({error['concern']}): {error['msg']}" for error in errors)
     return lines
 
 
 def rollback_lines(plans: Mapping[str, Mapping[str, Any]]) -> List[str]:
-    """What rollback.yml would put back, node by node, and what else there is to go back to.
+    """What rollback.yml would restore, node by node, and the other checkpoints.
 
     :param plans: node -> what mattermost_plugin_checkpoint returned there in check mode
     """
@@ -62,8 +62,8 @@ def rollback_lines(plans: Mapping[str, Mapping[str, Any]]) -> List[str]:
 
 
 def _restart(report: Mapping[str, Any]) -> str:
-    owed = (report.get("pending") or {}).get("restart") or []
-    reasons = [*owed, *(report.get("expected_restart") or [])]
+    pending = (report.get("pending") or {}).get("restart") or []
+    reasons = [*pending, *(report.get("expected_restart") or [])]
     return f", and a restart ({'; '.join(reasons)})" if reasons else ""
 
 

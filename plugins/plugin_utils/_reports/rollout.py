@@ -1,13 +1,13 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a roll-out went, in words: why it stopped, what was put back, which app servers have the change and which not."""
+"""The result of a roll-out in words: why it stopped, what was restored, which app servers have the change."""
 
 from __future__ import annotations
 
 from typing import Any, List, Mapping
 
-# Stages of a node, as the role's tasks note them in app_server_rollout.
+# Stages of a node, as the role's tasks record them in app_server_rollout.
 PREPARING, READY, UNTOUCHED, BLOCKED, CHANGING, DONE, FAILED, UNDONE = (
     "preparing",
     "ready",
@@ -22,7 +22,7 @@ _STOPPING = (PREPARING, BLOCKED, CHANGING, FAILED)
 
 
 def stopped(rollouts: Mapping[str, Mapping[str, Any]]) -> List[str]:
-    """The nodes that stop the roll-out: nobody else may be changed after them.
+    """The nodes that stop the roll-out: no other node may be changed after them.
 
     :param rollouts: node -> its app_server_rollout
     """
@@ -30,7 +30,7 @@ def stopped(rollouts: Mapping[str, Mapping[str, Any]]) -> List[str]:
 
 
 def unfinished(rollout: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
-    """Whether a later run has something to end at this node, although nothing may differ there any more.
+    """Whether a later run has something to end at this node, even if nothing differs there any more.
 
     :param report: of mattermost_plugin_info, the last one of this run
     """
@@ -38,13 +38,13 @@ def unfinished(rollout: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
         return True
     if rollout.get("stage") in (DONE, FAILED, UNDONE):
         return bool(rollout.get("drained")) or rollout.get("restored") is False
-    return bool(report.get("unfinished"))  # not touched, so what another run has left is left still
+    return bool(report.get("unfinished"))  # not changed, so what another run has left remains
 
 
 def failure(node: str, rollouts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Why the roll-out stopped at this node, and how all nodes stand; empty where it did not stop there.
+    """Why the roll-out stopped at this node, and the state of all nodes; empty if it did not stop there.
 
-    Of a node that was lost on the way Ansible itself says that it is unreachable.
+    Ansible itself reports a node that was lost meanwhile as unreachable.
     """
     if rollouts.get(node, {}).get("stage") not in (BLOCKED, FAILED):
         return ""
@@ -55,17 +55,17 @@ def failure(node: str, rollouts: Mapping[str, Mapping[str, Any]]) -> str:
             words.append(f"{text}: {', '.join(nodes)}.")
     lost = sorted(other for other, rollout in rollouts.items() if rollout.get("stage") == CHANGING)
     if lost:
-        words.append(f"Lost while being changed, and not put back: {', '.join(lost)}.")
-    back = sorted(other for other, rollout in rollouts.items() if rollout.get("stage") == UNDONE)
-    if back:
-        words.append(f"Had the change and were put back: {', '.join(back)}.")
-    words.append("What to do: mend the cause, then run site.yml again.")
+        words.append(f"Lost while being changed, and not restored: {', '.join(lost)}.")
+    restored = sorted(other for other, rollout in rollouts.items() if rollout.get("stage") == UNDONE)
+    if restored:
+        words.append(f"Had the change and were restored: {', '.join(restored)}.")
+    words.append("What to do: fix the cause, then run site.yml again.")
     return " ".join(words)
 
 
 def _what_happened(rollout: Mapping[str, Any]) -> str:
     if "msg" not in rollout:
-        return f"Another app server failed, and this one was to be put back, too. {_afterwards(rollout)}"
+        return f"Another app server failed, and this one was to be restored too. {_afterwards(rollout)}"
     why = f"{_sentence(rollout.get('msg', ''))} (task: {rollout.get('task', '')})"
     if rollout["stage"] == BLOCKED:
         return f"No app server was changed: {why}."
@@ -75,10 +75,10 @@ def _what_happened(rollout: Mapping[str, Any]) -> str:
 def _afterwards(rollout: Mapping[str, Any]) -> str:
     drained = " It is still out of service." if rollout.get("drained") or rollout.get("restored") is False else ""
     if rollout.get("restored"):
-        return f"This app server was put back as it was before the change, settings, plugins and drop-in.{drained}"
+        return f"This app server was restored to its state before the change: settings, plugins and drop-in.{drained}"
     if "restored" in rollout:
-        return f"This app server COULD NOT be put back: {_sentence(rollout.get('restore_msg', ''))}.{drained}"
-    return f"This app server was not put back.{drained}" if drained else "Nothing was changed on this app server."
+        return f"This app server COULD NOT be restored: {_sentence(rollout.get('restore_msg', ''))}.{drained}"
+    return f"This app server was not restored.{drained}" if drained else "Nothing was changed on this app server."
 
 
 def _sentence(text: Any) -> str:

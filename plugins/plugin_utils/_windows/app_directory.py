@@ -13,7 +13,7 @@ from ...module_utils._core.resource import Pending, Resource
 from . import winpath
 from .cmd import command, if_exists, literal, shown
 from .host import WindowsHost
-from .nssm import NssmService, check_service_name, last_start, note_owed, questions, service_of
+from .nssm import NssmService, check_service_name, last_start, questions, record_restart, service_of
 from .nssm_program import trusted_nssm
 
 DIFFERENCE = "service.AppDirectory"
@@ -22,7 +22,7 @@ DIFFERENCE = "service.AppDirectory"
 class AppDirectory(Resource[NssmService]):
     """The directory that NSSM starts the program in is the wanted one.
 
-    :param path: the directory wanted, variables allowed
+    :param path: the wanted directory, variables allowed
     :param nssm: path of nssm.exe on the host; empty: PATH, then the service's own program
     :param must_exist: a directory that is missing is an error
     :raises OperatorError: a name or a path that cannot be one
@@ -42,9 +42,9 @@ class AppDirectory(Resource[NssmService]):
         self._nssm = ""
 
     def observe(self) -> NssmService:
-        """One round trip; more where the registry has variables, or something is to be changed.
+        """The service. One round trip; more if the registry has variables, or something must be changed.
 
-        :raises OperatorError: no such service, none of NSSM, the directory is missing; a change is needed that this
+        :raises OperatorError: no such service, not one of NSSM, the directory is missing; a change is needed that this
             account may not make, or for which there is no NSSM that only administrators can replace
         """
         inside = "" if self._wanted.endswith("\\") else "\\"
@@ -62,7 +62,7 @@ class AppDirectory(Resource[NssmService]):
             self._refuse_missing_directory()
         self._found_expanded = self._expanded(service.directory)
         if len(self.compare(service)):
-            self._refuse_what_cannot_be_changed(service)
+            self._refuse_impossible_change(service)
         return service
 
     def compare(self, found: NssmService) -> Tracker:
@@ -73,14 +73,15 @@ class AppDirectory(Resource[NssmService]):
         return tracker
 
     def apply(self, found: NssmService, differences: Tracker) -> None:
-        """
+        """Let NSSM set the directory.
+
         :raises OperatorError: NSSM did not do it
         """
-        # The note first: a run that is cut off must not leave a process that nobody restarts.
-        noted = [("note", note_owed(found))] if found.running else []
+        # The record first: an interrupted run must not leave a process that nobody restarts.
+        record = [("record", record_restart(found))] if found.running else []
         answers = self._host.ask(
             [
-                *noted,
+                *record,
                 ("set", command(self._nssm, "set", found.name, "AppDirectory", self._wanted)),
                 *questions(found.name),
             ]
@@ -103,7 +104,7 @@ class AppDirectory(Resource[NssmService]):
             if winpath.same(found.running_directory, self._wanted_expanded):
                 return Pending()
             reason = f"{found.name}{pid} runs in {found.running_directory}, wanted {self._wanted_expanded}: restart it"
-        elif found.restart_is_owed:
+        elif found.restart_is_pending:
             reason = f"{found.name}{pid} was started before its AppDirectory was changed: restart it"
         else:
             return Pending()
@@ -115,7 +116,7 @@ class AppDirectory(Resource[NssmService]):
             return []
         return [f"{found.name} was started before its AppDirectory was changed: restart it"]
 
-    def owe_restart(self, reason: str) -> None:
+    def require_restart(self, reason: str) -> None:
         """:meth:`apply` does it, in the same round trip."""
 
     def facts(self, found: NssmService) -> Dict[str, Any]:
@@ -142,7 +143,7 @@ class AppDirectory(Resource[NssmService]):
             return self._wanted_expanded
         try:
             winpath.check_wanted(text, "AppDirectory")
-        except OperatorError:  # no path at all: different from every path
+        except OperatorError:  # no path: different from every path
             return None
         return winpath.tidy(self._host.ask([("found", f"echo {literal(text)}")])["found"])
 
@@ -151,12 +152,12 @@ class AppDirectory(Resource[NssmService]):
         if winpath.is_on_network(self._wanted_expanded):
             hint = "; a share may be closed to the connection's account and open to the service's: must_exist: false"
         raise OperatorError(
-            "the directory that the service shall run in does not exist",
+            "the directory that the service must run in does not exist",
             where=self._wanted_expanded,
             remedy=f"correct path, or install Mattermost there first{hint}",
         )
 
-    def _refuse_what_cannot_be_changed(self, service: NssmService) -> None:
+    def _refuse_impossible_change(self, service: NssmService) -> None:
         if not service.elevated:
             raise OperatorError(
                 f"access denied: this account may not change the service {service.name}",

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keeps the plugin directories of a Windows host from being changed, each with what to do about it."""
+"""What forbids a change of the plugin directories of a Windows host, each with its remedy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from . import links, sddl, winpath
 from .nssm import NssmService
 from .service_account import ServiceAccount
 
-_MOST_ENTRIES = 10_000  # a server with that many plugins is none
+_MOST_ENTRIES = 10_000  # no server has that many plugins
 
 
 def refuse_links(levels: Sequence[str], seen: Mapping[str, str]) -> None:
-    """Of the directories and all above them: who has made a link there cannot be told."""
+    """Refuse links among the directories and all above them: who has made one is not known."""
     for level in levels:
         if links.is_link(seen[level]):
             raise OperatorError(
@@ -29,22 +29,23 @@ def refuse_links(levels: Sequence[str], seen: Mapping[str, str]) -> None:
 
 
 def refuse_flood(setting: str, target: str, entries: int) -> None:
+    """Refuse more entries than plugins can have made."""
     if entries > _MOST_ENTRIES:
         raise OperatorError(
-            f"{setting} is full of what can be no plugins",
+            f"{setting} has more entries than plugins can have made",
             where=target,
             found=f"{entries} entries",
             wanted=f"at most {_MOST_ENTRIES}",
-            remedy="see what fills it, and remove that",
+            remedy="find out what fills it, and remove that",
         )
 
 
 def refuse_names(setting: str, target: str, names: Iterable[str]) -> None:
-    """Whoever may write there chose them, and cmd.exe expands variables between quotes, too."""
+    """Refuse names that cmd.exe could misread: whoever may write there chose them, and variables expand in quotes."""
     bad = next((name for name in names if not winpath.is_plain_name(name)), None)
     if bad is not None:
         raise OperatorError(
-            f"an entry in {setting} that the account may not change has a name that is given to no command",
+            f"an entry in {setting} that the account may not change has a name that no command can take safely",
             where=target,
             found=ascii(bad[:260]),
             wanted="letters, digits and such signs as . - _ ( )",
@@ -53,19 +54,20 @@ def refuse_names(setting: str, target: str, names: Iterable[str]) -> None:
 
 
 def refuse_denials(setting: str, target: str, rights: sddl.Dacl, account: ServiceAccount) -> None:
-    """An entry that denies wins over every grant."""
+    """Refuse entries that deny: they win over every grant."""
     for entry in rights.denials(sddl.MODIFY):
         if entry.sid in account.identities:
             raise OperatorError(
-                f"the account {account.name} is denied to write in {setting}, and no grant changes that",
+                f"the account {account.name} is denied write access to {setting}, and no grant changes that",
                 where=target,
                 found=f"an entry that denies {sddl.letters(entry.mask)} to {entry.sid}"
                 + (", inherited from a directory above" if "ID" in entry.flags else ""),
-                remedy=f'take it away where it was made: icacls "{target}" /remove:d *{entry.sid}',
+                remedy=f'remove it where it was made: icacls "{target}" /remove:d *{entry.sid}',
             )
 
 
 def refuse_without_rights(service: NssmService) -> None:
+    """Refuse to change rights without those of an administrator."""
     if not service.elevated:
         raise OperatorError(
             f"access denied: this account may not give rights to the account of the service {service.name}",

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command lines for cmd.exe, the one language that every Windows understands, and the way there through PowerShell.
+"""Command lines for cmd.exe, the one shell that every Windows has, run directly or through PowerShell.
 
 A line goes to cmd.exe as it is where the host's shell is cmd.exe. Elsewhere PowerShell hands it to cmd.exe: encoded, so
-that no shell on the way can take a quote or a percent sign for its own.
+that no shell in between can interpret a quote or a percent sign.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import re
 import zlib
 from typing import Dict, Iterable, List, Sequence, Tuple
 
-# What cmd.exe gives a meaning to, the caret first: it is also what takes the meaning away.
+# Characters with a meaning in cmd.exe, the caret first, which removes the meaning of others.
 _MEANING = '^()%!"<>&|'
 _PLAIN = re.compile(r"[\w:./\\-]*[\w:./-]", re.ASCII)
 # The directory that a line stands in may be anybody's: no program is looked for there.
 _PRELUDE = 'set "NoDefaultCurrentDirectoryInExePath=1"'
 _NAME = "[a-z][a-z0-9-]*"
-# Ansible's own way of starting PowerShell: the connection plugins recognize it and do not wrap it once more.
+# How Ansible starts PowerShell: the connection plugins recognize it and do not wrap it once more.
 _POWERSHELL = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand "
 _HAND_OVER = """\
 $ErrorActionPreference = 'Stop'
@@ -42,7 +42,7 @@ exit $process.ExitCode
 
 
 def word(text: str) -> str:
-    """One argument of a program on a line of cmd.exe, whatever it contains.
+    """One argument of a program on a line of cmd.exe, with any content.
 
     Two readers stand between: cmd.exe, from whom carets hide every character that has a meaning, quotes included, and
     the program's run-time, which wants quotes around and backslashes doubled before a quote.
@@ -63,30 +63,30 @@ def literal(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """The same for people, on whose screen a caret would be no help."""
+    """The same for people, without carets."""
     return text if _PLAIN.fullmatch(text) else f'"{text}"'
 
 
 def command(program: str, *arguments: str) -> str:
-    """A program and its arguments, its complaints among its output."""
+    """A program and its arguments, its error messages among its output."""
     name = program if _PLAIN.fullmatch(program) else literal(program)
     return " ".join([name, *map(word, arguments), "2>&1"])
 
 
 def if_exists(path: str, answer: str = "yes") -> str:
-    """A line that prints the answer where something has this path; in brackets, or it would take in what follows."""
+    """A line that prints the answer where something has this path; in brackets, so that ``if`` ends there."""
     return f"(if exist {literal(path)} echo {answer})"
 
 
 class BadAnswer(ValueError):
-    """An answer whose parts are not those that were asked for."""
+    """An answer whose parts are not the requested ones."""
 
 
 def sections(parts: Iterable[Tuple[str, str]], mark: str) -> str:
-    """One line that does several things, each one's output under a name.
+    """One line that runs several lines, the output of each under a name.
 
     :param parts: name -> line of cmd.exe
-    :param mark: what nobody could know before this line was made: it tells the names from what programs print
+    :param mark: random, so that nobody could know it before: it sets the names apart from what programs print
     """
     steps = [_PRELUDE, "chcp 65001 >nul 2>&1", f"echo {mark}-page:& chcp"]
     for name, line in parts:
@@ -98,11 +98,11 @@ def sections(parts: Iterable[Tuple[str, str]], mark: str) -> str:
 def read_sections(output: bytes, mark: str, names: Sequence[str]) -> Dict[str, str]:
     """What each part of :func:`sections` printed.
 
-    The mark may be nowhere but in the names, and these are there once each and in their order: what a stranger makes a
-    program print can spoil an answer, and never stand for another part of it.
+    The mark may be nowhere but in the names, and each of these is there once and in order: what a stranger makes a
+    program print can spoil an answer, but never replace another part of it.
 
     :returns: nothing where no cmd.exe has begun with the line
-    :raises BadAnswer: the parts are not those that were asked for
+    :raises BadAnswer: the parts are not the requested ones
     """
     pieces = re.split(re.escape(mark).encode() + f"-({_NAME}): ?\r?\n".encode(), output)
     found = [name.decode() for name in pieces[1::2]]
@@ -124,7 +124,7 @@ def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
     if list(found) == list(expected[: len(found)]):
         return f"it ends in the part {found[-1]}"
     wrong, wanted = next((pair for pair in zip(found, expected) if pair[0] != pair[1]), (found[-1], "nothing"))
-    return f"the part {wrong} comes where {wanted} was asked for"
+    return f"the part {wrong} comes where {wanted} is expected"
 
 
 def decoded(content: bytes, codec: str = "utf-8") -> str:
@@ -135,7 +135,7 @@ def decoded(content: bytes, codec: str = "utf-8") -> str:
 
 
 def _codec(page: bytes) -> str:
-    """Of what ``chcp`` says in the host's language; the number is the same in all of them."""
+    """The codec for the output of ``chcp``, whose text is in the host's language and whose number is not."""
     numbers = re.findall(rb"\b\d{1,5}\b", page[:1000])
     name = f"cp{numbers[-1].decode()}" if numbers else ""
     try:
@@ -153,7 +153,7 @@ def through_powershell(line: str) -> str:
 
 
 def from_powershell(output: str) -> bytes:
-    """The bytes that :func:`through_powershell` has printed; none where it has not."""
+    """The bytes that :func:`through_powershell` has printed; none if it failed."""
     lines: List[str] = [line.strip() for line in output.splitlines() if line.strip()]
     text = lines[-1] if lines else ""
     if not re.fullmatch("[A-Za-z0-9+/]*={0,2}", text) or len(text) % 4:

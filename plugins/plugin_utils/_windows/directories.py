@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plugin directories of a Windows app server: they exist, and the service's account may write in them."""
+"""The plugin directories of a Windows app server: they exist, and the service account may write in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...module_utils._directories.directories import CLIENT_DIRECTORY, DEFAULTS,
 from . import blockers, icacls, links, sddl, system, winpath
 from .cmd import if_exists, literal
 from .host import WindowsHost
-from .nssm import NssmService, check_service_name, note_directories_owed, questions, service_of
+from .nssm import NssmService, check_service_name, questions, record_directories_restart, service_of
 from .service_account import ServiceAccount, known_sid
 
 _NAMES = {DIRECTORY: "directory", CLIENT_DIRECTORY: "client"}
@@ -33,7 +33,7 @@ class WindowsDirectory:
     :param rights: None where the directory is missing
     :param needs_grant: the account may not write in it, or would not once it is made
     :param closed: directories directly in it that the account may not change -> what it may do there
-    :param files: files and links directly in it that it may not change, which is left so
+    :param files: files and links directly in it that it may not change, which stays as it is
     """
 
     setting: str
@@ -46,11 +46,14 @@ class WindowsDirectory:
 
     @property
     def as_wanted(self) -> bool:
+        """Whether it exists and the account may change what it must."""
         return self.rights is not None and not self.needs_grant and not self.closed
 
 
 @dataclass(frozen=True)
 class WindowsDirectories:
+    """Both directories, and the service and account that need them."""
+
     service: NssmService
     account: ServiceAccount
     directories: Tuple[WindowsDirectory, ...]
@@ -58,10 +61,10 @@ class WindowsDirectories:
 
 
 class PluginDirectories(Resource[WindowsDirectories]):
-    """``Directory`` and ``ClientDirectory`` exist, and the service's account has Modify there and in what is in them.
+    """``Directory`` and ``ClientDirectory`` exist, and the service account has Modify there and in what is in them.
 
     The proof is the host's own list of rights, read by the rules of Windows. No file is written as the account: that
-    would take its password.
+    would need its password.
 
     :param path: directory that the service runs in; what is relative is looked for there
     :raises OperatorError: a name or a path that cannot be one
@@ -83,14 +86,13 @@ class PluginDirectories(Resource[WindowsDirectories]):
         self._icacls = icacls.Icacls(secrets.token_hex(8))
         self._named = {setting: bool(text) for setting, text in wanted.items()}
         self._account: Optional[ServiceAccount] = None
-        self._said: Optional[Dict[str, str]] = None  # what the host said to the changes
+        self._output: Optional[Dict[str, str]] = None  # of the commands that changed the host
 
     def observe(self) -> WindowsDirectories:
-        """One round trip; the first time a second one, where only the host can tell who the account is.
+        """Both directories. One round trip; the first time a second one, if only the host knows the account.
 
         :raises OperatorError: no such service, an account that nobody knows, a directory of Windows' own, or something
-            that no grant can mend; where something is to be changed: a link is in the way. After a change: it was not
-            made
+            that no grant can fix; if something must be changed: a link in the path. After a change: it was not made
         """
         answers = self._host.ask(self._questions())
         service = service_of(self._service, answers)
@@ -109,8 +111,8 @@ class PluginDirectories(Resource[WindowsDirectories]):
         directories = self._with_kinds(WindowsDirectories(service, account, found, seen))
         differences = self.compare(directories)
         if len(differences):
-            if self._said is not None:
-                self._refuse_what_was_not_done(differences, self._said)
+            if self._output is not None:
+                self._refuse_failed_change(differences, self._output)
             blockers.refuse_without_rights(service)
             differing = [directory.path for directory in directories.directories if not directory.as_wanted]
             blockers.refuse_links([level for path in differing for level in winpath.levels(path)], seen)
@@ -126,25 +128,25 @@ class PluginDirectories(Resource[WindowsDirectories]):
                 tracker.add(name, None, "directory", f'mkdir "{path}"')
             if directory.needs_grant:
                 may = None if rights is None else _may(rights, found.account)
-                tracker.add(f"{name}.rights", may, "M", icacls.told(path, who))
+                tracker.add(f"{name}.rights", may, "M", icacls.grant_for_people(path, who))
             for entry, may in directory.closed.items():
                 within = rf"{path}\{entry}"
-                tracker.add(rf"{name}\{entry}.rights", may, "M", icacls.told(within, who))
+                tracker.add(rf"{name}\{entry}.rights", may, "M", icacls.grant_for_people(within, who))
         return tracker
 
     def apply(self, found: WindowsDirectories, differences: Tracker) -> None:
-        """A round trip for each level that is made, one for the rights; :meth:`observe` sees what it came to."""
-        # The note first: a run that is cut off must not leave a server that nobody restarts.
-        noted = [("note", note_directories_owed(found.service))] if found.service.running else []
-        seen, said = dict(found.seen), {}
+        """Make and grant: a round trip for each level, one for the rights; :meth:`observe` checks the result."""
+        # The record first: an interrupted run must not leave a server that nobody restarts.
+        record = [("record", record_directories_restart(found.service))] if found.service.running else []
+        seen, output = dict(found.seen), {}
         for levels in self._missing(found):
             steps = [
                 (f"made-{number}", links.guarded(winpath.parent(path), seen, icacls.make_directory(path)))
                 for number, path in enumerate(levels)
             ]
-            said.update(self._host.ask_in_turns([*noted, *steps, *links.questions("links", levels)]))
-            seen.update(links.attributes("links", levels, said))
-            noted = []
+            output.update(self._host.ask_in_turns([*record, *steps, *links.questions("links", levels)]))
+            seen.update(links.attributes("links", levels, output))
+            record = []
         who, granted = found.account.grantee, []
         for directory in found.directories:
             granted += [directory.path] if directory.needs_grant else []
@@ -153,30 +155,30 @@ class PluginDirectories(Resource[WindowsDirectories]):
             (f"granted-{number}", links.guarded(path, seen, icacls.grant(path, who)))
             for number, path in enumerate(granted)
         ]
-        said.update(self._host.ask_in_turns([*noted, *steps]))
-        self._said = {name: text for name, text in said.items() if name.startswith(("made-", "granted-"))}
+        output.update(self._host.ask_in_turns([*record, *steps]))
+        self._output = {name: text for name, text in output.items() if name.startswith(("made-", "granted-"))}
 
     def restart_reasons(self, found: WindowsDirectories, differences: Tracker) -> List[str]:
         """A server whose plugin start-up failed on the directories does not try again by itself."""
-        if not found.service.running or found.service.directories_restart_is_owed:
+        if not found.service.running or found.service.directories_restart_is_pending:
             return []
         return [_reason(found)]
 
-    def owe_restart(self, reason: str) -> None:
+    def require_restart(self, reason: str) -> None:
         """:meth:`apply` does it, in the same round trip."""
 
     def pending(self, found: WindowsDirectories) -> Pending:
-        return Pending(restart=[_reason(found)]) if found.service.directories_restart_is_owed else Pending()
+        return Pending(restart=[_reason(found)]) if found.service.directories_restart_is_pending else Pending()
 
     def facts(self, found: WindowsDirectories) -> Dict[str, Any]:
         return {directory.setting: _facts(directory, found.account) for directory in found.directories}
 
     def warnings(self, found: WindowsDirectories) -> List[str]:
-        """Groups that the account may be in without anybody but Windows knowing; what is no change to be made here."""
+        """Denials for groups that the account may be in, which only Windows knows; entries that get no right."""
         known = found.account.identities
         denied = [
-            f"{directory.target} denies {entry.sid} to write; if the account {found.account.name} is in that group, it "
-            f'cannot. What to do: icacls "{directory.path}" /remove:d *{entry.sid}'
+            f"{directory.target} denies {entry.sid} write access; if the account {found.account.name} is in that "
+            f'group, it cannot write. What to do: icacls "{directory.path}" /remove:d *{entry.sid}'
             for directory in found.directories
             for entry in (directory.rights.denials(sddl.MODIFY) if directory.rights else ())
             if entry.sid not in known
@@ -191,7 +193,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
         return [*denied, *files]
 
     def _questions(self) -> List[Tuple[str, str]]:
-        asked = [
+        parts = [
             *questions(self._service),
             ("system", system.question()),
             *links.questions("links", self._levels),
@@ -199,10 +201,10 @@ class PluginDirectories(Resource[WindowsDirectories]):
             *self._icacls.save("base-rights", self._base),
         ]
         for setting, path in self._paths.items():
-            asked += self._look(_NAMES[setting], path)
+            parts += self._look(_NAMES[setting], path)
         for setting, path in self._paths.items():  # last, since the names in it are anybody's
-            asked += self._icacls.save(f"{_NAMES[setting]}-entries", path + "\\*")
-        return asked
+            parts += self._icacls.save(f"{_NAMES[setting]}-entries", path + "\\*")
+        return parts
 
     def _look(self, name: str, path: str) -> List[Tuple[str, str]]:
         parent = winpath.parent(path)
@@ -216,7 +218,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
         ]
 
     def _missing(self, found: WindowsDirectories) -> List[List[str]]:
-        """What is to be made, those without their parents first; of one depth together."""
+        """The directories to make, parents first; those of one depth together."""
         wanted = [directory.path for directory in found.directories if directory.rights is None]
         levels = [[level for level in winpath.levels(path) if not found.seen[level]] for path in wanted]
         deepest = max(map(len, levels), default=0)
@@ -224,25 +226,25 @@ class PluginDirectories(Resource[WindowsDirectories]):
         return [list(dict.fromkeys(each)) for each in made]
 
     def _with_kinds(self, found: WindowsDirectories) -> WindowsDirectories:
-        """What may not be changed, told apart: only directories get a right. A round trip where there is any."""
+        """Directories and files among the closed entries: only directories get a right. A round trip if any."""
         paths = [rf"{directory.path}\{entry}" for directory in found.directories for entry in directory.closed]
         if not paths:
             return found
         seen = links.attributes("kinds", paths, self._host.ask_in_turns(links.questions("kinds", paths)))
-        told = []
+        judged = []
         for directory in found.directories:
             kinds = {entry: seen[rf"{directory.path}\{entry}"] for entry in directory.closed}
             real = [entry for entry, kind in kinds.items() if kind and not links.is_link(kind)]
             closed = {entry: directory.closed[entry] for entry in real}
             files = tuple(entry for entry in kinds if entry not in closed)
-            told.append(replace(directory, closed=closed, files=files))
-        return replace(found, directories=tuple(told), seen={**seen, **found.seen})
+            judged.append(replace(directory, closed=closed, files=files))
+        return replace(found, directories=tuple(judged), seen={**seen, **found.seen})
 
-    def _refuse_what_was_not_done(self, left: Tracker, said: Dict[str, str]) -> None:
+    def _refuse_failed_change(self, left: Tracker, output: Dict[str, str]) -> None:
         raise OperatorError(
-            "the host did not change what it was asked to",
+            "the host did not make the requested change",
             where=", ".join(left.names()),
-            found="; ".join(dict.fromkeys(icacls.complaint(text) for text in said.values() if text))[:1000],
+            found="; ".join(dict.fromkeys(icacls.complaint(text) for text in output.values() if text))[:1000],
             remedy="run the command on the host to see more: " + next(iter(left)).action,
         )
 
@@ -255,7 +257,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
                 raise OperatorError(
                     f"the host does not know the account that the service {self._service} runs as",
                     where=name,
-                    found=f"icacls said: {icacls.complaint(answers['account-granted'])}",
+                    found=f"icacls printed: {icacls.complaint(answers['account-granted'])}",
                     remedy="where it is an account of a domain, see that the host reaches a domain controller; else "
                     f"give the service one that exists: sc config {self._service} obj= <account> password= <...>",
                 )
@@ -267,7 +269,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
         option = _OPTIONS[setting] if self._named[setting] else "path"
         system.refuse(target, setting, option, answers["system"])
         if answers[f"{name}-is-directory"] != "yes":
-            self._refuse_what_cannot_be_made(setting, target, answers)
+            self._refuse_unmakeable(setting, target, answers)
             above = icacls.saved(answers.get(f"{name}-above", ""))
             if not above and winpath.is_below(path, self._base):  # its parents are made below the base, too
                 above = icacls.saved(answers["base-rights"])
@@ -278,7 +280,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
             raise OperatorError(
                 f"the access rights of {setting} cannot be read",
                 where=target,
-                found=f"icacls said: {icacls.complaint(answers[f'{name}-rights-said'])}",
+                found=f"icacls printed: {icacls.complaint(answers[f'{name}-rights-output'])}",
                 remedy="connect as an account of the host's Administrators; if these were shut out, "
                 rf'take it over: takeown /f "{target}" /a',
             )
@@ -294,7 +296,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
         needs_grant = not own[0].gives(account.identities, sddl.MODIFY)
         return WindowsDirectory(setting, path, target, own[0], needs_grant, closed)
 
-    def _refuse_what_cannot_be_made(self, setting: str, target: str, answers: Dict[str, str]) -> None:
+    def _refuse_unmakeable(self, setting: str, target: str, answers: Dict[str, str]) -> None:
         name = _NAMES[setting]
         if answers[f"{name}-exists"] == "yes":
             raise OperatorError(
@@ -315,7 +317,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
 
 
 def _may(rights: sddl.Dacl, account: ServiceAccount) -> str:
-    """What the account may do, as icacls writes it; what differs below is said."""
+    """What the account may do, as icacls writes it; also below, where that differs."""
     here = sddl.letters(rights.mask(account.identities))
     below = [sddl.letters(rights.mask(account.identities, what)) for what in (sddl.FILES, sddl.DIRECTORIES)]
     if sddl.MODIFY & ~rights.mask(account.identities) == 0 or set(below) != {here}:

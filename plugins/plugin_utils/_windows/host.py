@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Windows host behind whatever connection Ansible has to it: ssh with cmd.exe or PowerShell, WinRM, PSRP."""
+"""A Windows host behind any connection of Ansible's: ssh with cmd.exe or PowerShell, WinRM, PSRP."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .time import TimeUp, time_limit
 Run = Callable[[str], Dict[str, Any]]
 # More than the names and rights of ten thousand entries; beyond it, somebody fills the directories.
 _MOST_BYTES = 8 << 20
-# cmd.exe takes 8191 characters, and WinRM gives PowerShell's command line to a cmd.exe; variables grow on the way.
+# cmd.exe takes 8191 characters, and WinRM gives PowerShell's command line to a cmd.exe; variables still grow.
 _LONGEST_LINE = 7500
 _DEADLINE = 300.0  # seconds for one round trip
 _SHELLS = "ansible_shell_type: cmd or powershell, or a connection that is for Windows alone (winrm, psrp)"
@@ -33,7 +33,7 @@ class WindowsHost:
     def __init__(self, run: Run, shell: str, name: str, deadline: float = _DEADLINE) -> None:
         if shell not in ("cmd", "powershell"):
             raise OperatorError(
-                "not a Windows host, by what the inventory says",
+                "not a Windows host, according to the inventory",
                 where=name,
                 found=f"a shell of the family {shell}",
                 wanted=_SHELLS,
@@ -46,21 +46,21 @@ class WindowsHost:
         self.round_trips = 0
 
     def ask(self, parts: List[Tuple[str, str]]) -> Dict[str, str]:
-        """Do several things in one round trip.
+        """Run several lines in one round trip.
 
-        :param parts: name -> line of cmd.exe; what strangers can write into goes last
+        :param parts: name -> line of cmd.exe; output that strangers can influence goes last
         :returns: name -> what it printed
-        :raises OperatorError: no Windows, another shell than the inventory says, or an answer that may be forged
+        :raises OperatorError: no Windows, another shell than in the inventory, or an answer that may be forged
         """
         mark = secrets.token_hex(8)
-        asked = [("os", "echo %OS%"), *parts]
-        output, raw = self._answer(sections(asked, mark))
+        lines = [("os", "echo %OS%"), *parts]
+        output, raw = self._answer(sections(lines, mark))
         if len(output) > _MOST_BYTES:
             self._refuse(f"{len(output)} bytes", f"at most {_MOST_BYTES}")
         try:
-            found = read_sections(output, mark, [name for name, _ in asked])
+            found = read_sections(output, mark, [name for name, _ in lines])
         except BadAnswer as error:
-            self._refuse(str(error), "each part once, in the order in which it was asked for")
+            self._refuse(str(error), "each part once, in the order of the request")
         if found.pop("os", "") != "Windows_NT":
             raise OperatorError(
                 "the host does not answer as cmd.exe on Windows does",
@@ -92,26 +92,26 @@ class WindowsHost:
 
     def _refuse(self, found: str, wanted: str) -> NoReturn:
         raise OperatorError(
-            "the answer of the host is not one to what it was asked, and nothing in it is believed",
+            "the answer of the host does not fit the request, so nothing of it is used",
             where=self._name,
             found=found,
             wanted=wanted,
-            remedy="run it again; where it stays so, see what fills its plugin directories and event log",
+            remedy="run it again; if it fails again, find out what fills its plugin directories and event log",
         )
 
     def _answer(self, line: str) -> Tuple[bytes, str]:
-        """The bytes that the line printed, and for a complaint what came instead."""
+        """The bytes that the line printed, and for an error message what came instead."""
         self.round_trips += 1
         if self._shell == "cmd":
-            done = self._in_time(line)
+            done = self._run_in_time(line)
             output = done["stdout"].encode("utf-8", "surrogateescape")
         else:
-            done = self._in_time(through_powershell(line))
+            done = self._run_in_time(through_powershell(line))
             output = from_powershell(done["stdout"])
         return output, (done.get("stderr") or "").strip() or done["stdout"].strip()
 
-    def _in_time(self, command: str) -> Dict[str, Any]:
-        """One that waits for ever, for a file that somebody holds, does not hold up the play."""
+    def _run_in_time(self, command: str) -> Dict[str, Any]:
+        """Run a command with a deadline: one that waits forever for a locked file must not stop the play."""
         try:
             with time_limit(self._deadline):
                 return self._run(command)
@@ -119,8 +119,8 @@ class WindowsHost:
             raise OperatorError(
                 f"the host did not answer within {self._deadline:.0f} s",
                 where=self._name,
-                remedy="see what keeps it busy: a program that holds files of the plugin directories open, or a share "
-                "that does not answer",
+                remedy="find out what keeps it busy: a program that holds files of the plugin directories open, or a "
+                "share that does not answer",
             ) from None
 
 
@@ -129,7 +129,7 @@ def host_of(action: Any, name: str) -> WindowsHost:
     connection = action._connection
 
     def run(command: str) -> Dict[str, Any]:
-        # No become: what has to be done needs an account with the rights, as every service tool of Windows does.
+        # No become: the connection's account needs the rights, as for every service tool of Windows.
         return dict(action._low_level_execute_command(command, sudoable=False, encoding_errors="surrogateescape"))
 
     return WindowsHost(run, getattr(connection._shell, "SHELL_FAMILY", "unknown"), name)

@@ -16,7 +16,8 @@ _LONGEST_COMPLAINT = 500
 
 
 class Icacls:
-    """
+    """Lines that need temporary files on the host.
+
     :param token: makes the temporary files of this run its own
     """
 
@@ -29,12 +30,12 @@ class Icacls:
         # A backslash before the quote would take its meaning away, and a bare drive is another directory.
         place = path.rstrip("\\") + "\\." if path.endswith("\\") or re.fullmatch("%[^%]+%", path) else path
         return [
-            (f"{name}-said", f"icacls {literal(place)} /save {literal(self._saved)} 2>&1"),
+            (f"{name}-output", f"icacls {literal(place)} /save {literal(self._saved)} 2>&1"),
             (name, f"type {literal(self._saved)} 2>nul& del /q {literal(self._saved)} 2>nul"),
         ]
 
     def look_up(self, account: str) -> List[Part]:
-        """Whose identifier is wanted gets a right on a file of our own, whose list then shows it."""
+        """The identifier of an account: it gets a right on a file of our own, whose list then shows it."""
         probe = literal(self._probe)
         # LookupAccountName, which icacls asks, does not know the dot.
         of_this_host = account.startswith(".\\")
@@ -56,13 +57,13 @@ def grant(path: str, grantee: str) -> str:
     return rf'"%SystemRoot%\System32\icacls.exe" {literal(path)} {" ".join(rest)}'
 
 
-def told(path: str, grantee: str) -> str:
-    """The same, for people."""
+def grant_for_people(path: str, grantee: str) -> str:
+    """The same command as people write it."""
     return f'icacls "{path}" /grant "{grantee}:(OI)(CI)M"'
 
 
 def make_directory(path: str) -> str:
-    """A line that makes it."""
+    """A line that makes a directory."""
     return f"mkdir {literal(path)} 2>&1"
 
 
@@ -87,5 +88,5 @@ def looked_up(text: str) -> str:
 
 
 def complaint(text: str) -> str:
-    """What icacls said, without its count of files."""
+    """What icacls printed, without its count of files."""
     return next((line.strip()[:_LONGEST_COMPLAINT] for line in text.split("\n") if line.strip()), "nothing")

@@ -18,12 +18,12 @@ from . import winpath
 from .cmd import literal
 
 Part = Tuple[str, str]
-IN_THE_WAY = "plugops: not the directory that was looked at, or a link is in its path"
+NOT_RUN = "plugops: not the directory that was looked at, or a link is in its path"
 _ATTRIBUTES = re.compile('"([a-z-]{0,20})"')
 
 
 def questions(name: str, paths: Sequence[str]) -> List[Part]:
-    """For the attributes of directories; they are letters, whatever the directories are called.
+    """Lines that print the attributes of directories; they are letters and never contain a name.
 
     :param name: of the parts, with the number of each behind it
     """
@@ -40,7 +40,7 @@ def questions(name: str, paths: Sequence[str]) -> List[Part]:
 def attributes(name: str, paths: Sequence[str], answers: Mapping[str, str]) -> Dict[str, str]:
     """Path -> its attributes as cmd.exe writes them, empty where there is no directory.
 
-    :raises OperatorError: the host says something else
+    :raises OperatorError: the host printed something else
     """
     found: Dict[str, str] = {}
     for (part, _), path in zip(questions(name, paths), paths):
@@ -51,7 +51,7 @@ def attributes(name: str, paths: Sequence[str], answers: Mapping[str, str]) -> D
                 where=path,
                 found=" ".join(answers[part].split())[:200],
                 wanted="attributes such as d--------",
-                remedy="see that the command extensions of cmd.exe are on: reg query "
+                remedy="check that the command extensions of cmd.exe are on: reg query "
                 r'"HKCU\Software\Microsoft\Command Processor" /v EnableExtensions',
             )
         found[path] = match[1]
@@ -59,6 +59,7 @@ def attributes(name: str, paths: Sequence[str], answers: Mapping[str, str]) -> D
 
 
 def is_link(letters: str) -> bool:
+    """Whether these attributes are those of a link or junction."""
     return "l" in letters
 
 
@@ -76,7 +77,7 @@ def guarded(directory: str, seen: Mapping[str, str], line: str) -> str:
     steps = [
         f'set "L=1"& pushd {literal(_inside(directory))} 2>nul&& set "L="',
         *checks,
-        f"(if defined L (echo {IN_THE_WAY}) else {line})",
+        f"(if defined L (echo {NOT_RUN}) else {line})",
         "popd",
     ]
     return "& ".join(steps)

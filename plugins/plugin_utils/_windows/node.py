@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
-# What the report of an app server has, where nobody can be asked for its plugins.
-_UNASKED: Dict[str, Any] = {
+# What the report of an app server has if its plugins are not known.
+_WITHOUT_API: Dict[str, Any] = {
     "errors": [],
     "expected_restart": [],
     "plugin_system": "unknown",
@@ -22,18 +22,18 @@ _UNASKED: Dict[str, Any] = {
 
 
 def windows_report(service: Mapping[str, Any], api: Mapping[str, Any]) -> Dict[str, Any]:
-    """One report of both, as of any other app server; the one that could not be made, where one of them could not.
+    """One report of both, as of any other app server; if one of them failed, that one.
 
     :param service: what role windows_service has found
-    :param api: what mattermost_plugin_info has returned; that of a skipped task where the API is not to be asked
+    :param api: what mattermost_plugin_info has returned; that of a skipped task if the API is not used
     """
-    asked = not api.get("skipped")
-    for found in (service, api) if asked else (service,):
+    has_api = not api.get("skipped")
+    for found in (service, api) if has_api else (service,):
         if "differences" not in found:
             return dict(found)
-    plugins = dict(api) if asked else {**_UNASKED, "differences": [], "pending": {"restart": [], "reload": []}}
+    plugins = dict(api) if has_api else {**_WITHOUT_API, "differences": [], "pending": {"restart": [], "reload": []}}
     runs = service["service"]["state"] == "RUNNING"
-    later = plugins["errors"] if _mends_itself(service, plugins) else []
+    later = plugins["errors"] if _fixed_by_service(service, plugins) else []
     unhealthy = [*_unhealthy(service), *([] if later else plugins["unhealthy"])]
     return {
         **plugins,
@@ -51,14 +51,14 @@ def windows_report(service: Mapping[str, Any], api: Mapping[str, Any]) -> Dict[s
     }
 
 
-def _mends_itself(service: Mapping[str, Any], plugins: Mapping[str, Any]) -> bool:
-    """Whether nobody can say more of the plugins before the service runs as it should, and this is to be mended."""
+def _fixed_by_service(service: Mapping[str, Any], plugins: Mapping[str, Any]) -> bool:
+    """Whether the errors of the plugins can only be judged once the service is fixed, which is about to happen."""
     dead = not plugins.get("running") or plugins["plugin_system"] == "off"
     return not service["healthy"] and dead and bool(plugins["errors"])
 
 
 def _unhealthy(service: Mapping[str, Any]) -> List[str]:
     reasons = [f"{difference['name']} is not as wanted" for difference in service["differences"]]
-    reasons += [f"a restart is owed: {reason}" for reason in service["pending"]["restart"]]
+    reasons += [f"a restart is pending: {reason}" for reason in service["pending"]["restart"]]
     state = service["service"]["state"]
     return reasons if state == "RUNNING" else [*reasons, f"the service {service['service']['name']} is {state}"]

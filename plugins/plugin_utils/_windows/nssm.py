@@ -16,7 +16,7 @@ from .cmd import command
 
 # NSSM's own record of a start: program, arguments, service, directory.
 _STARTED = 1008
-_OWED = r"HKLM\SOFTWARE\plugops\mattermost"
+_RECORDS = r"HKLM\SOFTWARE\plugops\mattermost"
 _DIRECTORIES = r"\directories"  # a backslash is in no service's name
 _STATES = "STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED"
 _STATE = re.compile(rf":[ \t]{{0,20}}\d{{1,3}}[ \t]{{1,20}}({_STATES})\b")
@@ -37,14 +37,14 @@ class NssmService:
     """What was found.
 
     :param image: ImagePath, as written
-    :param account: that the service runs as; empty where the service manager does not say
-    :param directory: AppDirectory as written, None where there is none and NSSM takes the program's own
+    :param account: that the service runs as; empty if the service manager does not tell
+    :param directory: AppDirectory as written, None if it is not set and NSSM uses the program's own
     :param state: RUNNING, STOPPED ... by the service manager's names
     :param pid: of nssm.exe, 0 where it does not run or that is not known
-    :param running_directory: in which NSSM says that it has last started the program; empty where its record is gone.
-        Any service can forge the record: it decides over a restart of this one and nothing else
-    :param owed: the pid that was noted when a restart was owed, ``unknown``, or empty
-    :param directories_owed: likewise, for a change of the plugin directories
+    :param running_directory: where NSSM last started the program, from its own record; empty if that is gone. Any
+        service can forge the record: it decides about a restart of this one and nothing else
+    :param restart_recorded: the pid that a restart was recorded for, ``unknown``, or empty
+    :param directories_restart_recorded: likewise, for a change of the plugin directories
     :param elevated: whether the connection's account may change services
     """
 
@@ -56,28 +56,31 @@ class NssmService:
     state: str
     pid: int
     running_directory: str
-    owed: str
-    directories_owed: str
+    restart_recorded: str
+    directories_restart_recorded: str
     elevated: bool
 
     @property
     def running(self) -> bool:
+        """Whether it has a process, or is about to."""
         return self.state not in ("", "STOPPED")
 
     @property
-    def restart_is_owed(self) -> bool:
-        """By the note alone: it is about the process that runs now."""
-        return self._is_about_now(self.owed)
+    def restart_is_pending(self) -> bool:
+        """Whether a restart is recorded for the process that runs now."""
+        return self._is_of_this_process(self.restart_recorded)
 
     @property
-    def directories_restart_is_owed(self) -> bool:
-        return self._is_about_now(self.directories_owed)
+    def directories_restart_is_pending(self) -> bool:
+        """Likewise, for a change of the plugin directories."""
+        return self._is_of_this_process(self.directories_restart_recorded)
 
-    def _is_about_now(self, note: str) -> bool:
-        return self.running and note in (str(self.pid), "unknown")
+    def _is_of_this_process(self, pid: str) -> bool:
+        return self.running and pid in (str(self.pid), "unknown")
 
 
 def check_service_name(name: str) -> None:
+    """Refuse what cannot be the name of a service."""
     if not name or _NOT_IN_A_NAME.search(name) or len(name) > 256:
         raise OperatorError(
             "this cannot be the name of a Windows service",
@@ -88,16 +91,16 @@ def check_service_name(name: str) -> None:
 
 
 def questions(name: str) -> List[Tuple[str, str]]:
-    """What :func:`service_of` wants to know, for :meth:`WindowsHost.ask`."""
+    """The lines whose output :func:`service_of` reads, for :meth:`WindowsHost.ask`."""
     key = rf"HKLM\SYSTEM\CurrentControlSet\Services\{name}"
     return [
         ("elevated", command("reg", "query", r"HKU\S-1-5-19")),  # for administrators alone
         ("service", command("reg", "query", key)),
         ("application", command("reg", "query", rf"{key}\Parameters", "/v", "Application")),
         ("directory", command("reg", "query", rf"{key}\Parameters", "/v", "AppDirectory")),
-        ("owed", command("reg", "query", _OWED, "/v", name)),
-        ("directories-owed", command("reg", "query", _OWED, "/v", name + _DIRECTORIES)),
-        # The first one alone tells the pid, and not every system has it.
+        ("restart", command("reg", "query", _RECORDS, "/v", name)),
+        ("directories-restart", command("reg", "query", _RECORDS, "/v", name + _DIRECTORIES)),
+        # Only the first one shows the pid, and not every system has it.
         ("state", command("sc", "queryex", name) + "& " + command("sc", "query", name)),
     ]
 
@@ -114,8 +117,9 @@ def last_start(name: str) -> List[Tuple[str, str]]:
 
 
 def service_of(name: str, answers: Dict[str, str]) -> NssmService:
-    """
-    :raises OperatorError: no such service, none that may be looked at, or none of NSSM
+    """The service, from the answers to :func:`questions`.
+
+    :raises OperatorError: no such service, not one that may be read, or not one of NSSM
     """
     image = _value(answers["service"], "ImagePath") or ""
     state = _STATE.search(answers["state"])
@@ -141,25 +145,25 @@ def service_of(name: str, answers: Dict[str, str]) -> NssmService:
         state=state[1] if state else "",
         pid=int(pid[1]) if pid else 0,
         running_directory=_directory_of_start(answers.get("started", ""), name),
-        owed=_value(answers["owed"], name) or "",
-        directories_owed=_value(answers["directories-owed"], name + _DIRECTORIES) or "",
+        restart_recorded=_value(answers["restart"], name) or "",
+        directories_restart_recorded=_value(answers["directories-restart"], name + _DIRECTORIES) or "",
         elevated=_ELEVATED.search(answers["elevated"]) is not None,
     )
 
 
-def note_owed(service: NssmService) -> str:
-    """A line that notes a restart of the process that runs now."""
-    return _note(service, service.name)
+def record_restart(service: NssmService) -> str:
+    """A line that records that the process that runs now needs a restart."""
+    return _record(service, service.name)
 
 
-def note_directories_owed(service: NssmService) -> str:
+def record_directories_restart(service: NssmService) -> str:
     """Likewise, for a change of the plugin directories."""
-    return _note(service, service.name + _DIRECTORIES)
+    return _record(service, service.name + _DIRECTORIES)
 
 
-def forget_owed(name: str) -> str:
-    """A line that takes both notes away."""
-    return "& ".join(command("reg", "delete", _OWED, "/v", value, "/f") for value in (name, name + _DIRECTORIES))
+def remove_restarts(name: str) -> str:
+    """A line that removes both records."""
+    return "& ".join(command("reg", "delete", _RECORDS, "/v", value, "/f") for value in (name, name + _DIRECTORIES))
 
 
 def nssm_on_path() -> str:
@@ -167,9 +171,9 @@ def nssm_on_path() -> str:
     return '(for %i in (nssm.exe) do @echo "%~$PATH:i")'
 
 
-def _note(service: NssmService, value: str) -> str:
+def _record(service: NssmService, value: str) -> str:
     pid = str(service.pid) if service.pid else "unknown"
-    return command("reg", "add", _OWED, "/v", value, "/d", pid, "/f")
+    return command("reg", "add", _RECORDS, "/v", value, "/d", pid, "/f")
 
 
 def _refuse_missing(name: str, answers: Dict[str, str]) -> None:
@@ -183,7 +187,7 @@ def _refuse_missing(name: str, answers: Dict[str, str]) -> None:
     raise OperatorError(
         f"the service {name} does not exist",
         found=answers["service"].splitlines()[0] if answers["service"] else "nothing of this name in the registry",
-        remedy="give the service's name (not the display name) in service; sc query state= all lists them",
+        remedy="set service to the service's name (not the display name); sc query state= all lists them",
     )
 
 
@@ -201,7 +205,7 @@ def _value(answer: str, name: str) -> Optional[str]:
 
 
 def _directory_of_start(answer: str, name: str) -> str:
-    """Anybody may have written it: a path and no more, and nothing is done but to say it."""
+    """The directory in a record of NSSM; anybody may have written it, so only a plain path counts, for reports."""
     if len(answer) > _LONGEST_EVENT:
         return ""
     texts = [html.unescape(match[1] or "") for match in _DATA.finditer(answer)]

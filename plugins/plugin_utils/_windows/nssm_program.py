@@ -15,7 +15,7 @@ from .host import WindowsHost
 from .nssm import NssmService, nssm_on_path
 from .service_account import ServiceAccount, known_sid
 
-_REMEDY = "give its path in nssm, or install NSSM 2.24 (nssm.cc) on the host"
+_REMEDY = "set nssm to its path, or install NSSM 2.24 (nssm.cc) on the host"
 # Write, append, delete, and give oneself these; in a directory also: put a library beside the program.
 _REPLACE_FILE, _REPLACE_IN_PLACE = 0xD0006, 0xD0042
 _SYSTEM = "S-1-5-18"
@@ -23,7 +23,7 @@ _USERS = "S-1-5-32-545"
 
 
 def trusted_nssm(host: WindowsHost, service: NssmService, option: str, search_path: bool = False) -> str:
-    """The path of NSSM, from the option, PATH, or the registry's ImagePath of the service.
+    """The path of NSSM: from the option, PATH, or the registry's ImagePath of the service.
 
     :raises OperatorError: there is none, its path is not a plain one, or the account of the service may replace it
     """
@@ -43,10 +43,10 @@ def trusted_nssm(host: WindowsHost, service: NssmService, option: str, search_pa
         ]
     )
     if not answers["exists"]:
-        looked = (
+        where = (
             f"looked in PATH, and for the service's own program {program}" if search_path and not option else program
         )
-        raise OperatorError("there is no nssm.exe to manage the service with", where=looked, remedy=_REMEDY)
+        raise OperatorError("there is no nssm.exe to manage the service with", where=where, remedy=_REMEDY)
     _refuse_replaceable(program, directory, service.account, answers)
     return program
 
@@ -61,12 +61,12 @@ def _refuse_replaceable(program: str, directory: str, name: str, answers: Dict[s
         may = found[0].mask(identities) if len(found) == 1 else None
         if may is None or may & mask:
             raise OperatorError(
-                "nssm.exe is not started with all rights: the account of the service could replace it",
+                "nssm.exe is not started with all rights, since the account of the service could replace it",
                 where=path,
                 found=f"rights of {account.name} there: {sddl.letters(may)}"
                 if may is not None
-                else f"icacls said: {icacls.complaint(answers[f'{part}-said'])}",
+                else f"icacls printed: {icacls.complaint(answers[f'{part}-output'])}",
                 wanted="a file and a directory that only administrators can change",
                 remedy=f'icacls "{directory}" /inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F" '
-                f'"*S-1-5-32-545:(OI)(CI)RX", and icacls "{program}" /reset; see first that it is the official one',
+                f'"*S-1-5-32-545:(OI)(CI)RX", and icacls "{program}" /reset; check first that it is the official one',
             )

@@ -46,7 +46,7 @@ class Ace:
     sid: str
 
     def counts_for(self, what: str) -> bool:
-        """For the directory itself, or for what is made anywhere below it."""
+        """Whether it counts for the directory itself, or for what is made anywhere below it."""
         if what == SELF:
             return "IO" not in self.flags
         return ("OI" if what == FILES else "CI") in self.flags and "NP" not in self.flags
@@ -54,8 +54,9 @@ class Ace:
 
 @dataclass(frozen=True)
 class Dacl:
-    """
-    :param entries: None where there is no list, which lets everybody do everything
+    """The list of access rights of one file or directory.
+
+    :param entries: None if there is no list, which lets everybody do everything
     """
 
     entries: Optional[Tuple[Ace, ...]]
@@ -75,13 +76,15 @@ class Dacl:
         return allowed
 
     def gives(self, sids: Collection[str], mask: int) -> bool:
-        """Here, and in everything that is made below."""
+        """Whether they have these rights here, and in everything that is made below."""
         return mask & ~self.mask(sids) == 0 and self.gives_below(sids, mask)
 
     def gives_below(self, sids: Collection[str], mask: int) -> bool:
+        """Whether they get these rights in everything that is made below."""
         return all(mask & ~self.mask(sids, what) == 0 for what in (FILES, DIRECTORIES))
 
     def denials(self, mask: int) -> List[Ace]:
+        """The entries that deny one of these rights."""
         return [entry for entry in self.entries or () if entry.denies and entry.mask & mask]
 
 
@@ -104,6 +107,7 @@ def parse(text: str) -> Optional[Dacl]:
 
 
 def normal_sid(text: str) -> str:
+    """One spelling of an identifier: short forms that mean the same on every host are written out."""
     return _SIDS.get(text.upper(), text.upper())
 
 

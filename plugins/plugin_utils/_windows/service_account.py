@@ -27,7 +27,8 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class ServiceAccount:
-    """
+    """The account of a service.
+
     :param name: as the service has it
     :param sid: S-1-..., or a short form of SDDL that only the host can tell the meaning of, such as LA
     """
@@ -37,7 +38,7 @@ class ServiceAccount:
 
     @property
     def identities(self) -> Tuple[str, ...]:
-        """The account and the groups that it certainly is in; which others, only its own logon would tell."""
+        """The account and the groups that it certainly is in; only its own logon would show others."""
         groups = [_EVERYONE, _AUTHENTICATED]
         if self.sid == _SYSTEM:
             groups.append(_ADMINISTRATORS)
@@ -56,14 +57,14 @@ class ServiceAccount:
 
 
 def known_sid(name: str) -> Optional[str]:
-    """Of accounts that are the same on every host; None where only the host can tell."""
+    """The identifier of an account that is the same on every host; None if only the host knows it."""
     if name.upper().startswith(_VIRTUAL):
         return service_sid(name[len(_VIRTUAL) :])
     return _KNOWN.get(name.upper().replace(" ", ""))
 
 
 def service_sid(service: str) -> str:
-    """Of the virtual account NT SERVICE\\name, which Windows makes from the name."""
+    """The identifier of the virtual account NT SERVICE\\name, which Windows makes from the name."""
     parts = struct.unpack(
         "<5I", hashlib.sha1(service.upper().encode("utf-16-le", "surrogatepass"), usedforsecurity=False).digest()
     )

@@ -12,14 +12,15 @@ from ...module_utils._core.errors import OperatorError
 from . import winpath
 from .cmd import command, shown
 from .host import WindowsHost
-from .nssm import NssmService, check_service_name, forget_owed, questions, service_of
+from .nssm import NssmService, check_service_name, questions, remove_restarts, service_of
 from .nssm_program import trusted_nssm
 
 _POLL = 0.5
 
 
 class ServiceRun:
-    """
+    """Starts or restarts one service.
+
     :param nssm: path of nssm.exe on the host; empty: the service's own program, which is NSSM
     :param timeout: seconds until the service has to run
     """
@@ -32,15 +33,16 @@ class ServiceRun:
         self._timeout = timeout
 
     def ensure(self, restart: bool, check_mode: bool) -> Dict[str, Any]:
-        """
+        """Start or restart the service, and wait until it runs.
+
         :returns: what the action returns
-        :raises OperatorError: no such service, none of NSSM, access denied, or it does not stay up
+        :raises OperatorError: no such service, not one of NSSM, access denied, or it does not stay up
         """
         before = self._look()
         changed = restart or before.state != "RUNNING"
         after = before
         if changed:
-            self._refuse_what_cannot_be_done(before)
+            self._refuse_impossible(before)
             if not check_mode:
                 after = self._go(before, restart)
         verb = "restart" if restart and before.running else "start"
@@ -55,7 +57,7 @@ class ServiceRun:
     def _look(self) -> NssmService:
         return service_of(self._service, self._host.ask(questions(self._service)))
 
-    def _refuse_what_cannot_be_done(self, service: NssmService) -> None:
+    def _refuse_impossible(self, service: NssmService) -> None:
         if not service.elevated:
             raise OperatorError(
                 f"access denied: this account may not start or stop the service {self._service}",
@@ -65,10 +67,10 @@ class ServiceRun:
         self._nssm = trusted_nssm(self._host, service, self._nssm)
 
     def _go(self, before: NssmService, restart: bool) -> NssmService:
-        # PAUSED is NSSM's word for a program that has ended too often: it takes a stop before a start.
+        # PAUSED is NSSM's word for a program that has ended too often: it must be stopped before a start.
         verb = "restart" if before.running and (restart or before.state == "PAUSED") else "start"
-        steps = [("go", command(self._nssm, verb, self._service)), ("note", forget_owed(self._service))]
-        said = self._host.ask(steps)["go"]
+        steps = [("go", command(self._nssm, verb, self._service)), ("record", remove_restarts(self._service))]
+        printed = " ".join(self._host.ask(steps)["go"].split())
         deadline = time.monotonic() + self._timeout
         while True:
             service = self._look()
@@ -77,7 +79,7 @@ class ServiceRun:
             if time.monotonic() >= deadline:
                 raise OperatorError(
                     f"the service {self._service} does not run {self._timeout} s after nssm {verb}",
-                    found=f"state {service.state or 'unknown'}; nssm said: {' '.join(said.split())[:500] or 'nothing'}",
+                    found=f"state {service.state or 'unknown'}; nssm printed: {printed[:500] or 'nothing'}",
                     wanted="state RUNNING",
                     remedy="PAUSED means that the program ends again and again. See the Application event log (source "
                     r"nssm) and logs\mattermost.log",

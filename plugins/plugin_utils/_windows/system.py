@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-r"""Directories of Windows' own, in which no service account gets any right, whoever names them.
+r"""Directories of Windows' own, in which no service account gets any right, even if an operator names them.
 
 ========================================  =====================================================
 Never, nor anything below                 ``\Windows``, ``\System Volume Information``,
@@ -12,7 +12,7 @@ Never, but what is below                  the root of a drive or share, ``\Progr
                                           ``\Documents and Settings``, each account's own directory
 ========================================  =====================================================
 
-On every drive, and where the host's own variables say that they are.
+On every drive, and where the host's own variables point to.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def question() -> str:
 
 
 def refuse(target: str, setting: str, option: str, answer: str) -> None:
-    """
+    """Refuse a directory of Windows' own.
+
     :param target: path, variables replaced
     :param option: that names it
     :param answer: what :func:`question` has printed

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A limit for what cannot be given one: a connection plugin waits for its host as long as that takes."""
+"""A time limit for code that has none: a connection plugin waits for its host without a limit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any, Iterator
 
 
 class TimeUp(BaseException):
-    """No Exception: connection plugins catch these and try again."""
+    """The limit is exceeded. No Exception: connection plugins catch these and try again."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise :class:`TimeUp` where a block takes longer.
+    """Raise :class:`TimeUp` if a block takes longer.
 
-    A task's own ``timeout`` uses the same clock and goes before. A worker of Ansible runs its task in its main thread.
+    A task's own ``timeout`` uses the same clock and takes precedence. A worker of Ansible runs its task in its main
+    thread.
     """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getitimer(signal.ITIMER_REAL)[0]:

@@ -14,7 +14,7 @@ from ...module_utils._core.errors import OperatorError
 _VARIABLE = re.compile("%([^%]+)%")
 _ROOT = re.compile(r"([A-Za-z]:)\\|(\\\\[^\\]+\\[^\\]+)(?:\\|\Z)")
 _NOT_IN_A_PATH = re.compile(r'[\x00-\x1f<>"|?*]')
-# What cmd.exe or another reader on the way takes for its own even between quotes, or a person for something else.
+# What cmd.exe or another program in between interprets even between quotes, or a person misreads.
 _NOT_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f<>"|?*%!^&`/\\:\ufffd]')
 _VARIABLES_OF_WINDOWS = (
     "SystemDrive", "SystemRoot", "windir", "ProgramFiles", "ProgramFiles(x86)", "ProgramW6432", "ProgramData",
@@ -25,7 +25,7 @@ _WANTED = r"an absolute path such as C:\mattermost or \\server\share\mattermost"
 
 
 def variables_in(path: str) -> List[str]:
-    """Names between percent signs, as written; whether there are such variables is for the host to say."""
+    """Names between percent signs, as written; only the host knows whether there are such variables."""
     return _VARIABLE.findall(path)
 
 
@@ -79,7 +79,7 @@ def same(one: str, other: str) -> bool:
 
 
 def check_wanted(path: str, option: str, may_have_variables: bool = True) -> str:
-    """The tidy path that an operator asked for.
+    """The tidy path that an option names.
 
     :raises OperatorError: it is relative, or no path at all
     """
@@ -96,7 +96,7 @@ def check_program(path: str, where: str, remedy: str) -> str:
     """The path of a program that an account with all rights is about to start.
 
     :param where: who names it
-    :raises OperatorError: it is not one that cmd.exe can only understand in one way
+    :raises OperatorError: cmd.exe could read it in more than one way
     """
     plain = path
     for name in _VARIABLES_OF_WINDOWS:
@@ -137,11 +137,12 @@ def levels(path: str) -> List[str]:
 
 
 def is_on_network(path: str) -> bool:
+    """Whether it is a path on a share."""
     return tidy(path).startswith("\\\\")
 
 
 def executable_of(command_line: str) -> str:
-    """The program of a service's ImagePath, which has quotes only where somebody thought of them."""
+    """The program of a service's ImagePath, which may lack quotes around a path with blanks."""
     text = command_line.strip()
     if text.startswith('"'):
         return text[1:].partition('"')[0]
@@ -150,14 +151,17 @@ def executable_of(command_line: str) -> str:
 
 
 def base_name(path: str) -> str:
+    """The last name of the path."""
     return tidy(path).rpartition("\\")[2]
 
 
 def parent(path: str) -> str:
+    """The directory that holds the path."""
     return tidy(tidy(path).rpartition("\\")[0])
 
 
 def is_below(path: str, directory: str) -> bool:
+    """Whether the path lies in the directory, at any depth."""
     return _folded(tidy(path)).startswith(_folded(tidy(directory)).rstrip("\\") + "\\")
 
 

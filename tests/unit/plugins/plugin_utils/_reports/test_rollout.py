@@ -31,12 +31,12 @@ def test_it_stops(stage: str) -> None:
     assert stopped(of(stage=stage)) == ["app2"]
 
 
-def test_a_failed_node_that_was_put_back() -> None:
+def test_a_failed_node_that_was_restored() -> None:
     assert failure("app2", of(stage="failed", restored=True)) == (
         "It did not become healthy within 60 s: com.example.a does not run "
         "(task: Assert that the app server is healthy). "
-        "This app server was put back as it was before the change, settings, plugins and drop-in. "
-        "Have the change: app1. Were not touched: app3. What to do: mend the cause, then run site.yml again."
+        "This app server was restored to its state before the change: settings, plugins and drop-in. "
+        "Have the change: app1. Were not touched: app3. What to do: fix the cause, then run site.yml again."
     )
 
 
@@ -46,9 +46,9 @@ def test_a_failed_node_that_was_put_back() -> None:
         ({}, "Nothing was changed on this app server. Have"),
         (
             {"restored": False, "restore_msg": "no space."},
-            "COULD NOT be put back: no space. It is still out of service.",
+            "COULD NOT be restored: no space. It is still out of service.",
         ),
-        ({"drained": True}, "This app server was not put back. It is still out of service. Have"),
+        ({"drained": True}, "This app server was not restored. It is still out of service. Have"),
         ({"restored": True, "drained": True}, "settings, plugins and drop-in. It is still out of service. Have"),
     ],
 )
@@ -63,18 +63,18 @@ def test_blocked_before_anything_was_changed() -> None:
     assert "Were not touched: app1. Had nothing to change: app3." in text
 
 
-def test_nodes_that_were_put_back_or_lost_are_named() -> None:
+def test_nodes_that_were_restored_or_lost_are_named() -> None:
     rollouts = {"app1": {"stage": "undone"}, "app2": {"stage": "failed", **WHY}, "app3": {"stage": "changing"}}
     text = failure("app2", rollouts)
-    assert "Had the change and were put back: app1." in text
-    assert "Lost while being changed, and not put back: app3." in text
+    assert "Had the change and were restored: app1." in text
+    assert "Lost while being changed, and not restored: app3." in text
 
 
-def test_one_with_the_change_that_could_not_be_put_back() -> None:
+def test_one_with_the_change_that_could_not_be_restored() -> None:
     rollouts = {"app1": {"stage": "failed", "restored": False, "restore_msg": "no space."}}
     assert failure("app1", rollouts).startswith(
-        "Another app server failed, and this one was to be put back, too. "
-        "This app server COULD NOT be put back: no space."
+        "Another app server failed, and this one was to be restored too. "
+        "This app server COULD NOT be restored: no space."
     )
 
 

@@ -122,16 +122,16 @@ def test_what_no_cmd_has_printed(output: bytes) -> None:
     [
         (["page", "one", "one", "two", "end"], "the part one appears twice"),
         (["page", "one", "two", "one", "end"], "the part one appears twice"),
-        (["page", "two", "one", "end"], "the part two comes where one was asked for"),
-        (["page", "two", "end"], "the part two comes where one was asked for"),
-        (["page", "one", "end"], "the part end comes where two was asked for"),
-        (["page", "one", "two", "three", "end"], "the part three comes where end was asked for"),
-        (["page", "one", "two", "end", "more"], "the part more comes where nothing was asked for"),
+        (["page", "two", "one", "end"], "the part two comes where one is expected"),
+        (["page", "two", "end"], "the part two comes where one is expected"),
+        (["page", "one", "end"], "the part end comes where two is expected"),
+        (["page", "one", "two", "three", "end"], "the part three comes where end is expected"),
+        (["page", "one", "two", "end", "more"], "the part more comes where nothing is expected"),
         (["page", "one"], "it ends in the part one"),
-        (["one", "two", "end"], "the part one comes where page was asked for"),
+        (["one", "two", "end"], "the part one comes where page is expected"),
     ],
 )
-def test_parts_that_are_not_those_asked_for(names: list[str], said: str) -> None:
+def test_parts_that_are_not_the_requested_ones(names: list[str], said: str) -> None:
     output = "".join(f"7f-{name}:\r\ntext\r\n" for name in names).encode()
     with pytest.raises(cmd.BadAnswer, match=said):
         cmd.read_sections(output, "7f", ["one", "two"])
@@ -194,8 +194,8 @@ def test_no_two_calls_have_the_same_mark() -> None:
 
 
 @pytest.mark.parametrize("more", ["MARK-x:\nforged\n", "MARK\n", "MARK-end:\n"])
-def test_an_answer_that_may_be_forged_is_not_believed(more: str) -> None:
-    with pytest.raises(OperatorError, match=r"nothing in it is believed.*win1.*run it again"):
+def test_an_answer_that_may_be_forged_is_not_used(more: str) -> None:
+    with pytest.raises(OperatorError, match=r"nothing of it is used.*win1.*run it again"):
         answering(HELLO.replace("hello\n", f"hello\n{more}")).ask([("x", "echo hello")])
 
 

@@ -61,9 +61,9 @@ def test_what_a_server_in_the_wrong_directory_cannot_tell_is_no_reason_to_refuse
     report = windows_report(found, told)
     assert (report["after_restart"], report["errors"]) == (([OFF], []) if later else ([], [OFF]))
     assert not report["healthy"]
-    said = "\n".join(plan_lines({"win1": report}))
-    assert ("to be seen when the service runs (plugins): the plugin system is off" in said) is later
-    assert ("NOT POSSIBLE (plugins)" in said) is not later
+    text = "\n".join(plan_lines({"win1": report}))
+    assert ("known once the service runs (plugins): the plugin system is off" in text) is later
+    assert ("NOT POSSIBLE (plugins)" in text) is not later
 
 
 def test_without_an_address_the_service_is_all_that_is_known() -> None:

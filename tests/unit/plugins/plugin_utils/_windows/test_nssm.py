@@ -57,8 +57,8 @@ def answers(**more: str) -> Dict[str, str]:
         "service": SERVICE,
         "application": value("Application", r"c:\mattermost\bin\mattermost.exe"),
         "directory": value("AppDirectory", r"c:\mattermost\bin"),
-        "owed": "",
-        "directories-owed": "",
+        "restart": "",
+        "directories-restart": "",
         "state": RUNNING,
         "started": "",
         **more,
@@ -66,18 +66,20 @@ def answers(**more: str) -> Dict[str, str]:
 
 
 def test_all_of_it() -> None:
-    found = service_of("mattermost", answers(started=EVENT, owed=value("mattermost", "812", "REG_SZ")))
+    found = service_of("mattermost", answers(started=EVENT, restart=value("mattermost", "812", "REG_SZ")))
     assert (found.image, found.account) == (r"C:\nssm\win64\nssm.exe", r"NT AUTHORITY\NetworkService")
     assert (found.state, found.pid, found.running, found.elevated) == ("RUNNING", 812, True, True)
     assert found.directory == r"c:\mattermost\bin"
     assert found.running_directory == r"c:\R&D\mattermost"
-    assert found.restart_is_owed
+    assert found.restart_is_pending
 
 
-def test_a_note_of_another_process_is_an_old_one() -> None:
-    assert not service_of("mattermost", answers(owed=value("mattermost", "811", "REG_SZ"))).restart_is_owed
-    assert not service_of("mattermost", answers(owed=value("mattermost", "0", "REG_SZ"), state=STOPPED)).restart_is_owed
-    assert service_of("mattermost", answers(owed=value("mattermost", "unknown", "REG_SZ"))).restart_is_owed
+def test_a_record_of_another_process_is_an_old_one() -> None:
+    assert not service_of("mattermost", answers(restart=value("mattermost", "811", "REG_SZ"))).restart_is_pending
+    assert not service_of(
+        "mattermost", answers(restart=value("mattermost", "0", "REG_SZ"), state=STOPPED)
+    ).restart_is_pending
+    assert service_of("mattermost", answers(restart=value("mattermost", "unknown", "REG_SZ"))).restart_is_pending
 
 
 def test_no_value_and_an_empty_one() -> None:
@@ -139,15 +141,17 @@ def reasons(**more: str) -> list[str]:
     return made.pending(found).restart
 
 
-def test_the_running_process_says_whether_a_restart_is_owed() -> None:
+def test_the_running_process_says_whether_a_restart_is_pending() -> None:
     here = EVENT.replace("c:\\R&amp;D\\mattermost", "C:\\MATTERMOST\\")
-    owed = value("mattermost", "812", "REG_SZ")
+    recorded = value("mattermost", "812", "REG_SZ")
     assert reasons(started=here) == []
-    assert reasons(started=here, owed=owed) == []  # NSSM has started the program anew by itself
+    assert reasons(started=here, restart=recorded) == []  # NSSM has started the program again by itself
     assert reasons(started=EVENT) == [
         r"mattermost (pid 812) runs in c:\R&D\mattermost, wanted c:\mattermost: restart it"
     ]
-    assert reasons(owed=owed) == ["mattermost (pid 812) was started before its AppDirectory was changed: restart it"]
+    assert reasons(restart=recorded) == [
+        "mattermost (pid 812) was started before its AppDirectory was changed: restart it"
+    ]
     assert reasons() == []
     assert reasons(started=EVENT, state=STOPPED) == []
 

@@ -233,11 +233,11 @@ def test_a_second_one_for_an_account_that_only_the_host_knows() -> None:
     assert 'grant:r %COMPUTERNAME%^"\\mm:^(RA^)^"' in dict(host.asked[1])["account-granted"]
 
 
-def test_a_grant_and_the_note_before_it() -> None:
+def test_a_grant_and_the_record_before_it() -> None:
     closed = answers(directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}\n")
     granted = answers(
         directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}(A;OICI;0x1301bf;;;NS)\n",
-        directories_owed="HKEY_LOCAL_MACHINE\\x\n    mattermost\\directories    REG_SZ    812",
+        directories_restart="HKEY_LOCAL_MACHINE\\x\n    mattermost\\directories    REG_SZ    812",
     )
     made, host = resource(closed, {}, granted)
     outcome = ensure(made, False)
@@ -249,7 +249,7 @@ def test_a_grant_and_the_note_before_it() -> None:
             "action": r'icacls "c:\mattermost\plugins" /grant "*S-1-5-20:(OI)(CI)M"',
         }
     ]
-    assert [name for name, _ in host.asked[1]] == ["note", "granted-0"]
+    assert [name for name, _ in host.asked[1]] == ["record", "granted-0"]
     assert outcome.pending.restart == [
         "mattermost (pid 812) was started before its account could write in the plugin directories: restart it"
     ]
@@ -258,13 +258,15 @@ def test_a_grant_and_the_note_before_it() -> None:
 def test_a_grant_that_did_nothing() -> None:
     closed = answers(directory_rights=f"plugins\n{BELOW_PROGRAM_FILES}\n")
     made, _ = resource(closed, {"granted-0": "Das System ..."}, closed)
-    with pytest.raises(OperatorError, match=r"did not change what it was asked to.*Das System"):
+    with pytest.raises(OperatorError, match=r"did not make the requested change.*Das System"):
         ensure(made, False)
 
 
-def test_an_entry_that_denies_is_an_blocker_or_a_warning() -> None:
+def test_an_entry_that_denies_is_a_blocker_or_a_warning() -> None:
     mine = f"plugins\n{BELOW_ROOT.replace('D:AI', 'D:AI(D;OICIID;0x100116;;;SU)')}\n"
-    with pytest.raises(OperatorError, match=r"denied to write in Directory.*S-1-5-6, inherited.*remove:d \*S-1-5-6"):
+    with pytest.raises(
+        OperatorError, match=r"denied write access to Directory.*S-1-5-6, inherited.*remove:d \*S-1-5-6"
+    ):
         ensure(resource(answers(directory_rights=mine))[0], False)
     others = mine.replace("SU", "S-1-5-21-1-2-3-9")
     outcome = ensure(resource(answers(directory_rights=others))[0], False)
@@ -273,7 +275,7 @@ def test_an_entry_that_denies_is_an_blocker_or_a_warning() -> None:
 
 
 def test_rights_that_cannot_be_read_and_no_administrator() -> None:
-    text = answers(directory_rights="", directory_rights_said=r"c:\mattermost\plugins: Zugriff verweigert")
+    text = answers(directory_rights="", directory_rights_output=r"c:\mattermost\plugins: Zugriff verweigert")
     with pytest.raises(OperatorError, match=r"cannot be read.*Zugriff verweigert.*takeown"):
         ensure(resource(text)[0], False)
     with pytest.raises(OperatorError, match="access denied: this account may not give rights"):
@@ -295,4 +297,4 @@ def test_a_line_that_every_way_takes() -> None:
     ("path", "named"), [("C:\\", '"C:\\."'), ("%SystemDrive%", '"%SystemDrive%\\."'), ("C:\\x", '"C:\\x"')]
 )
 def test_the_root_of_a_drive_is_named_so_that_its_quotes_count(path: str, named: str) -> None:
-    assert dict(icacls.Icacls("1").save("x", path))["x-said"].startswith(f"icacls {named} /save ")
+    assert dict(icacls.Icacls("1").save("x", path))["x-output"].startswith(f"icacls {named} /save ")

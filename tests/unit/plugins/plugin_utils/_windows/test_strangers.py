@@ -57,8 +57,8 @@ class Cmd:
             "application": rf"{KEY}\Parameters" + "\r\n    Application    REG_EXPAND_SZ    C:\\mattermost\\bin\\mm.exe",
             "directory": rf"{KEY}\Parameters" + "\r\n    AppDirectory    REG_EXPAND_SZ    C:\\mattermost",
             "state": "        STATE              : 4  RUNNING\r\n        PID                : 77",
-            "owed": EMPTY,
-            "directories-owed": EMPTY,
+            "restart": EMPTY,
+            "directories-restart": EMPTY,
             "system": '"C:\\Windows"\r\n"C:\\ProgramData\\Microsoft"\r\n"C:\\Program Files\\Common Files"',
             "exists": f'"{NSSM}"',
             "wanted": '"C:\\mattermost"',
@@ -128,7 +128,7 @@ def test_a_restart_never_asks_for_what_strangers_write_and_the_directory_asks_it
     cmd = Cmd()
     cmd.directories().observe()
     names = re.findall(r"echo [0-9a-f]{16}-([a-z0-9-]+):", cmd.lines[0])
-    last = ["directory-entries-said", "directory-entries", "client-entries-said", "client-entries", "end"]
+    last = ["directory-entries-output", "directory-entries", "client-entries-output", "client-entries", "end"]
     assert names[-5:] == last
 
 
@@ -143,7 +143,7 @@ def test_even_one_who_knows_the_mark_can_only_spoil_the_answer() -> None:
         return plain(line)
 
     resource = AppDirectory(WindowsHost(run, "cmd", "win1"), "mattermost", r"C:\mattermost")
-    with pytest.raises(OperatorError, match="nothing in it is believed"):
+    with pytest.raises(OperatorError, match="nothing of it is used"):
         resource.observe()
 
 
@@ -182,7 +182,7 @@ def test_a_name_whose_bytes_are_a_part_of_an_answer() -> None:
 )
 def test_a_name_that_a_command_could_misread_is_refused_and_given_to_none(name: str) -> None:
     cmd = Cmd(directory_entries=f"{name}\r\n{CLOSED}")
-    with pytest.raises(OperatorError, match="has a name that is given to no command") as raised:
+    with pytest.raises(OperatorError, match="has a name that no command can take safely") as raised:
         ensure(cmd.directories(), False)
     assert name not in cmd.everything()
     assert ascii(name[:260]) in str(raised.value)
@@ -193,7 +193,7 @@ def test_a_name_whose_bytes_are_a_command() -> None:
     """Many letters without a zero byte make a list look as if it were in the console's code page."""
     name = as_a_name(f'\nx" & evil.exe & "\n{CLOSED}\n' + "y" * 300)
     cmd = Cmd(directory_entries=f"{name}\r\n{CLOSED}\r\n".encode("utf-16-le"))
-    with pytest.raises(OperatorError, match="given to no command"):
+    with pytest.raises(OperatorError, match="no command can take safely"):
         ensure(cmd.directories(), False)
     assert "evil.exe" not in cmd.everything()
 
@@ -226,7 +226,7 @@ def test_a_right_on_an_entry_is_given_in_a_directory_that_is_held() -> None:
     assert (
         f'set "L=1"& pushd "{place}" 2>nul&& set "L="& '
         r'(for %i in (. .. ..\..) do @if not "%~ai"=="d--------" set "L=1")& '
-        f"(if defined L (echo {links.IN_THE_WAY}) else {line})& popd"
+        f"(if defined L (echo {links.NOT_RUN}) else {line})& popd"
     ) in granting
 
 
@@ -292,7 +292,9 @@ def test_what_was_not_seen_is_not_changed() -> None:
 )
 def test_a_program_whose_path_is_not_plain_is_not_started(image: str) -> None:
     cmd = Cmd(service=service(image))
-    with pytest.raises(OperatorError, match=r"this program is not started.*ImagePath of the service.*give its path"):
+    with pytest.raises(
+        OperatorError, match=r"this program is not started.*ImagePath of the service.*set nssm to its path"
+    ):
         cmd.restart()
     assert "restart mattermost" not in cmd.everything()
 
@@ -469,7 +471,16 @@ LONG = 200_000
 def test_time_grows_with_the_length_and_no_more(text: str) -> None:
     """A quadratic one would take minutes for these."""
     answers = _texts()
-    for name in ("service", "application", "directory", "owed", "directories-owed", "state", "elevated", "started"):
+    for name in (
+        "service",
+        "application",
+        "directory",
+        "restart",
+        "directories-restart",
+        "state",
+        "elevated",
+        "started",
+    ):
         try:
             nssm.service_of("mattermost", {**answers, name: text})
         except OperatorError:
