@@ -163,7 +163,7 @@ def read_open(source: BinaryIO, limit: int, path: str) -> bytes:
     if os.fstat(source.fileno()).st_size > limit:
         raise too_large(path, limit)
     data = b""
-    # By parts: a file of /proc has no size beforehand, and its kernel makes room for all that is requested.
+    # By parts: a file of /proc has no size beforehand, and the kernel allocates all that is requested.
     for chunk in iter(lambda: source.read(_PART), b""):
         data += chunk
         if len(data) > limit:

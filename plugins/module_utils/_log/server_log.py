@@ -77,24 +77,24 @@ def _first_and_last(lines: List[LogLine]) -> List[LogLine]:
 
 def last_words(node: Node, plugin_ids: Collection[str]) -> Dict[str, str]:
     """Id -> what the server has logged last, since its start, of why a plugin does not run, as far as that is known."""
-    said: Dict[str, str] = {}
+    reasons: Dict[str, str] = {}
     with contextlib.suppress(OperatorError, OSError):
-        said = _errors_in_statuses(node.answering_server()) if node.api_only else _errors_in_log(node)
-    return {plugin_id: text for plugin_id, text in said.items() if text and plugin_id in plugin_ids}
+        reasons = _errors_in_statuses(node.answering_server()) if node.api_only else _errors_in_log(node)
+    return {plugin_id: text for plugin_id, text in reasons.items() if text and plugin_id in plugin_ids}
 
 
 def _errors_in_statuses(server: Server) -> Dict[str, str]:
-    said = ((item["plugin_id"].lower(), str(item.get("error") or "")) for item in server.statuses())
-    return {plugin_id: LogLine(None, "error", text[:LONGEST_TEXT]).told() for plugin_id, text in said}
+    reasons = ((item["plugin_id"].lower(), str(item.get("error") or "")) for item in server.statuses())
+    return {plugin_id: LogLine(None, "error", text[:LONGEST_TEXT]).told() for plugin_id, text in reasons}
 
 
 def _errors_in_log(node: Node) -> Dict[str, str]:
-    said = {}
+    reasons = {}
     for _, line in read_server_log(node, node.section("LogSettings") or {}).lines:
         meaning = meaning_of(line) if line.level not in ("info", "warn") else None
         if meaning is not None:
-            said[meaning.plugin_id] = line.told()
-    return said
+            reasons[meaning.plugin_id] = line.told()
+    return reasons
 
 
 def _started_at(node: Node) -> Optional[float]:
