@@ -160,7 +160,7 @@ FAULTS: List[Fault] = [
         "process-user",
         "foreign-owner",
     ),
-    _fault("restart-owed", "owe_restart"),
+    _fault("restart-owed", "require_restart"),
     _fault("leftovers-in-bin", "mkdir $P/bin/data; echo a >$P/bin/data/file"),
     _fault("socket-hidden", "drop_in PrivateTmp=yes; again"),
     _fault(

@@ -112,8 +112,8 @@ with open(path, "w") as out:
 PY
 }
 
-# owe_restart: as a run of this collection leaves it that was cut off between a change and the restart
-owe_restart() {
+# require_restart: as a run of this collection leaves it that was cut off between a change and the restart
+require_restart() {
   python3 - "$(systemctl show -P MainPID mattermost)" <<'PY'
 import json, sys
 with open("/proc/sys/kernel/random/boot_id") as source:

@@ -1,3 +1,9 @@
+/*
+ * Copyright (c) 2026, plugops contributors
+ * GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
 /* icacls.exe of a test machine: a program of wine that hands its arguments, as Windows split them, to icacls.py. */
 #include <windows.h>
 #include <shellapi.h>

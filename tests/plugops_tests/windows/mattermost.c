@@ -1,3 +1,9 @@
+/*
+ * Copyright (c) 2026, plugops contributors
+ * GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+
 /* mattermost.exe of a test machine: the stand-in server, in the directory that this is started in, for as long as this runs. */
 #include <windows.h>
 #include <fcntl.h>
