@@ -7,19 +7,22 @@
 # make test-unit the fast part
 # make test-matrix what `make test` leaves out, since it takes an hour: clusters in many versions, whole scenarios
 # make fuzz      the readers of hostile files and texts under atheris, FUZZ_SECONDS (60) each; nothing else runs it
-# make lint      ruff, mypy, yamllint, ansible-lint
+# make lint      ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, reuse
+# make sanity    ansible-test sanity on the built collection; CORES="2.17 2.21" names other releases of ansible-core
+# make sanity-matrix  the same on every supported release of ansible-core
 # make bench     what runs cost: over an unchanged cluster, for an audit, for a first deployment, with a large bundle
 # make cluster   a Mattermost cluster on three test hosts of this machine (Debian, root); MATTERMOST_RELEASE=<tarball>
 # make cluster-down  takes it away
 # make clean     removes what the other targets have made in this directory
 
-PYTHON ?= python3
+# The Python of the environment; tests/make-venv chooses one where it is empty.
+export PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 IN_TESTS := PYTHONPATH=tests:collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-unit test-matrix lint bench cluster cluster-down venv system-packages collection clean
+.PHONY: help demo fuzz test test-unit test-matrix lint sanity sanity-matrix bench cluster cluster-down venv system-packages collection clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -47,17 +50,25 @@ fuzz: venv $(VENV)/.fuzz
 	  -artifact_prefix=.cache/ -print_final_stats=1; done
 
 $(VENV)/.fuzz: pyproject.toml constraints.txt
-	@tests/make-venv $(PYTHON) $(VENV) '.[dev,fuzz]'
+	@tests/make-venv $(VENV) --group dev --group fuzz
 	@mkdir -p .cache
 	@touch $@
 
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy plugins
+	$(BIN)/mypy plugins tests/checks
 	cd tests && MYPYPATH=. ../$(BIN)/mypy -p plugops_tests
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict
+
+CORES ?=
+
+sanity: venv
+	$(BIN)/python tests/checks/sanity.py $(CORES)
+
+sanity-matrix: venv
+	$(BIN)/python tests/checks/sanity.py 2.17 2.18 2.19 2.20 2.21
 
 bench: system-packages venv
 	$(IN_TESTS) $(BIN)/python tests/plugops_tests/benchmarks/noop.py
@@ -74,11 +85,11 @@ venv: $(VENV)/.dev
 
 # ansible-core alone, as a user needs it.
 $(VENV)/.run-time: pyproject.toml constraints.txt
-	@tests/make-venv $(PYTHON) $(VENV) .
+	@tests/make-venv $(VENV) --group run
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
-	@tests/make-venv $(PYTHON) $(VENV) '.[dev]'
+	@tests/make-venv $(VENV) --group dev
 	@touch $(VENV)/.run-time $@
 
 # On Debian as root; elsewhere the tests that miss something are skipped and say so.
@@ -87,4 +98,4 @@ system-packages:
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info plugops-mattermost-*.tar.gz
-	$(IN_TESTS) $(PYTHON) -m plugops_tests.sandbox.remove
+	$(IN_TESTS) $(or $(PYTHON),python3) -m plugops_tests.sandbox.remove

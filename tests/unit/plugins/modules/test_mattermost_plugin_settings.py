@@ -71,6 +71,7 @@ def ansible(host: Path, options: Dict[str, Any], *flags: str) -> subprocess.Comp
         "ANSIBLE_LOCAL_TEMP": str(host.parent / "local"),
         "ANSIBLE_REMOTE_TEMP": str(host.parent / "remote"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_INJECT_INVOCATION": "true",
     }
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120)
 
