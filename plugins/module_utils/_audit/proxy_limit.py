@@ -23,7 +23,8 @@ _DEFAULT_PORT = "8065"
 
 @dataclass(frozen=True)
 class ProxyLimit:
-    """
+    """The largest request that a proxy passes on.
+
     :param size: bytes; 0: no limit
     :param where: host path of the file that decides
     """

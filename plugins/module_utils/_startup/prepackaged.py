@@ -63,18 +63,18 @@ class Prepackaged(BundleFolder):
         """Plugin id -> its bundles, the newest first.
 
         :param ids: those whose bytes must be known
-        :raises OperatorError: this process may not look there
+        :raises OperatorError: this process cannot access the folder
         """
         found: Dict[str, List[PrepackagedBundle]] = {}
         for name in self.names():
-            plugin_id, version = self._said(name) if name.endswith(SUFFIX) else ("", "")
+            plugin_id, version = self._manifest_of(name) if name.endswith(SUFFIX) else ("", "")
             if plugin_id:
                 sha256 = self.digest(name) if plugin_id in ids else ""
                 bundle = PrepackagedBundle(name, self.path(name), version, sha256, self.signature(name))
                 found.setdefault(plugin_id, []).append(bundle)
         return {plugin_id: sorted(bundles, key=_NEWEST_FIRST) for plugin_id, bundles in found.items()}
 
-    def _said(self, name: str) -> Tuple[str, str]:
+    def _manifest_of(self, name: str) -> Tuple[str, str]:
         """Id and version in the manifest of a bundle; empty where a server finds none, either."""
         directory, found = self.real(), lstat(self.real(name))
         known = self._cache.get(directory, name + _MANIFEST, found) if self._cache else None
@@ -101,8 +101,8 @@ class Prepackaged(BundleFolder):
             if bundle.name != but:
                 self.remove_file(bundle.name)
 
-    def put_back(self, name: str, source: str, signature: Optional[bytes]) -> None:
-        """A bundle by the name of its file, beside all others."""
+    def restore(self, name: str, source: str, signature: Optional[bytes]) -> None:
+        """Put a bundle under the name that its file had, beside all others."""
         super().put(name[: -len(SUFFIX)], source, signature)
 
     def remove_file(self, name: str) -> None:

@@ -117,7 +117,7 @@ class AppDirectory(Resource[NssmService]):
         return [f"{found.name} was started before its AppDirectory was changed: restart it"]
 
     def require_restart(self, reason: str) -> None:
-        """:meth:`apply` does it, in the same round trip."""
+        """Nothing: :meth:`apply` records it, in the same round trip."""
 
     def facts(self, found: NssmService) -> Dict[str, Any]:
         return {

@@ -165,7 +165,7 @@ class PluginDirectories(Resource[WindowsDirectories]):
         return [_reason(found)]
 
     def require_restart(self, reason: str) -> None:
-        """:meth:`apply` does it, in the same round trip."""
+        """Nothing: :meth:`apply` records it, in the same round trip."""
 
     def pending(self, found: WindowsDirectories) -> Pending:
         return Pending(restart=[_reason(found)]) if found.service.directories_restart_is_pending else Pending()
