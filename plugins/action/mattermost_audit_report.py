@@ -17,9 +17,10 @@ from ..module_utils._host.writing import write_atomic
 from ..plugin_utils._reports.audit import BROKEN, DRIFT, audit_of
 from ..plugin_utils._reports.audit_formats import junit, sarif, terminal_lines
 from ..plugin_utils._reports.audit_page import page
+from ..plugin_utils._reports.collection_version import collection_version
 
 FORMATS = ("html", "json", "junit", "sarif")
-# What fail_on may say -> the statuses that are as bad then.
+# What fail_on may be -> the statuses that are as bad then.
 FAILS = {"never": (), "broken": (BROKEN,), "drift": (DRIFT, BROKEN)}
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "reports": {"type": "dict", "required": True},
@@ -28,7 +29,6 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(FORMATS)},
 }
 _NAMES = {"html": "audit.html", "json": "audit.json", "junit": "audit.junit.xml", "sarif": "audit.sarif"}
-_VERSION = "0.1.0"
 
 
 class ActionModule(ActionBase):
@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
                 try:
                     _write(audit, files)
                 except (OSError, OperatorError) as error:
-                    msg = f"The report cannot be written ({directory}): {error}. What to do: name another directory."
+                    msg = f"The report cannot be written ({directory}): {error}. What to do: specify another directory."
                     return {**result, "failed": True, "msg": msg}
         written = [f"In full: {', '.join(files.values())}"] if files and not self._task.check_mode else []
         result.update(
@@ -74,7 +74,7 @@ def _write(audit: Dict[str, Any], files: Dict[str, str]) -> None:
         "html": lambda: page(audit).encode("utf-8"),
         "json": lambda: json.dumps(audit, indent=2, ensure_ascii=False).encode("utf-8") + b"\n",
         "junit": lambda: junit(audit),
-        "sarif": lambda: json.dumps(sarif(audit, _VERSION), indent=2).encode("utf-8") + b"\n",
+        "sarif": lambda: json.dumps(sarif(audit, collection_version()), indent=2).encode("utf-8") + b"\n",
     }
     for name, path in files.items():
         os.makedirs(os.path.dirname(path), exist_ok=True)

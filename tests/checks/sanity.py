@@ -133,10 +133,10 @@ def _home(programs: Path) -> Path:
         (cache / f"get_pip_{release.replace('.', '_')}.py").write_text(BOOTSTRAP, encoding="utf-8")
     # ansible-test clears the environment; pip's settings (index, certificates) are left in a file alone.
     for settings in (".config/pip", ".pip"):
-        source, link = Path.home() / settings, home / settings
-        if source.exists() and not link.is_symlink():
+        user, link = Path.home() / settings, home / settings
+        if user.exists() and not link.is_symlink():
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(source)
+            link.symlink_to(user)
     return home
 
 

@@ -153,7 +153,9 @@ def sarif(audit: Mapping[str, Any], version: str) -> Dict[str, Any]:
         for finding in audit["findings"]
         for name, evidence in finding["nodes"].items()
     ]
-    driver = {"name": "plugops.mattermost", "version": version, "rules": rules}
+    driver: Dict[str, Any] = {"name": "plugops.mattermost", "rules": rules}
+    if version:
+        driver["version"] = version
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
