@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        _validation, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         # Plain values, without Ansible's own kinds of text; a key that is none in JSON is left out.
         reports = json.loads(json.dumps(args["reports"], skipkeys=True))
         audit = audit_of(reports, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))

@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        _validation, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         written = self._task.args.get("plugins")
         if isinstance(written, list):  # as written: the validator made a text of a version that YAML read as a number
             args["plugins"] = written

@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        _validation, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         try:
             differences = self._differences(args)
             report = {

@@ -139,7 +139,7 @@ class Audit:
             if explained[meaning.code] > 2 * MOST_OF_A_CODE:
                 self._context.findings.leave_out(meaning.code, meaning.causes, meaning.plugin_id or meaning.path)
                 continue
-            count = len({line.text + str(line.time) for _, line in lines})
+            count = len({line.text + str(line.time) for _place, line in lines})
             text = line.shown(place) + (f" ({count} times since the last start)" if count > 1 else "")
             self._context.findings.explain(meaning.code, meaning.causes, self._subjects(meaning), text)
 

@@ -170,7 +170,7 @@ class Findings:
         found = [(finding, False) for finding in self._of(self._found)]
         found += [(self._rest(code, list(subjects)), True) for code, subjects in self._left_out.items()]
         found.sort(key=lambda item: (_ORDER[item[0].kind.severity], item[0].code, item[1], item[0].subject))
-        return [finding.as_dict() for finding, _ in found]
+        return [finding.as_dict() for finding, _is_rest in found]
 
     def _of(self, codes: Iterable[str]) -> List[Finding]:
         return [finding for code in codes for finding in self._found.get(code, {}).values()]

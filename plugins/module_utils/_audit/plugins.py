@@ -189,7 +189,7 @@ def _look_at_executable(context: AuditContext, plugin: Unpacked) -> None:
     platform = f"linux-{processor}"
     name = plugin.manifest.executable_for(platform)
     if not name:
-        known = ", ".join(key for key, _ in plugin.manifest.platforms)
+        known = ", ".join(key for key, _name in plugin.manifest.platforms)
         text = f"{plugin.manifest.file_name} of {plugin.path} names a server part for {known}, not for {platform}"
         context.findings.add("executable-for-platform-missing", plugin.id, text, values={"platform": platform})
         return

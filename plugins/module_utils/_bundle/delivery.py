@@ -37,7 +37,7 @@ def clear_deliveries(delivery: str, holder: Optional[str]) -> None:
     """
     _remove(delivery)
     name = os.path.basename(delivery)
-    node, _, run = name[: -len(_SUFFIX)].rpartition("-")
+    node, _separator, run = name[: -len(_SUFFIX)].rpartition("-")
     if not name.startswith(_PREFIX) or run != holder:
         return
     place = os.path.dirname(os.path.dirname(delivery))

@@ -28,7 +28,7 @@ def manifest_of(real: str) -> Optional[Manifest]:
             # What a server would refuse besides is told by whoever unpacks the bundle.
             archive = Archive(source, Limits(files=_FILES, unpacked_bytes=_UNPACKED), real, skips_links=True)
             for member, content in archive.members():
-                directory, _, name = member.path.rpartition("/")
+                directory, _separator, name = member.path.rpartition("/")
                 if name not in MANIFEST_NAMES or "/" in directory or member.is_directory:
                     continue
                 return parse_manifest(name, b"".join(content)) if member.size <= MANIFEST_LIMIT else None

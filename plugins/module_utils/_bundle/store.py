@@ -198,7 +198,7 @@ class Store:
         """What is in every bundle, the one stored last first; damaged ones are left out."""
         stored = [(status(self.path(sha256)).st_mtime_ns, sha256) for sha256 in self.list()]
         found = []
-        for _, sha256 in sorted(stored, reverse=True):
+        for _time, sha256 in sorted(stored, reverse=True):
             with contextlib.suppress(OperatorError):
                 found.append(self.bundle(sha256))
         return [bundle for bundle in found if bundle is not None]

@@ -85,6 +85,6 @@ class CheckpointPrepackaged(Resource[Found]):
         for name, bundle in self._lacking(found):
             signature = base64.b64decode(bundle.signature) if bundle.signature else None
             self._folder.restore(name, self._store.path(bundle.sha256), signature)
-        for _, added in self._added(found):
+        for _plugin_id, added in self._added(found):
             self._folder.remove_file(added.name)
         self._node.forget()

@@ -282,7 +282,7 @@ class CheckpointTaken(Resource[TakenFound]):
             self._checkpoints.write(self._checkpoint(found, bundles))
         for checkpoint in outdated_ones:
             self._checkpoints.remove(checkpoint)
-        for sha256, _ in unneeded:
+        for sha256, _description in unneeded:
             if sha256 not in bundles.values():  # its index was left behind, and it is stored again
                 self._store.remove(sha256)
 

@@ -132,7 +132,7 @@ class ConfigDocument:
         :raises OSError: it cannot be read
         :raises OperatorError: as :meth:`parse` says
         """
-        with cls.edited(path, where) as (document, _):
+        with cls.edited(path, where) as (document, _edit):
             return document
 
     @classmethod

@@ -85,7 +85,7 @@ def find_config_source(
     :param working_directory: the one that the service will have; host path
     :param version: None is taken for a current one
     """
-    _, program, arguments = _split_command(service.exec_start)
+    _assignments, program, arguments = _split_command(service.exec_start)
     environment = server_environment(service)
     overrides = _overrides(environment, service, version)
     name, evidence = _name_and_evidence(arguments, environment, service, version)
@@ -100,7 +100,7 @@ def server_environment(service: Service) -> Dict[str, str]:
     """The environment of the server's process, ``env NAME=value …`` before its program included; names in upper case,
     since the server reads them in any.
     """
-    assignments, _, _ = _split_command(service.exec_start)
+    assignments, _program, _arguments = _split_command(service.exec_start)
     return {name.upper(): value for name, value in {**service.environment, **assignments}.items()}
 
 
@@ -119,7 +119,7 @@ def _split_command(exec_start: Sequence[str]) -> Tuple[Dict[str, str], str, List
         if posixpath.basename(word) in _PROGRAMS:
             return assignments, word, list(exec_start[index + 1 :])
         if _ASSIGNMENT.match(word):
-            variable, _, value = word.partition("=")
+            variable, _separator, value = word.partition("=")
             assignments[variable] = value
     return {}, "", []
 

@@ -63,11 +63,11 @@ def _without_accounts(match: Match[str]) -> str:
         return word
     start = word.find("://", 0, at)
     if start >= 0:
-        name, colon, _ = word[start + 3 : at].partition(":")
+        name, colon, _secret = word[start + 3 : at].partition(":")
         return word[: start + 3] + (f"{name}:" if colon else "") + MASK + word[at:]
     if word.startswith(("@tcp(", "@unix("), at):
         head = word[:at].rfind("=") + 1
-        name, colon, _ = word[head:at].partition(":")
+        name, colon, _secret = word[head:at].partition(":")
         return word[:head] + (f"{name}:{MASK}" if colon else name) + word[at:]
     return word
 

@@ -171,9 +171,9 @@ class JsonParser:
 
     def _space(self) -> str:
         match = _SPACE.match(self._source, self._at)
-        assert match is not None  # noqa: S101 - the pattern matches nothing, too
-        self._at = match.end()
-        return match.group()
+        space = match.group() if match else ""
+        self._at += len(space)
+        return space
 
     def _takes(self, sign: str) -> bool:
         if self._source.startswith(sign, self._at):

@@ -22,8 +22,8 @@ def unverifiable_by_servers(signature: bytes) -> str:
 
 
 def _dearmoured(signature: bytes) -> bytes:
-    _, begin, rest = signature.partition(_BEGIN)
-    armoured, end, _ = rest.partition(_END)
+    _before, begin, rest = signature.partition(_BEGIN)
+    armoured, end, _behind = rest.partition(_END)
     if not begin or not end:
         return signature
     lines = [line.strip() for line in armoured.splitlines()[1:]]  # the first one is what follows BEGIN

@@ -166,7 +166,7 @@ class Archive:
                 yield member, content
             elif not member.is_directory:
                 self._refuse("a file without a name in the archive")
-            for _ in content:
+            for _block in content:
                 pass
             self._skip_padding(member.size)
         if extended.is_used:

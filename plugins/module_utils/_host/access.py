@@ -51,7 +51,7 @@ def ask(account: Account, root: Root, questions: Sequence[Tuple[Step, int]]) -> 
         return act_as(
             account,
             lambda: [_allowed(handle, wanted) for handle, wanted in opened_steps],
-            [handle for handle, _ in opened_steps],
+            [handle for handle, _wanted in opened_steps],
         )
 
 
@@ -84,7 +84,7 @@ def _start(stack: contextlib.ExitStack, root: Root, path: str) -> Tuple[Optional
     """From where to go to ``path``. What lies above a sandbox or image is no part of its host and must not hinder."""
     if root.is_live:
         return None, path
-    first, _, rest = path.lstrip("/").partition("/")
+    first, _separator, rest = path.lstrip("/").partition("/")
     return stack.enter_context(opened(root, "/" + first)), rest or "."
 
 

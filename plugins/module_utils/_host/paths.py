@@ -230,5 +230,5 @@ class _Walk:
         return "/" + "/".join([*self._done, name])
 
     def _named(self, error: OSError, name: str) -> OSError:
-        assert error.errno is not None  # noqa: S101 - of the kernel
-        return OSError(error.errno, os.strerror(error.errno), self._name(name))
+        number = error.errno or errno.EIO
+        return OSError(number, os.strerror(number), self._name(name))

@@ -118,7 +118,7 @@ def remove_at(directory: int, name: str) -> None:
     top = os.open(name, _OPEN, dir_fd=directory)
     try:
         _refuse_mounted(top, _mount(directory), name)
-        for _ in range(_ROUNDS):
+        for _round in range(_ROUNDS):
             _empty(top, top, 0, _mount(top))
             try:
                 os.rmdir(name, dir_fd=directory)

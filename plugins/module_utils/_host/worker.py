@@ -62,7 +62,7 @@ def _read_answer(reader: int, end: float) -> bytes:
     """What the child writes until it closes its end; nothing where it does not in time."""
     data = b""
     while len(data) <= ANSWER_LIMIT:
-        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
+        ready, _writable, _failed = select.select([reader], [], [], max(0.0, end - time.monotonic()))
         if not ready:
             return b""
         part = os.read(reader, _PART)

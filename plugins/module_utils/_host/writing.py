@@ -226,7 +226,7 @@ def _temporary(spot: Spot) -> Tuple[int, str]:
 
     Where the file system knows no locks, it goes without; there nothing is cleared away either.
     """
-    for _ in range(_ATTEMPTS):
+    for _attempt in range(_ATTEMPTS):
         name = PREFIX + secrets.token_hex(8)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:

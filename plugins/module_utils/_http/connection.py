@@ -158,7 +158,7 @@ class Connection(http.client.HTTPConnection):
         """To the first of the host's addresses that answers; each has its share of the time that is left."""
         addresses = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
         error: OSError = OSError("the name has no address")
-        for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        for number, (family, kind, protocol, _name, address) in enumerate(addresses):
             seconds = self._deadline.left() / (len(addresses) - number)
             found = socket.socket(family, kind, protocol)
             try:

@@ -244,7 +244,7 @@ def _too_large(url: str, total: Optional[int], limit: int) -> OperatorError:
 def _request_for(url: str) -> urllib.request.Request:
     """A request whose password, if there is one, goes to this server alone and not along with a redirect."""
     parts = urlsplit(url)
-    account, _, host = parts.netloc.rpartition("@")
+    account, _separator, host = parts.netloc.rpartition("@")
     plain = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
     request = urllib.request.Request(plain, headers={"User-Agent": "plugops", "Accept-Encoding": "identity"})  # noqa: S310
     credentials = unquote(account) or _from_netrc(parts.hostname or "")

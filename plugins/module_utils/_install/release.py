@@ -239,7 +239,7 @@ class Release(Resource[ReleaseFound]):
 
     def _path(self, entry: str) -> str:
         """Where an entry of a release lies."""
-        first, _, inner = entry.partition("/")
+        first, _separator, inner = entry.partition("/")
         return os.path.join(self._client, inner) if inner and first == _SPLIT else os.path.join(self._directory, entry)
 
     @property
@@ -258,11 +258,11 @@ class Release(Resource[ReleaseFound]):
             (Exchange(self._tree, self._directory, link), _at_top(wanted), _at_top(old.entries)),
             (Exchange(os.path.join(self._tree, _SPLIT), client, link), _in_client(wanted), _in_client(old.entries)),
         ]
-        for part, new, _ in parts:
+        for part, new, _old in parts:
             part.stage(new)
         for part, new, outdated in parts:
             part.exchange(new, outdated)
-        for part, _, _ in parts:
+        for part, _new, _old in parts:
             part.clear()
 
     def _refuse_mounts(self, entries: Sequence[str]) -> None:

@@ -92,7 +92,7 @@ def rotated_files(real: str, since: float) -> List[str]:
                 found.append((status.st_mtime, path))
     except OSError:
         return []
-    return [path for _, path in sorted(found)[-_MAX_ROTATED:]]
+    return [path for _time, path in sorted(found)[-_MAX_ROTATED:]]
 
 
 def _unpacked(source: BinaryIO, limit: int) -> Tuple[bytes, str]:

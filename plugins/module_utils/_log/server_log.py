@@ -90,7 +90,7 @@ def _errors_in_statuses(server: Server) -> Dict[str, str]:
 
 def _errors_in_log(node: Node) -> Dict[str, str]:
     reasons = {}
-    for _, line in read_server_log(node, node.section("LogSettings") or {}).lines:
+    for _place, line in read_server_log(node, node.section("LogSettings") or {}).lines:
         meaning = meaning_of(line) if line.level not in ("info", "warn") else None
         if meaning is not None:
             reasons[meaning.plugin_id] = line.told()
@@ -103,7 +103,7 @@ def _started_at(node: Node) -> Optional[float]:
         return float(int(service.process.started_at))  # the text format knows seconds only
     if not systemd_is_running(node.root):
         return None
-    code, out, _ = node.run(["systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", "--", service.name])
+    code, out, _errors = node.run(["systemctl", "show", "-p", "ExecMainStartTimestampMonotonic", "--", service.name])
     digits = out.strip().rpartition("=")[2]
     if code != 0 or not digits.isdigit() or int(digits) == 0:
         return None

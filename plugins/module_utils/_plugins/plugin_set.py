@@ -213,7 +213,7 @@ class PluginSet(Resource[PluginsFound]):
             },
             "prepackaged": {
                 plugin_id: {"path": newest.path, "version": newest.version, "signed": newest.signature is not None}
-                for plugin_id, (newest, *_) in found.prepackaged.items()
+                for plugin_id, (newest, *_older) in found.prepackaged.items()
             },
         }
 

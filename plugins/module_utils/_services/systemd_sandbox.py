@@ -201,7 +201,7 @@ def _other_root(path: str, sandbox: Mapping[str, str], unit: str) -> Optional[Bl
 
 def _hidden(path: str, rule: _Rule, unit: str) -> Blocker:
     if rule.final:
-        setting, _, value = rule.setting.partition("=")
+        setting, _separator, value = rule.setting.partition("=")
         change = "set ProtectHome=no" if setting == "ProtectHome" else f"take {value} out of {setting}="
         remedy = f"{change} in {unit}, or set the directory to another path"
     else:

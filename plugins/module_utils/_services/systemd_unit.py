@@ -283,7 +283,7 @@ def _words(files: UnitFiles, key: str) -> List[Tuple[str, Assignment]]:
 
 def _sandbox(files: UnitFiles) -> Dict[str, str]:
     sandbox = {key: _word(files, key) for key in _SANDBOX_WORDS}
-    sandbox.update({key: " ".join(word for word, _ in _words(files, key)) for key in _SANDBOX_LISTS})
+    sandbox.update({key: " ".join(word for word, _line in _words(files, key)) for key in _SANDBOX_LISTS})
     return {key: value for key, value in sandbox.items() if value}
 
 
@@ -309,7 +309,7 @@ def _environment(files: UnitFiles, root: Root) -> Tuple[Dict[str, str], Dict[str
             found = _read_environment_file(path, root)
             values.update(found)
             origins.update(dict.fromkeys(found, path))
-    for word, _ in _words(files, "UnsetEnvironment"):
+    for word, _line in _words(files, "UnsetEnvironment"):
         name, equals, value = word.partition("=")
         if name in values and (not equals or values[name] == value):
             del values[name], origins[name]

@@ -141,7 +141,7 @@ def similar_units(name: str, root: Root) -> List[str]:
 
 def _find_fragment(name: str, root: Root) -> Tuple[str, str, bool]:
     """The unit's own name, the path of its file ('' if none) and whether it is masked."""
-    for _ in range(_MAX_ALIASES):
+    for _link in range(_MAX_ALIASES):
         alias = ""
         for candidate in (name, _template(name)):
             for directory in SEARCH_PATH if candidate else []:
@@ -188,7 +188,7 @@ def _aliases(name: str, root: Root) -> Set[str]:
     found: Set[str] = set()
     for entry in links:
         target = entry
-        for _ in range(_MAX_ALIASES):
+        for _link in range(_MAX_ALIASES):
             target = links.get(target, "")
             if target in own and entry not in own:
                 found.add(_instance_of(entry, name))
@@ -197,14 +197,14 @@ def _aliases(name: str, root: Root) -> Set[str]:
 
 def _template(name: str) -> str:
     """``a@.service`` for ``a@b.service``, '' for a unit that is no instance."""
-    stem, _, suffix = name.rpartition(".")
+    stem, _separator, suffix = name.rpartition(".")
     prefix, at, instance = stem.partition("@")
     return f"{prefix}@.{suffix}" if at and instance else ""
 
 
 def _instance_of(name: str, like: str) -> str:
     """``name``, which may be a template, as the instance that ``like`` is."""
-    stem, _, suffix = name.rpartition(".")
+    stem, _separator, suffix = name.rpartition(".")
     prefix, at, instance = stem.partition("@")
     wanted = like.rpartition(".")[0].partition("@")[2]
     return f"{prefix}@{wanted}.{suffix}" if at and not instance else name
@@ -215,7 +215,7 @@ def _names_and_prefixes(name: str) -> Iterator[str]:
     yield name
     if _template(name):
         yield _template(name)
-    stem, _, suffix = name.rpartition(".")
+    stem, _separator, suffix = name.rpartition(".")
     prefix, at, instance = stem.partition("@")
     shorter = prefix.rstrip("-").rpartition("-")[0]
     if shorter:

@@ -86,7 +86,7 @@ def split_words(text: str, *, keep_unknown_escapes: bool = False) -> List[str]:
 
     :param keep_unknown_escapes: as in command lines: ``\d`` stays ``\d`` where elsewhere it is a fault
     """
-    return [word for word, _ in _words_and_source(text, keep_unknown_escapes)]
+    return [word for word, _source in _words_and_source(text, keep_unknown_escapes)]
 
 
 def _words_and_source(text: str, keep_unknown_escapes: bool) -> Iterator[Tuple[str, str]]:
@@ -207,7 +207,7 @@ _MANAGER_SPECIFIERS = {
 
 def _specifiers(unit: str) -> Dict[str, str]:
     stem = unit.rsplit(".", 1)[0]
-    prefix, _, instance = stem.partition("@")
+    prefix, _separator, instance = stem.partition("@")
     last = prefix.rsplit("-", 1)[-1]
     return dict(
         _MANAGER_SPECIFIERS,

@@ -123,12 +123,11 @@ class Settings(Resource[SettingsFound]):
         file = self._file_section(source, must=channel == FILE)
         live = live_section(config, server) if config is not None and server is not None else None
         if channel == FILE:
-            assert file is not None  # noqa: S101 - else _file_section has raised
             section = file
         else:
-            assert live is not None  # noqa: S101 - else choose_channel has raised
-            assert version is not None  # noqa: S101 - known from every server that answers
-            section = live_settings.complete(live, file, version)
+            section = None if live is None or version is None else live_settings.complete(live, file, version)
+        if section is None:
+            raise RuntimeError(f"the settings were to be read through the channel {channel}, which has none")
         restricted = is_restricted(config or {})
         overrides = source.overrides_for(version)
         unsigned = stored_unsigned(self._node) if self._requires_signatures(section) else ()
@@ -254,7 +253,8 @@ class Settings(Resource[SettingsFound]):
 
     def _apply_to_server(self, found: SettingsFound) -> None:
         server, version = found.server, found.version
-        assert server is not None  # noqa: S101 - else the file would not have been chosen
+        if server is None:
+            raise RuntimeError(f"the settings were to be set through the channel {found.channel}, and no server answers")
         if found.source.kind == FILE and version is not None:
             found = self._take_over_file(found, server, version)
         needed = self._changes(found)

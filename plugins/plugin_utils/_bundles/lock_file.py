@@ -58,7 +58,7 @@ class Lock:
             return path
         directory = os.path.dirname(os.path.abspath(self.path))
         below = os.path.relpath(os.path.abspath(path), directory)
-        return os.path.abspath(path) if below.split(os.sep)[0] == os.pardir else below
+        return os.path.abspath(path) if below.split(os.sep, maxsplit=1)[0] == os.pardir else below
 
     def refuse_contradiction(self, plugin: WantedPlugin, where: str) -> None:
         """

@@ -109,7 +109,7 @@ def dearmoured(data: bytes, where: str) -> bytes:
         return data
     try:
         parts = [part.partition(_END) for part in data.split(_BEGIN)[1:]]
-        blocks = [_block(armoured) for armoured, end, _ in parts if end]
+        blocks = [_block(armoured) for armoured, end, _behind in parts if end]
     except (ValueError, binascii.Error) as error:
         raise OperatorError("the keyring is damaged", where=where, found=str(error)) from error
     if not blocks:

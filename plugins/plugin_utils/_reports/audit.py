@@ -9,6 +9,7 @@ JSON, page, JUnit or SARIF, is made from this.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Dict, List, Mapping
 
 from ...module_utils._audit.codes import CODES, ERROR, NOTE, WARNING
@@ -23,6 +24,7 @@ STATUSES = (CLEAN, DRIFT, BROKEN)  # the worse the later
 EXIT_CODES = {CLEAN: 0, DRIFT: 10, BROKEN: 20}
 _SEVERITIES = (ERROR, WARNING, NOTE)
 _NAMED_NODES_DIFFERENCES = 12
+_difference_fields = itemgetter("name", "found", "wanted", "action")
 _FIELDS = ("title", "subject", "cause", "leads_to", "remedy", "command")
 
 
@@ -73,7 +75,7 @@ def _check(name: str, node: Mapping[str, Any], report: Mapping[str, Any]) -> Non
         if not isinstance(finding["evidence"], list) or not all(isinstance(text, str) for text in known[2:]):
             raise TypeError("a finding without its fields")
     for difference in node["differences"]:
-        _ = difference["name"], difference["found"], difference["wanted"], difference["action"]
+        _difference_fields(difference)
     _grouped({name: node})
     if "plugins" in report:
         compare_nodes({name: report})

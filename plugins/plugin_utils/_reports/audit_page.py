@@ -31,7 +31,8 @@ def page(audit: Mapping[str, Any]) -> str:
 
 
 def _safe(value: Any) -> Any:
-    return safe(value) if type(value) is str else value  # a text that is markup already came from a filter
+    is_markup = hasattr(value, "__html__")  # it came from a filter, which has made it safe
+    return safe(value) if isinstance(value, str) and not is_markup else value
 
 
 def _shown(value: Any) -> str:

@@ -58,7 +58,7 @@ class WindowsHost:
         if len(output) > _MOST_BYTES:
             self._refuse(f"{len(output)} bytes", f"at most {_MOST_BYTES}")
         try:
-            found = read_sections(output, mark, [name for name, _ in lines])
+            found = read_sections(output, mark, [name for name, _line in lines])
         except BadAnswer as error:
             self._refuse(str(error), "each part once, in the order of the request")
         if found.pop("os", "") != "Windows_NT":

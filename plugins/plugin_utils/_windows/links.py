@@ -43,7 +43,7 @@ def attributes(name: str, paths: Sequence[str], answers: Mapping[str, str]) -> D
     :raises OperatorError: the host printed something else
     """
     found: Dict[str, str] = {}
-    for (part, _), path in zip(questions(name, paths), paths):
+    for (part, _line), path in zip(questions(name, paths), paths):
         match = _ATTRIBUTES.fullmatch(answers[part] or '""')
         if match is None:
             raise OperatorError(

@@ -116,7 +116,7 @@ def _entry(text: str) -> Optional[Ace]:
     fields = text.split(";", 6)
     if len(fields) < 6 or fields[0] not in (*_ALLOW, *_DENY):
         return None
-    kind, flags, rights, _, _, sid = fields[:6]
+    kind, flags, rights, _object, _inherited, sid = fields[:6]
     pairs = tuple(re.findall("..", flags))
     return Ace(kind in _DENY, kind.startswith("X"), pairs, _mask(rights), normal_sid(sid))
 

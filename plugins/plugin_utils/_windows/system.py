@@ -39,7 +39,7 @@ _SHORT_NAME = re.compile(r"~[0-9]")
 
 def question() -> str:
     """A line that prints where the host has its own directories."""
-    names = (f"%{name}%" + (f"\\{below}" if below else "") for name, _, below in _split())
+    names = (f"%{name}%" + (f"\\{below}" if below else "") for name, _separator, below in _split())
     return "& ".join(f"echo {literal(name)}" for name in names)
 
 
