@@ -254,7 +254,7 @@ class Settings(Resource[SettingsFound]):
     def _apply_to_server(self, found: SettingsFound) -> None:
         server, version = found.server, found.version
         if server is None:
-            raise RuntimeError(f"the settings were to be set through the channel {found.channel}, and no server answers")
+            raise RuntimeError(f"the settings were to be set through {found.channel}, and no server answers")
         if found.source.kind == FILE and version is not None:
             found = self._take_over_file(found, server, version)
         needed = self._changes(found)
