@@ -39,7 +39,7 @@ MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob
 WINDOWS = sorted(module for module in MODULES if module.startswith(("nssm_", "windows_")))
 ON_POSIX = [module for module in MODULES if module not in WINDOWS]
 CHANGING = {module for module in MODULES if not module.endswith(("_info", "_parity", "_report"))}
-# Those that are all controller half.
+# Those that run on the controller alone.
 ON_THE_CONTROLLER = {
     "mattermost_plugin_lock": LOCK,
     "mattermost_plugin_parity": PARITY,
@@ -65,7 +65,8 @@ def ansible_doc(*arguments: str) -> str:
         text=True,
         check=True,
     )
-    assert done.stderr == ""
+    # 2.21 warns of a part of itself.
+    assert [line for line in done.stderr.splitlines() if "/ansible/_protomatter" not in line] == []
     return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)  # bold, also where nobody looks
 
 
@@ -122,7 +123,7 @@ def test_a_reference_leads_to_an_option_or_a_result(module: str, documents: Dict
 
 
 def argument_spec(module: str, monkeypatch: pytest.MonkeyPatch) -> Dict[str, Any]:
-    """What the module gives to AnsibleModule, or for the one that is all controller half, to its validation."""
+    """What the module gives to AnsibleModule, or for one that runs on the controller alone, to its validation."""
     if module in ON_THE_CONTROLLER:
         return ON_THE_CONTROLLER[module]
     if module in WINDOWS:

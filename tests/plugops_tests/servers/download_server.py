@@ -165,6 +165,19 @@ def make_ca(directory: Path) -> Tuple[Path, Path]:
     return ca_file, server_file
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def _certificate(subject: Any, issuer: Any, public: Any, signer: Any, extension: Any) -> x509.Certificate:
     now = datetime.now(timezone.utc)
     builder = (
@@ -176,5 +189,10 @@ def _certificate(subject: Any, issuer: Any, public: Any, signer: Any, extension:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        # Without them Python 3.13 and later trust none (VERIFY_X509_STRICT).
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if isinstance(extension, x509.BasicConstraints):
+        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
     return builder.sign(signer, hashes.SHA256())
