@@ -10,6 +10,7 @@
 # make lint      ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, reuse
 # make sanity    ansible-test sanity on the built collection; CORES="2.17 2.21" names other releases of ansible-core
 # make sanity-matrix  the same on every supported release of ansible-core
+# make docs      the reference pages of modules, roles and filters as a site: .cache/docs/html
 # make bench     what runs cost: over an unchanged cluster, for an audit, for a first deployment, with a large bundle
 # make cluster   a Mattermost cluster on three test hosts of this machine (Debian, root); MATTERMOST_RELEASE=<tarball>
 # make cluster-down  takes it away
@@ -22,7 +23,7 @@ BIN := $(VENV)/bin
 IN_TESTS := PYTHONPATH=tests:collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fuzz test test-unit test-matrix lint sanity sanity-matrix bench cluster cluster-down venv system-packages collection clean
+.PHONY: help demo docs fuzz test test-unit test-matrix lint sanity sanity-matrix bench cluster cluster-down venv system-packages collection clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -62,6 +63,16 @@ lint: venv
 	cd tests && MYPYPATH=. ../$(BIN)/mypy -p plugops_tests
 	$(BIN)/yamllint --strict .
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint --offline --strict
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/antsibull-changelog lint
+	$(BIN)/python tests/checks/reference.py lint
+	$(BIN)/reuse lint --quiet
+
+docs: venv $(VENV)/.docs
+	$(BIN)/python tests/checks/reference.py site .cache/docs
+
+$(VENV)/.docs: pyproject.toml constraints.txt
+	@tests/make-venv $(VENV) --group docs
+	@touch $@
 
 CORES ?=
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller half of mattermost_plugin: reads the bundles, and sends a host only those that it lacks."""
+"""Controller part of mattermost_plugin: reads the bundles, and sends a host only those that it lacks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller half of mattermost_run_lock: says which run this is, and sees whether another one still lives."""
+"""Controller part of mattermost_run_lock: tells which run this is, and whether another one still runs."""
 
 from __future__ import annotations
 

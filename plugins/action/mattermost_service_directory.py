@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Controller half of mattermost_service_directory: refuses secrets in options that logs show."""
+"""Controller part of mattermost_service_directory: refuses secrets in options that logs show."""
 
 from __future__ import annotations
 

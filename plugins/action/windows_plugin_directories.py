@@ -21,7 +21,7 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
 
 
 class ActionModule(ActionBase):
-    """One round trip where nothing differs, a second one where the host has to say who the account is."""
+    """One round trip where nothing differs, a second one where the host must tell who the account is."""
 
     _requires_connection = True
     _VALID_ARGS = frozenset(ARGUMENTS)

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Where a run had an audit (M(plugops.mattermost.mattermost_audit_report)), C(ansible-playbook) ends with 0 if it is
     clean and nothing else failed, 10 if something drifted, 20 if something is broken, regardless of
-    C(mattermost_audit_fail_on) says.
+    C(mattermost_audit_fail_on).
   - Other runs end as always. So does an audit that failed before it had a result.
 requirements:
   - enable it, C(callbacks_enabled = plugops.mattermost.audit_exit) in C(ansible.cfg), or
@@ -46,5 +46,5 @@ class CallbackModule(CallbackBase):
             self._exit_code = int(result._result["exit_code"])
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        if self._exit_code:  # after a clean audit the rest of the run has the say
+        if self._exit_code:  # after a clean audit the rest of the run decides
             raise SystemExit(self._exit_code)

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.plugops.mattermost.plugins.module_utils._audit.audit import Audit
 from ansible_collections.plugops.mattermost.plugins.module_utils._log.line import LogLine, parse_log_line
 from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import (
-    DULL,
     INTERESTING,
+    UNIMPORTANT,
     meaning_of,
     version_in,
 )
@@ -35,7 +35,7 @@ ELF_OF_ANOTHER_MACHINE = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00\
 def lines_of(server: Server) -> List[LogLine]:
     """As the log reader takes them from a file."""
     raw = [line.encode() for line in server.output().splitlines()]
-    return [parse_log_line(line.decode()) for line in raw if INTERESTING.search(line) and not DULL.match(line)]
+    return [parse_log_line(line.decode()) for line in raw if INTERESTING.search(line) and not UNIMPORTANT.match(line)]
 
 
 def codes_of(server: Server) -> Set[Tuple[str, str]]:

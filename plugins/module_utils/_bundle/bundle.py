@@ -35,7 +35,7 @@ class Bundle:
     :param sha256: of the packed file
     :param size: of the packed file, bytes
     :param files: by path below the plugin's directory, as :func:`unpack_bundle` leaves them: executable are those
-        that the archive or the manifest says are
+        so marked in the archive or named in the manifest
     :param tree: digest of ``files``, to be compared with that of an unpacked tree
     :param unexecutable: binaries that the manifest names and the archive forgot to make executable. A server that
         unpacks the bundle itself does not fix that: they cannot be started then
@@ -53,7 +53,7 @@ def read_bundle(path: str, limits: Limits = Limits()) -> Bundle:  # noqa: B008 -
     """Read a bundle to its end, in one pass, without unpacking it to disk.
 
     :param path: real path
-    :raises OperatorError: it is not a sound bundle; says in what
+    :raises OperatorError: it is not a sound bundle
     """
     with opened_bundle(path) as source:
         return _inspect(source, path, limits)[0]
@@ -71,7 +71,7 @@ def unpack_bundle(
     """Unpack the plugin, without a top-level directory of the archive, to the new directory ``destination``.
 
     Files get 0644 or 0755, directories ``dir_mode``, all of them ``uid`` and ``gid``, regardless of the umask and the
-    archive say. Until all is written nobody but this process's user can look inside. Left out is the marker with which
+    archive. Until all is written nobody but this process's user can look inside. Left out is the marker with which
     servers 5.14 to 10.x call a plugin their own: they delete such a plugin when they start next.
 
     :raises OperatorError: it is not a sound bundle, or it cannot be written; then ``destination`` does not exist
@@ -111,7 +111,12 @@ def opened_bundle(path: str) -> BinaryIO:
     try:
         return open_file(path)
     except OSError as error:
-        raise OperatorError("the bundle cannot be read", where=path, found=error.strerror or str(error)) from error
+        raise OperatorError(
+            "the bundle cannot be read",
+            where=path,
+            found=error.strerror or str(error),
+            remedy="check the path, and run as a user who may read it",
+        ) from error
 
 
 def _inspect(source: BinaryIO, where: str, limits: Limits) -> Tuple[Bundle, str]:
@@ -171,6 +176,7 @@ class _Layout:
                 where=f"{self._where}: {shown_path(member.path)}",
                 found=f"{member.size} bytes",
                 wanted=f"at most {self._limits.manifest_bytes} bytes",
+                remedy="ask the plugin's author for a sound bundle",
             )
         pieces: List[bytes] = []
         for data in content:
@@ -199,7 +205,7 @@ class _Layout:
         if self._nested:
             own = self._nested.partition("/")[0]
             remedy = (
-                f"{shown_path(self._nested)} counts only where {shown_path(own)}/ stands alone: pack the bundle again"
+                f"{shown_path(self._nested)} counts only where {shown_path(own)}/ is alone: pack the bundle again"
                 f" without {_listed(name for name in self._roots if name != own)}"
                 " (on macOS set COPYFILE_DISABLE=1 to keep out ._ files)"
             )

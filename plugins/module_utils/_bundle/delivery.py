@@ -21,7 +21,8 @@ _DIRECTORIES = "ansible-tmp-*"
 
 
 def delivery_name(node: Sequence[str], run: str) -> str:
-    """
+    """The name of the file in which a run sends bundles to a node.
+
     :param node: what tells nodes apart: several may lie on one machine
     :param run: tells runs apart, as in the run lock
     """

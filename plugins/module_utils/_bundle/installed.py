@@ -72,7 +72,7 @@ def _readable(real: str, root: Root) -> Iterator[None]:
 
 
 def find_plugins(directory: str, root: Root) -> Dict[str, Manifest]:
-    """Host path of each plugin -> its manifest, without a look at its other files.
+    """Host path of each plugin -> its manifest, without reading its other files.
 
     :raises OperatorError: as :func:`scan_plugins`
     """
@@ -156,5 +156,5 @@ def _candidates(real: str) -> List[str]:
                 for entry in entries
                 if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
             )
-    except (FileNotFoundError, NotADirectoryError):  # the directories' resource says so
+    except (FileNotFoundError, NotADirectoryError):  # the directories' resource reports it
         return []

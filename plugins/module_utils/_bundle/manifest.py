@@ -62,7 +62,7 @@ class Manifest:
 
 
 def parse_manifest(file_name: str, data: bytes) -> Manifest:
-    """The manifest in ``data``; ``file_name`` says the format.
+    """The manifest in ``data``; ``file_name`` tells the format.
 
     :raises OperatorError: it does not parse, a field has the wrong type, or the id is missing or no directory name
     """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a bundle says of itself, without reading more of it than needed."""
+"""The manifest of a packed bundle, without reading more of it than needed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Optional
 from .._core.errors import OperatorError
 from .manifest import MANIFEST_LIMIT, MANIFEST_NAMES, Manifest, parse_manifest
 
-# What may stand before the manifest. The largest published plugins have some 2 000 files and 600 MB.
+# What may be before the manifest. The largest published plugins have some 2 000 files and 600 MB.
 _FILES, _UNPACKED = 5_000, 1024 * 1024 * 1024
 
 
 def manifest_of(real: str) -> Optional[Manifest]:
-    """The manifest of a bundle, the first that stands in it; None if none can be read.
+    """The manifest of a bundle, the first in it; None if none can be read.
 
     :param real: real path of the bundle
     """
@@ -25,7 +25,7 @@ def manifest_of(real: str) -> Optional[Manifest]:
 
     try:
         with opened_bundle(real) as source:
-            # What a server would refuse besides is told by whoever unpacks the bundle.
+            # What a server would refuse besides is told when the bundle is unpacked.
             archive = Archive(source, Limits(files=_FILES, unpacked_bytes=_UNPACKED), real, skips_links=True)
             for member, content in archive.members():
                 directory, _separator, name = member.path.rpartition("/")

@@ -15,7 +15,8 @@ from .store import Store
 
 
 class NodeDownloads:
-    """
+    """Downloads bundles on the node itself.
+
     :param directory: real path of a directory of this node where a download that was cut off waits for the next run
     :param limit: bytes that a bundle may have
     """

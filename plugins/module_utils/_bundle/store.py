@@ -40,7 +40,8 @@ _PACKING, _RECEIVING = "packing.tar.gz", "receiving.tar.gz"
 
 
 class Store:
-    """
+    """The directory of bundles of one node.
+
     :param directory: real path; made when the first bundle is added
     """
 
@@ -99,7 +100,7 @@ class Store:
                     f"the files of {plugin_id} changed while they were packed",
                     found=f"tree {bundle.tree[:12]}",
                     wanted=f"tree {tree[:12]}",
-                    remedy="run again when nothing else changes them",
+                    remedy="stop what changes them, and run again",
                 )
             self._keep(packing, bundle)
         except OSError as error:
@@ -131,7 +132,7 @@ class Store:
         """Keep every bundle of a delivery: a tar with members ``<sha256>.tar.gz``.
 
         :param delivery: real path of the file, which is gone afterwards
-        :raises OperatorError: a bundle is not the one that its name says, or not a sound one
+        :raises OperatorError: a bundle does not have the digest in its name, or is not a sound one
         """
         try:
             with open_file(delivery) as source:
@@ -277,9 +278,14 @@ def _parsed(sha256: str, content: Dict[str, Any]) -> Bundle:
 
 
 def _checked(sha256: str) -> str:
-    """Lower case. It becomes a file name, so it must be what it says."""
+    """The digest in lower case. It becomes a file name, so it must be one."""
     if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
-        raise OperatorError("this is no sha256", found=repr(sha256[:100]), wanted="64 hexadecimal digits")
+        raise OperatorError(
+            "this is no sha256",
+            found=repr(sha256[:100]),
+            wanted="64 hexadecimal digits",
+            remedy="correct it in the list of plugins or in the lock file",
+        )
     return sha256.lower()
 
 
@@ -295,11 +301,11 @@ def _cannot_store(where: str, error: OSError) -> OperatorError:
 def _compare(wanted: str, found: str, where: str) -> None:
     if found != wanted.lower():
         raise OperatorError(
-            "the bundle is not the one that was wanted",
+            "the bundle is not the wanted one",
             where=where,
             found=f"sha256 {found}",
             wanted=f"sha256 {wanted.lower()}",
-            remedy="fetch it again; if the publisher did replace it, write the new sha256 into the list of plugins",
+            remedy="fetch it again; if the publisher replaced it, write the new sha256 into the list of plugins",
         )
 
 

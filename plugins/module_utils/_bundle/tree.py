@@ -161,7 +161,10 @@ def read_tree(real_path: str, cache: Optional[DigestCache] = None) -> Tree:
 
 
 def _read_entry(tree: str, entry: Entry, cache: Optional[DigestCache], left: int) -> FileEntry:
-    """:param left: how many bytes are still read; what is larger counts as another file than any bundle's"""
+    """What one entry of a tree is.
+
+    :param left: how many bytes are still read; what is larger counts as another file than any bundle's
+    """
     found = entry.found
     if stat.S_ISLNK(found.st_mode):
         return FileEntry("link:" + os.readlink(entry.name, dir_fd=entry.directory), 0, False)
@@ -222,7 +225,7 @@ def swap_in(staged: str, target: str, trash: str) -> None:
     plugin directory: servers take every directory in there for a plugin. What an earlier run left in ``trash`` goes.
     The paths have been resolved, and no link is followed.
 
-    :raises OperatorError: nothing was changed, or only the removal of the old tree is left to do; it says which
+    :raises OperatorError: nothing was changed, or the removal of the old tree is left to do; the message tells which
     """
     try:
         remove_tree(trash, strict=True)
@@ -236,7 +239,7 @@ def swap_in(staged: str, target: str, trash: str) -> None:
     except OSError as error:
         across = "; they must be on one file system" if error.errno == errno.EXDEV else ""
         raise OperatorError(
-            "the new files of the plugin cannot be put in place",
+            "the new files of the plugin cannot be installed",
             where=target,
             found=f"{staged}: {error.strerror}",
             remedy=f"check that both directories exist and can be written{across}",
@@ -246,7 +249,7 @@ def swap_in(staged: str, target: str, trash: str) -> None:
             remove_tree(old, strict=True)
         except OSError as error:
             raise OperatorError(
-                "the plugin's new files are in place, but its old ones cannot be removed",
+                "the plugin's new files are installed, but its old ones cannot be removed",
                 where=old,
                 found=f"{shown_path(os.fsdecode(error.filename))}: {error.strerror}",
                 remedy="remove them by hand (an immutable flag? see lsattr)",

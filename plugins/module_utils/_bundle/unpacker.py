@@ -57,7 +57,7 @@ class Unpacker:
             raise OperatorError(
                 "there is no plugin directory to unpack into",
                 where=self._directory,
-                remedy="let mattermost_plugin_directories make it before",
+                remedy="run mattermost_plugin_directories first, which creates it",
             )
         self._clear()
         self._staging = self._outside if self._outside_will_do() else self._inside

@@ -107,7 +107,7 @@ def _wrong_in(text: str, is_path: bool) -> str:
     if "\0" in text:
         return "a zero byte"
     if _HALF_CHARACTER.search(text):
-        return "half of a character (\\ud800 to \\udfff)"
+        return "a lone surrogate (\\ud800 to \\udfff)"
     if is_path and len(text.encode("utf-8")) > _LONGEST_PATH:
         return f"a path of more than {_LONGEST_PATH} bytes"
     return ""

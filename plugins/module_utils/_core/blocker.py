@@ -11,7 +11,7 @@ from typing import Dict, Union
 
 # Every kind there is; an audit reports each as a finding of its own, so the words stay.
 NOT_A_DIRECTORY = "not-a-directory"  # a file, a dangling link or a loop of links is in the path
-HIDDEN = "hidden"  # this process may not look there
+HIDDEN = "hidden"  # this process cannot access it
 PARENT_MISSING = "parent-missing"  # what should hold the directory is missing and is not ours to make
 UNTRUSTED_LINK = "untrusted-link"  # not root's, so root does not follow it
 OUTSIDE = "directory-outside"  # named by the server's settings alone, outside the install directory

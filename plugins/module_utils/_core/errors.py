@@ -17,7 +17,7 @@ class OperatorError(Exception):
     """What is wrong, where, what was found, what was wanted, what to do next.
 
     Raised by every package; a module turns it into ``fail_json(msg=str(error))``. Never put a secret in it. Its text is
-    one line, also with odd names and answers in it (:func:`._text.one_line`); its parts are as they were given.
+    one line, also with odd names and answers in it (:func:`.text.one_line`); its parts are as they were given.
     """
 
     def __init__(self, problem: str, *, where: str = "", found: str = "", wanted: str = "", remedy: str = "") -> None:

@@ -37,7 +37,7 @@ class Resource(Generic[Found]):
         raise NotImplementedError
 
     def check_preconditions(self, found: Found, differences: Tracker) -> None:
-        """Refuse, before anything changes, what would fail half-way. May ask the running server.
+        """Refuse, before anything changes, what would fail midway. May query the running server.
 
         :raises OperatorError: it would fail
         """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The version of a Mattermost server, as an operator writes it and as the server says it."""
+"""The version of a Mattermost server, as an operator writes it and as the server reports it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Readers of text and archives that strangers may have written: JSON, YAML, OpenPGP packets, gzip, tar.
 
-Pure: they get bytes or an open file and say what is in it, with limits. What the content means is decided elsewhere.
+Pure: they get bytes or an open file and return what is in it, with limits. What the content means is decided elsewhere.
 
 Private: may change between minor releases without notice.
 """

@@ -21,7 +21,8 @@ FETCH_AGAIN = "fetch the bundle again and compare its sha256 with the publisher'
 
 
 class Gunzip:
-    """
+    """Reads a gzip file piece by piece, within limits.
+
     :param source: the packed file, at its start
     :param where: what to call it in messages
     :param most: bytes to which it may unpack
@@ -91,7 +92,7 @@ class Gunzip:
             where=self._where,
             found=found,
             wanted="a .tar.gz",
-            remedy="look where it was fetched from: a login or error page is often stored in the place of a file",
+            remedy="check where it was fetched from: a login or error page is often stored in the place of a file",
         )
 
     def _read_packed(self) -> bool:
@@ -99,11 +100,16 @@ class Gunzip:
         try:
             data = self._source.read(_PACKED_CHUNK)
         except OSError as error:  # a failing disk, a lost network file system
-            raise OperatorError("the bundle cannot be read", where=self._where, found=error.strerror or "") from error
+            raise OperatorError(
+                "the bundle cannot be read",
+                where=self._where,
+                found=error.strerror or "",
+                remedy="check the disk or network file system that it lies on",
+            ) from error
         self._digest.update(data)
         self._packed += len(data)
         if self._packed > self._most + self._most // 64 + _MAX_PADDING:  # packing adds next to nothing, at worst
-            self._refuse("the gzip file is absurdly large", f"more than {self._packed} bytes", self._wanted())
+            self._refuse("the gzip file is too large", f"more than {self._packed} bytes", self._wanted())
         self._input += data
         return bool(data)
 
@@ -153,7 +159,7 @@ class Gunzip:
 
     def _refuse_size(self) -> NoReturn:
         self._refuse(
-            "the bundle would unpack to an absurd size",
+            "the bundle would unpack to too large a size",
             f"more than {self._unpacked} bytes out of {self._packed}",
             self._wanted(),
         )

@@ -21,7 +21,7 @@ _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def parse_json(data: Union[bytes, str]) -> Any:
-    """What Python's json would read, if it is valid and not absurd.
+    """What Python's json would read, if it is valid and not too large.
 
     :param data: bytes are UTF-8; it is for the caller to limit the size
     :raises ValueError: no JSON, no UTF-8, nested too deeply, a number that is none or too long

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON text in pieces: what stands there is kept as it was spelled, what is read is what any JSON reader reads."""
+"""JSON text in pieces: what is there is kept as it was spelled, what is read is what any JSON reader reads."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class JsonParser:
         self._at = 0
 
     def document(self) -> Tuple[str, JsonObject, str]:
-        """What stands before the object, the object, what stands after it.
+        """What is before the object, the object, what is after it.
 
-        :raises OperatorError: says where the text is wrong, never what stands there
+        :raises OperatorError: tells where the text is wrong, never what it is
         """
         head = self._space()
         if self._at == len(self._source):
@@ -201,7 +201,7 @@ class JsonParser:
             raise self._wrong("has a number that is too long") from error
 
     def _wrong(self, what: str, truncated: bool = False, back: int = 0) -> OperatorError:
-        # Says where, never what stands there: it may be a secret.
+        # Tells where, never what is there: it may be a secret.
         at = self._at - back
         if truncated or at >= len(self._source):
             what = "ends in the middle (truncated)"

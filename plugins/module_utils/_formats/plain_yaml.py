@@ -28,18 +28,18 @@ _ESCAPED = {
 
 
 class YamlError(ValueError):
-    """The text is no YAML, or beyond what the reader at hand understands; says the line where it knows it."""
+    """The text is no YAML, or beyond what the reader at hand understands; with the line where it is known."""
 
 
 def without_halves(text: str) -> str:
-    """The text, if no half of a character stands in it."""
+    """The text, if it holds no lone surrogate."""
     if _SURROGATE.search(text):  # "\ud83d" escapes: the server's reader refuses them too
-        raise YamlError("half of a character (\\ud800 to \\udfff)")
+        raise YamlError("a lone surrogate (\\ud800 to \\udfff)")
     return text
 
 
 def read_plain_yaml(text: str) -> Any:
-    """As :func:`._yaml.read_yaml`, the plain subset."""
+    """As :func:`.yaml.read_yaml`, the plain subset."""
     if _UNREADABLE.search(text):
         raise YamlError("a character that is not printable")
     return _PlainReader(text).document()
@@ -84,7 +84,7 @@ class _PlainReader:
         return re.match(r"(---|\.\.\.)( |$)", self._lines[self._at]) is not None
 
     def _block(self, parent: int, *, sequence_beside: bool = False) -> Any:
-        """The block that is indented more than ``parent`` (a sequence below a key may stand at the same column)."""
+        """The block that is indented more than ``parent`` (a sequence below a key may be at the same column)."""
         indent = self._next()
         if indent is None or self._at_document_end():
             return None
@@ -129,7 +129,7 @@ class _PlainReader:
         return found
 
     def _value(self, rest: str, indent: int, *, sequence_beside: bool = False) -> Any:
-        """What stands behind a key or a dash, on the same line or as a block below."""
+        """What follows a key or a dash, on the same line or as a block below."""
         rest = rest.rstrip(" ")
         if rest and not rest.startswith("#"):
             return self._scalar(rest, indent)
@@ -206,7 +206,7 @@ class _PlainReader:
         return _ESCAPED.get(match.group(4), match.group(4))
 
     def _flow(self, text: str, at: int, depth: int) -> Tuple[Any, int]:
-        """The flow value at ``at`` and where it ends; all of it stands in this line."""
+        """The flow value at ``at`` and where it ends; all of it is in this line."""
         if depth > MAX_DEPTH:
             self._refuse("nested too deeply")
         if text[at : at + 1] == "[":

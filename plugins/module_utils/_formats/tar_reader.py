@@ -75,7 +75,7 @@ class Member:
 
 
 class _Extended:
-    """What the headers before a member's own say about it."""
+    """What the headers before a member's own specify for it."""
 
     def __init__(self) -> None:
         self.path: Optional[bytes] = None
@@ -106,7 +106,7 @@ class _Plain:
 
     def expect(self, size: int) -> None:
         if size > self._left:
-            raise OperatorError("the archive is absurdly large", where=self._where, remedy=FETCH_AGAIN)
+            raise OperatorError("the archive is too large", where=self._where, remedy=FETCH_AGAIN)
 
     def finish(self) -> None:
         """What follows the archive's end is of no use."""
@@ -211,7 +211,7 @@ class Archive:
 
     def _extend(self, extended: _Extended, kind: bytes, size: int) -> None:
         if size > _MAX_HEADER:
-            self._refuse("a name or header of absurd length", f"{size} bytes", f"at most {_MAX_HEADER} bytes")
+            self._refuse("a name or header that is too long", f"{size} bytes", f"at most {_MAX_HEADER} bytes")
         data = b"".join(self._content(size))
         self._skip_padding(size)
         extended.is_used = extended.is_used or kind != b"g"
@@ -294,13 +294,13 @@ class Archive:
         """One file a name. Directories may come twice, or only as part of other names."""
         known = self._kinds.get(member.path)
         if known is not None and not (known == "directory" and member.is_directory):
-            self._refuse("a name stands twice in the archive", shown_path(member.path))
+            self._refuse("the archive holds a name twice", shown_path(member.path))
         self._kinds[member.path] = "directory" if member.is_directory else "file"
         parent = member.path.rpartition("/")[0]
         while parent:
             known = self._kinds.get(parent)
             if known == "file":
-                self._refuse("a file is a directory, too, in the archive", shown_path(parent))
+                self._refuse("the archive holds a file and a directory of the same name", shown_path(parent))
             if known is not None:
                 break
             self._kinds[parent] = "directory"

@@ -24,7 +24,7 @@ _MAX_NODES = 100_000  # what nested aliases may grow to
 
 
 class KeyTwice(YamlError):
-    """A key stands twice in a mapping, as after a merge: readers take one of them in silence. The text is the key."""
+    """A key is twice in a mapping, as after a merge: readers take one of them in silence. The text is the key."""
 
 
 def read_yaml(text: str) -> Any:
@@ -94,7 +94,7 @@ def _told() -> Iterator[None]:
 class _NodeReader:
     """Takes PyYAML's nodes, not its values: these would turn ``1.10`` into the number 1.1.
 
-    :param unique: refuse a key that stands twice
+    :param unique: refuse a key that is there twice
     """
 
     def __init__(self, unique: bool = False) -> None:

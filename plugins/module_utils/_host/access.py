@@ -35,7 +35,7 @@ def mode_bits(uid: int, gid: int, account: Account, wanted: int) -> int:
 
 
 def mode_grants(step: Step, account: Account, wanted: int) -> bool:
-    """Whether owner and mode alone let the account in; an ACL, a mount or a security module may say otherwise."""
+    """Whether owner and mode alone let the account in; an ACL, a mount or a security module may decide otherwise."""
     bits = mode_bits(step.uid, step.gid, account, wanted)
     return account.uid == 0 or step.mode & bits == bits
 
@@ -71,7 +71,7 @@ def attempt_write(account: Account, root: Root, path: str) -> None:
                 where=path,
                 found=error.strerror or str(error),
                 wanted=f"a file can be created and removed by {account.owner}",
-                remedy="look at free space and inodes (df, df -i), quotas, ACLs, rights of network file systems and "
+                remedy="check free space and inodes (df, df -i), quotas, ACLs, rights of network file systems and "
                 "security modules (ausearch -m avc, dmesg)",
             ) from error
 
@@ -81,7 +81,7 @@ def _allowed(handle: int, wanted: int) -> bool:
 
 
 def _start(stack: contextlib.ExitStack, root: Root, path: str) -> Tuple[Optional[int], str]:
-    """From where to go to ``path``. What lies above a sandbox or image is no part of its host and must not hinder."""
+    """From where to go to ``path``. What lies above a sandbox or image is no part of its host and must not count."""
     if root.is_live:
         return None, path
     first, _separator, rest = path.lstrip("/").partition("/")

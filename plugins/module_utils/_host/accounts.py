@@ -35,7 +35,7 @@ def find_account(user: str, group: Optional[str], root: Root) -> Account:
     """The account of that name or number.
 
     On the live system every source of names counts (NSS: files, LDAP …). In an image its own etc/passwd and
-    etc/group decide; where it has none (a sandbox), the names of this machine stand in.
+    etc/group decide; where it has none (a sandbox), the names of this machine are used.
 
     :param group: None for the user's own group
     :raises OperatorError: there is no such user or group
@@ -71,12 +71,12 @@ def owner_name(uid: int, gid: int, root: Root) -> str:
 
 
 def can_switch(account: Account) -> bool:
-    """Whether :func:`._host.worker.act_as` really acts as that account."""
+    """Whether :func:`.worker.act_as` really acts as that account."""
     return os.geteuid() in (0, account.uid)
 
 
 class _LiveNames:
-    """The names of this machine, from wherever it gets them."""
+    """The names of this machine, from every source of its own."""
 
     source = "the users and groups of this host"
 

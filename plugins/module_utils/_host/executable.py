@@ -36,7 +36,7 @@ _LONGEST_PATH = 4096
 
 @dataclass(frozen=True)
 class Header:
-    """What an executable's header says.
+    """What an executable is made for, by its header.
 
     :param system: ``linux``, ``windows``, ``darwin``; ``script`` for a text with ``#!``; empty if it is none of these
     :param processor: Go's name; empty where it is not known
@@ -64,7 +64,8 @@ def fits(header: Header, processor: str) -> bool:
 
 
 def read_header(real: str) -> Header:
-    """
+    """The header of an executable.
+
     :raises OSError: it cannot be read
     """
     with open_file(real) as source:

@@ -49,11 +49,11 @@ def _open(path: str) -> int:
     if not _is_ours(found):
         os.close(handle)
         raise OperatorError(
-            "the lock file is not this user's alone",
+            "other users can use the lock file",
             where=path,
             found=f"uid {found.st_uid}, {found.st_nlink} names, mode {found.st_mode:o}",
             wanted=f"a regular file of uid {os.geteuid()} with one name",
-            remedy="keep the state directory for one user alone; remove the file when nothing runs",
+            remedy="let one user alone use the state directory; remove the file when no run uses it",
         )
     if (found.st_uid, stat.S_IMODE(found.st_mode)) != (os.geteuid(), 0o600):
         os.fchown(handle, os.geteuid(), -1)
@@ -86,8 +86,8 @@ def _wait(handle: int, path: str, seconds: float) -> None:
 
 
 def _holder(handle: int) -> str:
-    """Who has the lock, as the kernel says; the file itself stays empty, so that a run that changes nothing does not
-    write it."""
+    """Who has the lock, as the kernel reports it; the file itself stays empty, so that a run that changes nothing does
+    not write it."""
     inode = os.fstat(handle).st_ino
     with contextlib.suppress(OSError):
         for line in read_text("/proc/locks").splitlines():

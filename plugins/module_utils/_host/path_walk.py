@@ -41,7 +41,7 @@ class PathWalk:
     :param path: as requested
     :param end: the host path that it leads to, without links, whether that exists or not
     :param steps: every directory that is searched, ``/`` first, the end itself not among them; without the
-        ``/`` of an image or sandbox, whose owner and mode say nothing about its host's
+        ``/`` of an image or sandbox, whose owner and mode tell nothing about its host's
     :param last: the directory at the end; None where it is missing or something blocks the walk
     :param missing: host paths that do not exist, outermost first, ``end`` last
     :param blocked: what blocks; neither ``last`` nor ``missing`` mean anything then
@@ -145,7 +145,7 @@ def _foreign(path: str, link: os.stat_result, root: Root) -> Blocker:
         path,
         f"it is a link of {owner_name(link.st_uid, link.st_gid, root)}, who could lead root anywhere with it; "
         "only links made by root are followed",
-        f"look at where it leads; if that is right, make the link root's: chown -h root: {shlex.quote(path)}",
+        f"check where it leads; if that is right, make root its owner: chown -h root: {shlex.quote(path)}",
     )
 
 
@@ -162,7 +162,7 @@ def _unseen(path: str, error: OSError) -> Blocker:
     return Blocker(
         HIDDEN,
         path,
-        f"user id {os.geteuid()} may not look there: {error.strerror}",
+        f"user id {os.geteuid()} cannot access it: {error.strerror}",
         "run as root (become)",
     )
 
@@ -180,5 +180,5 @@ def _other(path: str, found: os.stat_result) -> Blocker:
         NOT_A_DIRECTORY,
         path,
         f"it is {kind}, not a directory",
-        f"look at what it is for, then move it away: mv {shlex.quote(path)} {shlex.quote(path + '.old')}",
+        f"check what it is for, then move it away: mv {shlex.quote(path)} {shlex.quote(path + '.old')}",
     )

@@ -53,7 +53,7 @@ def at(path: str, follow: bool = True, top: str = "/", strict: bool = False) -> 
 
     :param path: a relative one is taken from ``top``, without that from the directory that this process runs in
     :param follow: a link in the last place is followed, too
-    :param top: directory that stands for ``/``, also for absolute links; no ``..`` leads out of it
+    :param top: directory that is taken for ``/``, also for absolute links; no ``..`` leads out of it
     :param strict: the path has been resolved: no link is followed, of root's neither
     :raises UntrustedLink: a link in the path was not made by root or by this user
     :raises OSError: a directory in the path is missing, is none, or cannot be searched; the error names the path
@@ -91,7 +91,7 @@ def resolve(path: str, top: str = "/") -> str:
 
 @contextlib.contextmanager
 def held(path: str) -> Iterator[int]:
-    """A descriptor (O_PATH) of a directory whose path has been resolved, to ask about it.
+    """A descriptor (O_PATH) of a directory whose path has been resolved, to query it.
 
     :raises OSError: there is no such directory (ENOTDIR: a link is in the path now)
     """
@@ -140,7 +140,7 @@ def _open_directory(spot: Spot) -> int:
 
 class _Walk:
     def __init__(self, path: str, follow: bool, top: str, strict: bool) -> None:
-        self._asked = path
+        self._path = path
         self._strict = strict
         self._follow = follow
         self.rest = parts_of(path if path.startswith("/") or top != "/" else os.path.join(os.getcwd(), path))
@@ -192,7 +192,7 @@ class _Walk:
     def _enter(self, name: str) -> None:
         """Go into the directory, or to where a link leads."""
         if len(self._done) >= _MAX_DEPTH:
-            raise OSError(errno.ENAMETOOLONG, f"it lies more than {_MAX_DEPTH} directories deep", self._asked)
+            raise OSError(errno.ENAMETOOLONG, f"it lies more than {_MAX_DEPTH} directories deep", self._path)
         try:
             handle = os.open(name, _STEP, dir_fd=self._open[-1])
         except OSError as error:
@@ -220,7 +220,7 @@ class _Walk:
             raise untrusted(self._name(name), link)
         self._links += 1
         if self._links > _MAX_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._asked)
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
         if target.startswith("/"):
             while self._done:
                 self._up()

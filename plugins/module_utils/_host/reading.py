@@ -79,7 +79,7 @@ def may(path: str, right: int) -> bool:
 
 
 def read_link(path: str) -> str:
-    """What the link at ``path`` says."""
+    """The target of the link at ``path``."""
     with at(path, follow=False) as spot:
         return os.readlink(spot.name, dir_fd=spot.parent)
 

@@ -12,7 +12,7 @@ from .account import Account
 
 
 def grants(found: os.stat_result, account: Account, right: int) -> bool:
-    """Whether mode and owner give the account a right (os.R_OK, …); an ACL may say otherwise.
+    """Whether mode and owner give the account a right (os.R_OK, …); an ACL may decide otherwise.
 
     Only one of the three classes counts, the first that fits (path_resolution(7)).
     """

@@ -22,7 +22,7 @@ _WILD = re.compile(r"[*?\[]")
 class Root:
     """Turns the paths of a host into the paths under which this process finds them, and back.
 
-    :param prefix: directory that stands for ``/``; None or ``/`` is the live system
+    :param prefix: directory that is its ``/``; None or ``/`` is the live system
     """
 
     def __init__(self, prefix: Optional[str] = None) -> None:
@@ -52,7 +52,12 @@ class Root:
         if real == self.prefix:
             return "/"
         if not real.startswith(self.prefix + "/"):
-            raise OperatorError("this path lies outside the root", where=real, wanted=f"below {self.prefix}")
+            raise OperatorError(
+                "this path lies outside the root",
+                where=real,
+                wanted=f"below {self.prefix}",
+                remedy="correct the path, or root",
+            )
         return real[len(self.prefix) :]
 
     def resolve(self, path: str) -> str:
@@ -67,12 +72,15 @@ class Root:
                 "a link in this path is not followed: its owner could lead root anywhere",
                 where=path,
                 found=f"{link.filename}: {link.strerror}",
-                remedy=f"look at where it leads; if that is right, make the link root's: "
+                remedy=f"check where it leads; if that is right, make root its owner: "
                 f"chown -h root: {shlex.quote(link.filename)}",
             ) from link
         except OSError as error:
             raise OperatorError(
-                "this path cannot be followed", where=path, found=error.strerror or str(error)
+                "this path cannot be followed",
+                where=path,
+                found=error.strerror or str(error),
+                remedy="check the links in it",
             ) from error
 
     def matching(self, pattern: str) -> List[str]:

@@ -25,7 +25,8 @@ class ForeignSocket(OperatorError):
 
 @dataclass(frozen=True)
 class LocalSocket:
-    """
+    """The socket, and who may listen on it.
+
     :param path: as this process sees it
     :param uids: who may answer there beside root and this process's own user
     :param wanted: how messages name them

@@ -31,7 +31,7 @@ def act_as(account: Account, task: Callable[[], Any], descriptors: Sequence[int]
     """Run ``task`` in a child process with the account's user and groups; what it returns must be JSON.
 
     The child has no descriptor but ``descriptors``, no environment, and cannot be traced by the account. It acts as
-    this process does where this process may not switch: see :func:`._account.can_switch`.
+    this process does where this process may not switch: see :func:`.accounts.can_switch`.
 
     :param seconds: how long it may take
     :raises OSError: as ``task`` raised it, with errno and file name

@@ -192,8 +192,8 @@ def _replace(
     attributes = {}
     if model is not None:
         found = found or os.stat(model, dir_fd=spot.parent, follow_symlinks=False)
-        if not stat.S_ISREG(found.st_mode):  # a rename would put a file in the place of, say, /dev/null
-            raise OSError(errno.EINVAL, "Not a regular file, it is not replaced", spot.path)
+        if not stat.S_ISREG(found.st_mode):  # a rename would put a file in the place of /dev/null, for example
+            raise OSError(errno.EINVAL, "not a regular file, it is not replaced", spot.path)
         mode = stat.S_IMODE(found.st_mode) if mode is None else mode
         uid = found.st_uid if uid is None else uid
         gid = found.st_gid if gid is None else gid

@@ -76,7 +76,7 @@ class Downloads:
         if found != sha256:
             out.truncate(0)
             raise OperatorError(
-                "the downloaded bundle is not the one that was wanted",
+                "the downloaded bundle is not the wanted one",
                 where=shown_url(url),
                 found=f"sha256 {found}",
                 wanted=f"sha256 {sha256}",

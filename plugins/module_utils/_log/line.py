@@ -56,7 +56,7 @@ class LogLine:
     plugin_id: str = ""
 
     def shown(self, place: str) -> str:
-        """As evidence: with its time and where it stands."""
+        """As evidence: with its time and its place."""
         when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.time)) if self.time else "no time"
         return f"{place}, {when}: {self.told()}"
 

@@ -39,7 +39,7 @@ class Meaning:
 
     :param code: of the finding where nothing on the node explains the line
     :param causes: codes of findings that would explain it
-    :param path: as the line says it, perhaps relative to the server's directory; empty where it names none
+    :param path: as the line has it, perhaps relative to the server's directory; empty where it names none
     :param plugin_id: empty where it names none
     """
 
@@ -55,7 +55,7 @@ class _Known:
 
     :param pattern: compiled when it is first looked for; nothing in it runs over white space, so that the time to
         search a text grows with its length alone
-    :param after: what stands somewhere before it in the text; a gap within a pattern would be searched again and again
+    :param after: what is somewhere before it in the text; a gap within a pattern would be searched again and again
     """
 
     pattern: str
@@ -77,9 +77,9 @@ def _known(pattern: str, code: str, *causes: str, after: str = "") -> _Known:
     return _Known(pattern, code, causes, after)
 
 
-# The first that fits counts: what names its cause stands before what does not.
+# The first that fits counts: what names its cause is before what does not.
 _KNOWN: Tuple[_Known, ...] = (
-    # what a server without a fault says, too, of each plugin at every start
+    # what a server without a fault logs, too, of each plugin at every start
     _known(r"Skipping sync for unmanaged plugin", "unmanaged-plugin"),
     # a plugin's process
     _known(rf"requires Mattermost [\w.-]+: {_ID}", "min-server-version"),
@@ -115,7 +115,7 @@ _KNOWN: Tuple[_Known, ...] = (
         *_DENIED,
         after="plugin bundle from file store",
     ),
-    # what the kernel says
+    # errors of the kernel
     _known(rf"(?:{_CALL} {_PATH}: )?no space left on device|disk quota exceeded", "disk-full", *_FULL),
     _known(  # where a bundle is unpacked first
         r"filesystem(?: error\.?|\.app_error), (?:stat|mkdir) (?P<path>\S+?)(?:/plugintmp\d+)?: ", "tmpdir-not-writable"
@@ -228,9 +228,9 @@ INTERESTING = re.compile(
     rb"|user credentials|listen unix|local socket|directory_conflict|update config|ExtractTarGz|find manifest"
     rb"|using ReadOnlyConfig"
 )
-_SAID_SOFTLY = re.compile(r"Deactivating plugin|due to security")  # what servers say at level debug, and matters
-# Of a line whose end is cut: what says its level stands near its beginning.
-DULL = re.compile(
+_MATTERS_AT_DEBUG = re.compile(r"Deactivating plugin|due to security")  # though servers log it at level debug
+# Lines below the level info. Of a line whose end is cut: its level is near its beginning.
+UNIMPORTANT = re.compile(
     rb'(?!.{0,4096}(?:Deactivating plugin|due to security)).{0,4096}(?:"level": ?"(?:debug|trace)"|\[DEBG\]|\tdebug\t)'
     rb"|debug {1,20}\["
 )
@@ -239,9 +239,9 @@ DULL = re.compile(
 def meaning_of(line: LogLine) -> Optional[Meaning]:
     """What the line means; None if it is not known to mean anything wrong."""
     text = line.text[:LONGEST_TEXT]
-    if line.level in ("debug", "trace") and not _SAID_SOFTLY.search(text):
+    if line.level in ("debug", "trace") and not _MATTERS_AT_DEBUG.search(text):
         return None
-    # The patterns are spared most lines of a journal, and what every start says.
+    # The patterns are spared most lines of a journal, and what every start logs.
     if not INTERESTING.search(text.encode("utf-8", "replace")) or _says_start(line):
         return None
     for known in _KNOWN:
@@ -253,12 +253,12 @@ def meaning_of(line: LogLine) -> Optional[Meaning]:
 
 
 def deleted_plugin(line: LogLine) -> str:
-    """The id of a plugin of which the line says that the server removes it before it reads its file store."""
+    """The id of a plugin that the server removes, by the line, before it reads its file store."""
     return line.plugin_id if _DELETED in line.text else ""
 
 
 def version_in(lines: List[LogLine]) -> str:
-    """The version that the server says at its start; empty if it does not."""
+    """The version that the server logs at its start; empty if it does not."""
     found = [match.group(1) for match in (_VERSION.search(line.text) for line in lines) if match]
     return found[-1] if found else ""
 

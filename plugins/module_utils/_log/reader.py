@@ -4,7 +4,7 @@
 """The lines of a server's log files since a moment, in bounded time and memory however large the files are.
 
 A log is sorted by time: where it is too long to be read whole, the moment is found by bisection, and what is read is
-its beginning from there (a start-up says what went wrong) and its end (what goes wrong now). Of lines that could
+its beginning from there (a start-up tells what went wrong) and its end (what goes wrong now). Of lines that could
 matter, too, the first and the last are read. A packed log has to be unpacked from its beginning, to a limit.
 """
 
@@ -52,14 +52,14 @@ def read_log(
     path: str,
     since: Optional[float],
     interesting: Pattern[bytes],
-    dull: Pattern[bytes],
+    unimportant: Pattern[bytes],
     head: int = HEAD,
     tail: int = TAIL,
 ) -> LogPart:
     """The interesting lines of a log file that were written at ``since`` or later.
 
     :param real: where this process finds the file
-    :param dull: lines that are left out although something of interest is in them
+    :param unimportant: lines that are left out although something of interest is in them
     :param since: seconds since the epoch; None: the end of the file alone
     :raises OSError: it cannot be read
     """
@@ -71,7 +71,7 @@ def read_log(
         else:
             chunks, part.skipped = _chunks(source, since, head, tail)
     for chunk in chunks:
-        part.lines += _lines(chunk, since, interesting, dull)
+        part.lines += _lines(chunk, since, interesting, unimportant)
     return part
 
 
@@ -176,14 +176,16 @@ def _read(source: BinaryIO, start: int, end: int) -> bytes:
     return source.read(max(0, end - source.tell()))
 
 
-def _lines(chunk: bytes, since: Optional[float], interesting: Pattern[bytes], dull: Pattern[bytes]) -> List[LogLine]:
+def _lines(
+    chunk: bytes, since: Optional[float], interesting: Pattern[bytes], unimportant: Pattern[bytes]
+) -> List[LogLine]:
     left = collections.deque(_raw_lines(chunk, interesting))
     first: List[LogLine] = []
     while left and len(first) < _MOST_LINES:
-        first += _line(left.popleft(), since, dull)
+        first += _line(left.popleft(), since, unimportant)
     last: List[LogLine] = []
     while left and len(last) < _MOST_LINES:
-        last += _line(left.pop(), since, dull)
+        last += _line(left.pop(), since, unimportant)
     return first + last[::-1]
 
 
@@ -200,8 +202,8 @@ def _raw_lines(chunk: bytes, interesting: Pattern[bytes]) -> Iterator[bytes]:
         yield chunk[begin : min(seen_until, begin + LONGEST_LINE)]
 
 
-def _line(raw: bytes, since: Optional[float], dull: Pattern[bytes]) -> List[LogLine]:
-    if dull.match(raw):
+def _line(raw: bytes, since: Optional[float], unimportant: Pattern[bytes]) -> List[LogLine]:
+    if unimportant.match(raw):
         return []
     line = parse_log_line(raw.decode("utf-8", "replace"))
     return [line] if since is None or line.time is None or line.time >= since else []

@@ -18,7 +18,7 @@ from .._node.node import Node
 from .._server.client import Server
 from .._services.systemd_unit import systemd_is_running
 from .line import LONGEST_TEXT, LogLine, parse_journal_line
-from .patterns import DULL, INTERESTING, meaning_of, since_last_start, version_in
+from .patterns import INTERESTING, UNIMPORTANT, meaning_of, since_last_start, version_in
 from .reader import read_log, rotated_files
 
 FILE_NAME = "mattermost.log"
@@ -60,7 +60,7 @@ def read_server_log(node: Node, settings: Mapping[str, Any]) -> ServerLog:
 
 
 def _first_and_last(lines: List[LogLine]) -> List[LogLine]:
-    """The lines that are looked at: up to a limit of what the first and the last of them say."""
+    """The lines that are looked at: up to a limit of the text of the first and the last of them."""
     first: List[LogLine] = []
     size = 0
     while len(first) < len(lines) and size < _MOST_TEXT:
@@ -125,7 +125,7 @@ def _files(node: Node, settings: Mapping[str, Any], log: ServerLog) -> List[Tupl
                 continue  # nothing was written there since
             earlier = rotated_files(real, log.started_at) if log.started_at is not None else []
             for part in [*earlier, real]:
-                read = read_log(part, path, log.started_at, INTERESTING, DULL)
+                read = read_log(part, path, log.started_at, INTERESTING, UNIMPORTANT)
                 lines += read.lines
                 log.unread += [f"{part}: {read.unread}"] if read.unread else []
         except OSError as error:

@@ -44,10 +44,10 @@ class Installation:
         """After a change: read from the host again."""
         self._known.clear()
 
-    def once(self, name: str, ask: Callable[[], T]) -> T:
-        """What ``ask`` returns, called once until :meth:`forget`."""
+    def once(self, name: str, read: Callable[[], T]) -> T:
+        """What ``read`` returns, called once until :meth:`forget`."""
         if name not in self._known:
-            self._known[name] = ask()
+            self._known[name] = read()
         return self._known[name]
 
     @property
@@ -65,7 +65,7 @@ class Installation:
                 f"{what} cannot be seen or changed through a REST API alone",
                 where=self.options.api_url or "",
                 found="api_only: true",
-                remedy="leave this out for the app server, or take api_only away and run on the app server itself",
+                remedy="leave this out for the app server, or remove api_only and run on the app server itself",
             )
 
     @property
@@ -147,7 +147,7 @@ class Installation:
         return self._restart_note.reasons(self._process_identity())
 
     def require_restart(self, reason: str) -> None:
-        """Note, before a change that the running server does not notice, that it needs a restart."""
+        """Record, before a change that the running server does not notice, that it needs a restart."""
         self._restart_note.add(reason, self._process_identity())
 
     def _process_identity(self) -> Optional[str]:
@@ -170,5 +170,5 @@ class Installation:
 
     @property
     def lock_path(self) -> str:
-        """The lock file of whoever changes the node, as this process finds it."""
+        """The lock file of every process that changes the node, as this process finds it."""
         return self.state_path("change.lock")

@@ -90,7 +90,7 @@ def answer(module: AnsibleModule, work: Callable[[], Dict[str, Any]], secret_opt
         remedy = "see the trace with -vvv, and run as root (become) if a right is missing."
         _fail_with_trace(module, text_of(error), remedy, extra)
     except INPUT_ERRORS as error:
-        remedy = "see the trace with -vvv for what was read; something on the node has a form that nothing reads."
+        remedy = "see the trace with -vvv for what was read; something on the node has a form that is not known."
         _fail_with_trace(module, kind_and_text(error), remedy, extra)
     if not module._diff:
         result.pop("diff", None)

@@ -50,10 +50,10 @@ class Node(Installation):
         """
         if self.api_server is None:
             raise OperatorError(
-                "the server does not answer on its REST API, and nothing else reaches it",
+                "the server does not answer on its REST API, and there is no other channel to it",
                 where=self.options.api_url or "",
                 found="no answer; api_only: true",
-                remedy="start the server, correct api_url, or take api_only away and run on the app server itself",
+                remedy="start the server, correct api_url, or remove api_only and run on the app server itself",
             )
         return self.api_server
 
@@ -100,7 +100,7 @@ class Node(Installation):
 
     @property
     def version(self) -> Optional[ServerVersion]:
-        """The running server's version as it says itself, else the option ``server_version``, else None."""
+        """The running server's version as it reports itself, else the option ``server_version``, else None."""
         return self.once("version", self._find_version)
 
     @property
@@ -150,7 +150,7 @@ class Node(Installation):
             )
 
     def _config_or_error(self) -> Union[ConfigDocument, OperatorError]:
-        """A file that cannot be read is not tried again by everybody who asks."""
+        """A file that cannot be read is not tried again by every caller."""
         try:
             return self._read_config()
         except OperatorError as error:
@@ -197,7 +197,7 @@ class Node(Installation):
         return self._overridden(name, {key.lower(): value for key, value in found.items()})
 
     def _overridden(self, name: str, settings: Dict[str, Any]) -> Dict[str, Any]:
-        if self.api_only:  # what a server says of its configuration has its environment in it
+        if self.api_only:  # what a server reports of its configuration has its environment in it
             return settings
         prefix = f"MM_{name.upper()}_"
         for variable, value in server_environment(self.service).items():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the operator says about a node: the options that every module takes."""
+"""What the operator specifies of a node: the options that every module takes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SECRET_NODE_OPTIONS = tuple(name for name, argument in NODE_ARGUMENTS.items() if
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """What the operator says about the node; host paths. See :data:`NODE_ARGUMENTS`."""
+    """What the operator specifies of the node; host paths. See :data:`NODE_ARGUMENTS`."""
 
     root: Optional[str] = None
     install_dir: str = "/opt/mattermost"

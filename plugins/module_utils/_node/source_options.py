@@ -1,8 +1,10 @@
 # Copyright (c) 2026, plugops contributors
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that say where bundles come from and who signs them. The controller half looks at them; those of
-downloads go on to a node that downloads itself."""
+"""The options that specify where bundles come from and who signs them.
+
+The action on the controller reads them; those of downloads go on to a node that downloads itself.
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Territory:
             return Blocker(
                 SYSTEM_DIRECTORY,
                 path,
-                f"{setting} names it, and {_relation(path, system)}; no app server's directory is there",
+                f"{setting} names it, and {_relation(path, system)}; an app server must not have a directory there",
                 f"correct {setting}",
             )
         if self.is_ours(path) or any(lies_in(requested, place) for place in (*self.requested, self.install_dir)):

@@ -19,7 +19,7 @@ _SYSTEM = {
     "full": ("/usr", "/boot", "/efi", "/etc"),
     "strict": ("/",),
 }
-_SYSTEM_STRICT_EXCEPT = ("/proc", "/sys", "/dev", "/home", "/root", "/run/user")  # ProtectHome= has its own say
+_SYSTEM_STRICT_EXCEPT = ("/proc", "/sys", "/dev", "/home", "/root", "/run/user")  # ProtectHome= has its own rule
 _HOME = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - what PrivateTmp= replaces
 # Directories that systemd makes for the service and keeps writable.
@@ -202,7 +202,7 @@ def _other_root(path: str, sandbox: Mapping[str, str], unit: str) -> Optional[Bl
 def _hidden(path: str, rule: _Rule, unit: str) -> Blocker:
     if rule.final:
         setting, _separator, value = rule.setting.partition("=")
-        change = "set ProtectHome=no" if setting == "ProtectHome" else f"take {value} out of {setting}="
+        change = "set ProtectHome=no" if setting == "ProtectHome" else f"remove {value} from {setting}="
         remedy = f"{change} in {unit}, or set the directory to another path"
     else:
         remedy = _remedy(path, rule, unit, f"BindPaths={path}")
@@ -211,5 +211,5 @@ def _hidden(path: str, rule: _Rule, unit: str) -> Blocker:
 
 def _remedy(path: str, rule: _Rule, unit: str, line: str) -> str:
     if rule.path == path:  # a line that allows the same path would lose
-        return f"take {rule.setting} out of {unit}"
+        return f"remove {rule.setting} from {unit}"
     return f"add the line {line} to [Service] of a drop-in (systemctl edit {shlex.quote(unit)})"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One systemd service as it is: what its unit says, what systemd has loaded, what runs."""
+"""One systemd service as it is: what its unit specifies, what systemd has loaded, what runs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Service:
     :param sandbox: the settings that limit what the process can see and write, as ``systemctl show`` words them
     :param process: the main process, None where nothing runs or systemd does not run
     :param stale: the files have changed since systemd read them (``NeedDaemonReload``)
-    :param files: what the files say now; while ``stale`` that is not what systemd has loaded
+    :param files: what the files specify now; while ``stale`` that is not what systemd has loaded
     """
 
     name: str
@@ -109,7 +109,7 @@ class Service:
 
 
 class WorkingDirectory(NamedTuple):
-    """What the files say about the working directory.
+    """What the files specify as the working directory.
 
     :param path: as in :class:`Service`
     :param decided_by: the line that counts, also where it resets; None if there is none
@@ -132,14 +132,14 @@ def systemd_is_running(root: Root) -> bool:
 def observe_service(name: str, root: Root, run: Run, live: bool) -> Service:
     """The service ``name`` (with its suffix) as it is now.
 
-    :param live: ask systemd, in one ``systemctl show``; else read the unit files alone
+    :param live: query systemd, in one ``systemctl show``; else read the unit files alone
     :raises OperatorError: systemd does not answer, or a file of the service cannot be read
     """
     return _from_systemd(name, root, run) if live else _from_files(name, root)
 
 
 def why_not_running(service: Service) -> str:
-    """What systemd says of a service that does not run; empty for one that runs, or whose first start is not over yet.
+    """What systemd reports of a service that does not run; empty for one that runs or is still in its first start.
 
     One that ends at its start and is started again and again does not run, at whichever moment of that it is seen.
     """
@@ -271,7 +271,7 @@ def _word(files: UnitFiles, key: str) -> str:
 
 
 def _words(files: UnitFiles, key: str) -> List[Tuple[str, Assignment]]:
-    """The words of a list, each with the line that it stands in; what systemd would refuse is left out."""
+    """The words of a list, each with the line that it is in; what systemd would refuse is left out."""
     found = []
     for assignment in files.all("Service", key):
         for word in split_words(assignment.value):
@@ -297,7 +297,7 @@ def _exec_start(files: UnitFiles, environment: Dict[str, str]) -> Tuple[str, ...
 
 
 def _environment(files: UnitFiles, root: Root) -> Tuple[Dict[str, str], Dict[str, str]]:
-    """The variables and where each comes from, merged as systemd.exec(5) says: files win, later ones over earlier."""
+    """The variables and where each comes from, merged as in systemd.exec(5): files win, later ones over earlier."""
     values: Dict[str, str] = {}
     origins: Dict[str, str] = {}
     for word, assignment in _words(files, "Environment"):

@@ -37,7 +37,7 @@ _MAX_ALIASES = 8
 
 @dataclass(frozen=True)
 class Assignment:
-    """One ``key=value``: what it says and where (host path, line number from 1)."""
+    """One ``key=value``: the value and its place (host path, line number from 1)."""
 
     section: str
     key: str
@@ -52,7 +52,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class UnitFiles:
-    """What a unit's files say together.
+    """What a unit's files specify together.
 
     :param name: the unit's own name, an alias followed
     :param load_state: ``loaded``, ``not-found`` or ``masked``
@@ -167,7 +167,7 @@ def _find_fragment(name: str, root: Root) -> Tuple[str, str, bool]:
 
 
 def _alias_target(path: str, root: Root) -> str:
-    """The unit that a link inside the search path stands for; '' for a file, or a link to a file elsewhere."""
+    """The unit that a link inside the search path means; '' for a file, or a link to a file elsewhere."""
     real = root.real(path)
     if not is_link(real):
         return ""
@@ -251,5 +251,5 @@ def _read(path: str, root: Root) -> bytes:
             "a file of the service cannot be read",
             where=path,
             found=error.strerror or str(error),
-            remedy="run as root (become), and see that the file is there",
+            remedy="run as root (become), and check that the file exists",
         ) from error

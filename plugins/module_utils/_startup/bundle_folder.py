@@ -27,7 +27,8 @@ LARGEST_BUNDLE = 1024 * 1024 * 1024  # bytes; what is larger is no bundle that a
 
 
 class BundleFolder:
-    """
+    """One such folder of a server.
+
     :ivar directory: host path of the folder; empty if none could be used
     """
 
@@ -48,7 +49,7 @@ class BundleFolder:
     def names(self) -> List[str]:
         """Of the files there, sorted.
 
-        :raises OperatorError: this process may not look there
+        :raises OperatorError: this process cannot access the folder
         """
         if not self.directory:
             return []

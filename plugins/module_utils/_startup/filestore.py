@@ -57,7 +57,7 @@ class Filestore(BundleFolder):
 
         :param ids: those whose bytes must be known
         :param versions_of: those whose versions must be known
-        :raises OperatorError: this process may not look there
+        :raises OperatorError: this process cannot access the folder
         """
         found = {name[: -len(SUFFIX)].lower(): name for name in self.names() if name.endswith(SUFFIX)}
         return {

@@ -29,7 +29,8 @@ def stored_unsigned(node: Node) -> List[str]:
 
 
 def refuse_to_lose(unsigned: Sequence[str], follow: Sequence[str]) -> None:
-    """
+    """Refuse a change after which the server would drop plugins.
+
     :param unsigned: as :func:`stored_unsigned`
     :param follow: ids of the plugins that get their signature after the settings, or go
     :raises OperatorError: others would vanish

@@ -21,7 +21,8 @@ MAJORITY = "majority"
 
 @dataclass(frozen=True)
 class Adoption:
-    """
+    """What becomes of the plugins of a cluster that is adopted.
+
     :param pins: to be written
     :param unknown: plugin id -> why it cannot be pinned
     :param left_out: ids of plugins that the server brings along itself
@@ -33,11 +34,12 @@ class Adoption:
 
 
 def adopt(reports: Mapping[str, Mapping[str, Any]], truth: str, before: Lock, offered: Mapping[str, str]) -> Adoption:
-    """
+    """The pins for what one app server runs, or most of them.
+
     :param reports: node -> what mattermost_plugin_info returned there with ``bundle_digests``
     :param truth: name of a node, or ``majority``
     :param offered: SHA-256 -> path of bundles on the controller
-    :raises OperatorError: the nodes do not say which state is to be adopted
+    :raises OperatorError: the reports do not decide which state is to be adopted
     """
     installed = {node: _installed(node, report) for node, report in reports.items()}
     if not installed:
@@ -63,7 +65,7 @@ def adopt(reports: Mapping[str, Mapping[str, Any]], truth: str, before: Lock, of
         elif not sha256:
             unknown[plugin_id] = f"no store and no filestore of {', '.join(nodes)} has a bundle with these files"
         elif not having[0].get("version"):
-            unknown[plugin_id] = "its manifest says no version"
+            unknown[plugin_id] = "its manifest has no version"
         else:
             pins.append(_pin(plugin_id, having[0], sha256, before, offered))
     return Adoption(pins, unknown, left_out)
@@ -86,7 +88,7 @@ def _most(plugin_id: str, installed: Mapping[str, Mapping[str, Mapping[str, Any]
         raise OperatorError(
             f"no majority of the app servers agrees on {plugin_id}",
             found=told,
-            remedy="say which app server is right (adopt: its name)",
+            remedy="specify which app server is right (adopt: its name)",
         )
     return sorted(node for node, mark in marks.items() if mark == ranked[0][0])
 

@@ -30,7 +30,7 @@ class Entry:
     :param url: of the bundle; its ``sha256`` is specified, too
     :param signature: path or URL of the bundle's detached signature
     :param enabled: None: not specified
-    :param tree: digest of the files that the bundle unpacks to; only a lock file says it
+    :param tree: digest of the files that the bundle unpacks to; only a lock file has it
     :param strategy: of this bundle alone
     """
 
@@ -98,7 +98,7 @@ def _refuse_converted_texts(specified: Mapping[str, Any], where: str) -> None:
                 remedy='quote it: YAML reads "1.10" as 1.1',
             )
         if "\0" in value:
-            raise OperatorError(f"{key} holds a zero byte", where=where, remedy="take it out")
+            raise OperatorError(f"{key} holds a zero byte", where=where, remedy="remove it")
 
 
 def _validated(specified: Dict[str, Any], where: str) -> Dict[str, Any]:
@@ -136,9 +136,9 @@ def _refuse_contradictions(entry: Entry) -> None:
     """Rules between keys, which no argument spec of a role can express."""
     where = entry.where
     if not entry.present and not entry.id:
-        raise OperatorError("state absent needs the plugin's id", where=where)
+        raise OperatorError("state absent needs the plugin's id", where=where, remedy="add its id")
     if entry.src and entry.url:
-        raise OperatorError("an entry has src or url, not both", where=where, remedy="take one of them out")
+        raise OperatorError("an entry has src or url, not both", where=where, remedy="remove one of them")
     if not (entry.has_source or entry.id):
         raise OperatorError(
             "an entry needs src or url, or the id of a plugin that the server brings along, or that a bundle "

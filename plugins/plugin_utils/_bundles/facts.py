@@ -87,7 +87,7 @@ class BundleFacts:
         return str(key) if known == evidence and now < until <= now + _BELIEVED_SECONDS else None
 
     def keep_verified(self, path: str, evidence: str, key: str) -> None:
-        """Note the key that signed the bundle; where the bundle's facts are not kept, this is not either.
+        """Record the key that signed the bundle; where the bundle's facts are not kept, this is not either.
 
         :param evidence: names signature and keyring by their content
         """

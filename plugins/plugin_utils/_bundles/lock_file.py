@@ -34,7 +34,8 @@ _REMEDY = "fix the file, or remove it and let the lock playbook write it again"
 
 @dataclass(frozen=True)
 class Lock:
-    """
+    """What one lock file pins.
+
     :param path: of the file
     :param pins: plugin id -> its entry, sorted by id; paths as the file has them
     """
@@ -53,7 +54,7 @@ class Lock:
         return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(self.path)), os.path.expanduser(path)))
 
     def relative(self, path: str) -> str:
-        """As a new entry says a path: what lies below the lock's directory moves with it."""
+        """As a new entry has a path: what lies below the lock's directory moves with it."""
         if not path or is_url(path):
             return path
         directory = os.path.dirname(os.path.abspath(self.path))
@@ -61,9 +62,10 @@ class Lock:
         return os.path.abspath(path) if below.split(os.sep, maxsplit=1)[0] == os.pardir else below
 
     def refuse_contradiction(self, plugin: WantedPlugin, where: str) -> None:
-        """
+        """Refuse a plugin that is not the pinned one.
+
         :param where: what wants the plugin
-        :raises OperatorError: the lock file says something else of it, or nothing
+        :raises OperatorError: the lock file pins another one, or none
         """
         pin = self.pins.get(plugin.id)
         if pin is None:
@@ -95,7 +97,8 @@ class Lock:
 
 
 def read_lock(path: str) -> Lock:
-    """
+    """Read a lock file.
+
     :raises OperatorError: it cannot be read, or is no lock file
     """
     try:
@@ -112,18 +115,19 @@ def read_lock(path: str) -> Lock:
 
 
 def parse_lock(text: str, path: str) -> Lock:
-    """
+    """The lock file with this content.
+
     :raises OperatorError: this is no lock file
     """
     if len(text) > LOCK_LIMIT:
         raise OperatorError(
-            "this is no lock file", where=path, found="a larger one", wanted=f"at most {LOCK_LIMIT} bytes"
+            "the lock file is too large", where=path, wanted=f"at most {LOCK_LIMIT} bytes", remedy=_REMEDY
         )
     try:
         content = read_strict_yaml(text)
     except KeyTwice as error:
         raise OperatorError(
-            "a key stands twice in the lock file", where=path, found=str(error)[:_SHOWN], remedy=_REMEDY
+            "the lock file holds a key twice", where=path, found=str(error)[:_SHOWN], remedy=_REMEDY
         ) from error
     except YamlError as error:
         raise OperatorError("the lock file is no YAML", where=path, found=str(error), remedy=_REMEDY) from error
@@ -142,7 +146,7 @@ def parse_lock(text: str, path: str) -> Lock:
             where=path,
             found=str(content["format"])[:_SHOWN],
             wanted=str(FORMAT),
-            remedy="take the collection that wrote it, or let the lock playbook write it again",
+            remedy="use the version of the collection that wrote it, or let the lock playbook write it again",
         )
     plugins = {} if content["plugins"] is None else content["plugins"]
     if not isinstance(plugins, dict):
@@ -151,7 +155,7 @@ def parse_lock(text: str, path: str) -> Lock:
     for plugin_id, value in plugins.items():
         pin = _pin(plugin_id, value, path)
         if pin.id in pins:
-            raise OperatorError(f"the plugin {pin.id} stands twice in the lock file", where=path, remedy=_REMEDY)
+            raise OperatorError(f"the lock file holds the plugin {pin.id} twice", where=path, remedy=_REMEDY)
         pins[pin.id] = pin
     return Lock(path, {plugin_id: pins[plugin_id] for plugin_id in sorted(pins)})
 
@@ -182,7 +186,7 @@ def _state(present: bool, version: str, sha256: str, enabled: bool) -> Dict[str,
 
 
 def written(pin: Entry) -> Dict[str, Any]:
-    """A pin as it stands in the file."""
+    """A pin as the file has it."""
     if not pin.present:
         return {"state": "absent"}
     texts = {key: getattr(pin, key) for key in _KEYS if key not in ("state", "enabled")}
@@ -207,7 +211,7 @@ def refuse_secret_urls(pins: Mapping[str, Entry]) -> None:
     ]
     if leaks:
         raise OperatorError(
-            "a URL with a password would stand in the lock file",
+            "a URL with a password would be written to the lock file",
             where=", ".join(leaks),
             remedy="keep the password in ~/.netrc on the controller",
         )

@@ -27,7 +27,7 @@ def present_lock(path: str) -> Lock:
 
 
 def pins_of(found: Iterable[Resolved], before: Lock) -> List[Entry]:
-    """What the lock file has to say of resolved plugins.
+    """What the lock file must pin of resolved plugins.
 
     :raises OperatorError: a plugin cannot be pinned
     """
@@ -41,7 +41,9 @@ def _pin(found: Resolved, before: Lock) -> Entry:
         return Entry(where=where, id=plugin.id, present=False, enabled=False)
     if not plugin.version:
         raise OperatorError(
-            f"{plugin.id} cannot be pinned, its manifest says no version", where=f"{found.entry.where}, {found.path}"
+            f"{plugin.id} cannot be pinned, its manifest has no version",
+            where=f"{found.entry.where}, {found.path}",
+            remedy="ask the plugin's author for a bundle with a version, or leave the plugin out of the lock file",
         )
     return Entry(
         where=where,
@@ -63,9 +65,10 @@ def _spelled(path: str, plugin_id: str, key: str, before: Lock) -> str:
 
 
 def updated(before: Lock, pins: Iterable[Entry], purge: bool) -> Lock:
-    """
+    """The lock file with these pins.
+
     :param purge: pin nothing else
-    :raises OperatorError: a password would stand in the lock file
+    :raises OperatorError: a password would be written to the lock file
     """
     new = {pin.id: pin for pin in pins}
     refuse_secret_urls(new)
@@ -82,21 +85,22 @@ def differences_of(before: Lock, after: Lock) -> Tracker:
     if not os.path.lexists(before.path):
         differences.add("lock", None, before.path, "write the lock file")
     if len(differences) and not os.path.isdir(os.path.dirname(os.path.abspath(before.path))):
-        raise OperatorError("the lock file's directory does not exist", where=before.path, remedy="make it")
+        raise OperatorError("the lock file's directory does not exist", where=before.path, remedy="create it")
     for plugin_id in sorted({*before.pins, *after.pins}):
-        old, new = _said(before.pins, plugin_id), _said(after.pins, plugin_id)
+        old, new = _written(before.pins, plugin_id), _written(after.pins, plugin_id)
         verb = "pin" if plugin_id in after.pins else "no longer pin"
         for key in [*new, *(key for key in old if key not in new)]:
             differences.add(f"lock.{plugin_id}.{key}", old.get(key), new.get(key), f"{verb} it in {before.path}")
     return differences
 
 
-def _said(pins: Mapping[str, Entry], plugin_id: str) -> Dict[str, object]:
+def _written(pins: Mapping[str, Entry], plugin_id: str) -> Dict[str, object]:
     return written(pins[plugin_id]) if plugin_id in pins else {}
 
 
 def write_lock(lock: Lock) -> None:
-    """
+    """Write the lock file, whole or not at all.
+
     :raises OperatorError: it cannot be written; the old one is as it was
     """
     try:

@@ -27,17 +27,26 @@ _REMEDY = (
 
 
 def read_signature(path: str) -> bytes:
-    """
+    """The content of a detached signature.
+
     :raises OperatorError: it cannot be read, or is far too large to be one
     """
     try:
         with open(path, "rb") as source:
             data = source.read(SIGNATURE_LIMIT + 1)
     except OSError as error:
-        raise OperatorError("the signature cannot be read", where=path, found=error.strerror or str(error)) from error
+        raise OperatorError(
+            "the signature cannot be read",
+            where=path,
+            found=error.strerror or str(error),
+            remedy="check the path, and that you may read the file",
+        ) from error
     if not 0 < len(data) <= SIGNATURE_LIMIT:
         raise OperatorError(
-            "this is no detached signature", where=path, found=f"{len(data)} bytes or more" if data else "an empty file"
+            "this is no detached signature",
+            where=path,
+            found=f"{len(data)} bytes or more" if data else "an empty file",
+            remedy="take the signature from the publisher again",
         )
     return data
 
@@ -111,7 +120,9 @@ def dearmoured(data: bytes, where: str) -> bytes:
         parts = [part.partition(_END) for part in data.split(_BEGIN)[1:]]
         blocks = [_block(armoured) for armoured, end, _behind in parts if end]
     except (ValueError, binascii.Error) as error:
-        raise OperatorError("the keyring is damaged", where=where, found=str(error)) from error
+        raise OperatorError(
+            "the keyring is damaged", where=where, found=str(error), remedy="write it again with gpg --export"
+        ) from error
     if not blocks:
         raise OperatorError("the keyring holds no public keys", where=where, remedy="write it with gpg --export")
     return b"".join(blocks)

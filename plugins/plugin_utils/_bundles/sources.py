@@ -29,7 +29,7 @@ Find = Callable[[str], str]
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """As documented in the fragment ``sources``."""
+    """The options of the fragment ``sources``."""
 
     bundle_directory: str = ""
     lock: str = ""
@@ -94,7 +94,8 @@ class Resolved:
 
 
 class BundleSources:
-    """
+    """Where the bundles of a list come from.
+
     :param find: turns a path of the operator's list into one that exists on the controller
     """
 
@@ -107,8 +108,9 @@ class BundleSources:
         self._downloads = Downloads(cache_directory(), transfer, options.download_limit)
 
     def resolve(self, entry: Entry) -> Resolved:
-        """
-        :raises OperatorError: the bundle cannot be had, is not what the entry says, or is not signed as it must be
+        """The bundle of one entry, on this controller unless nodes download it.
+
+        :raises OperatorError: the bundle cannot be had, is not what the entry specifies, or is not signed as it must be
         """
         if not entry.present:
             return Resolved(WantedPlugin(id=entry.id, present=False, enabled=False), entry)
@@ -140,7 +142,7 @@ class BundleSources:
             return Resolved(WantedPlugin(id=entry.id, enabled=entry.enabled is not False), entry)
         if not entry.is_pinned:
             raise OperatorError(
-                f"nothing says where the bundle of {entry.id} is",
+                f"no source is specified for the bundle of {entry.id}",
                 where=entry.where,
                 wanted="src or url; else a bundle in bundle_directory, an entry in lock, or version and sha256 of a "
                 "bundle in the nodes' stores",
@@ -149,7 +151,7 @@ class BundleSources:
             raise OperatorError(
                 f"the bundle of {entry.id} is not on the controller, so its signature cannot be verified",
                 where=entry.where,
-                remedy="say its src or url",
+                remedy="specify its src or url",
             )
         fields = {**entry.specified(), "tree": entry.tree, "enabled": entry.enabled is not False}
         return Resolved(WantedPlugin.from_dict(fields), entry)
@@ -160,7 +162,7 @@ class BundleSources:
             raise OperatorError(
                 "a bundle that the nodes download must be pinned by the lock file",
                 where=entry.where,
-                wanted="a pin with its sha256, in the entry too if that says more than the id",
+                wanted="a pin with its sha256, in the entry too if that specifies more than the id",
                 remedy="run the lock playbook, which downloads the bundle once, and name the lock file; or let the "
                 "controller fetch it",
             )
@@ -212,7 +214,7 @@ class BundleSources:
                     where=f"{entry.where}, {path}",
                     found=facts[key],
                     wanted=value,
-                    remedy=f"take the right bundle, or correct {key} in the list",
+                    remedy=f"use the right bundle, or correct {key} in the list",
                 )
         return facts
 
@@ -225,8 +227,8 @@ class BundleSources:
                     "the bundle has no signature",
                     where=f"{entry.where}, {path}",
                     wanted=f"a signature by a key of {self._options.keyring}",
-                    remedy=f"put the publisher's detached signature beside it ({os.path.basename(path)}.sig), or say "
-                    "where it is (signature)",
+                    remedy=f"put the publisher's detached signature beside it ({os.path.basename(path)}.sig), or "
+                    "specify where it is (signature)",
                 )
             return "", ""
         local = self._downloads.signature(source, sha256) if is_url(source) else self._signature_path(source, path)

@@ -44,7 +44,7 @@ def wanted_plugins(
 
     :param entries: as documented for the option ``plugins`` of the module mattermost_plugin
     :param find: turns ``src`` into a path that exists on the controller
-    :raises OperatorError: an entry is wrong, contradicts its bundle or the lock file, or stands twice
+    :raises OperatorError: an entry is wrong, contradicts its bundle or the lock file, or is there twice
     """
     options = options or SourceOptions()
     lock = _read_lock(options.lock) if options.lock else None
@@ -62,9 +62,9 @@ def _read_lock(path: str) -> Lock:
 
 
 class Wanted:
-    """What the list, the directory of bundles and the lock file say together.
+    """What the list, the directory of bundles and the lock file specify together.
 
-    :param lock: says what the list leaves out; whether the list contradicts it is not looked at
+    :param lock: supplies what the list leaves out; whether the list contradicts it is not looked at
     """
 
     def __init__(self, find: Find, facts: BundleFacts, options: SourceOptions, lock: Optional[Lock]) -> None:
@@ -99,7 +99,7 @@ class Wanted:
             plugin_id = resolved.plugin.id
             if plugin_id in found:
                 raise OperatorError(
-                    f"the plugin {plugin_id} stands twice in the list", where=entry.where, remedy="keep one entry"
+                    f"the list holds the plugin {plugin_id} twice", where=entry.where, remedy="keep one entry"
                 )
             found[plugin_id] = resolved
         rest = [Entry(where=bundles[0].where, id=plugin_id) for plugin_id, bundles in self._offered.items()]
@@ -128,7 +128,10 @@ class Wanted:
             names = sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX) and name[0] != ".")
         except OSError as error:
             raise OperatorError(
-                "the directory of bundles cannot be read", where=directory, found=error.strerror or str(error)
+                "the directory of bundles cannot be read",
+                where=directory,
+                found=error.strerror or str(error),
+                remedy="correct bundle_directory, or check that you may read it",
             ) from error
         offered: Dict[str, List[Entry]] = {}
         for name in names:
@@ -138,7 +141,7 @@ class Wanted:
         return offered
 
     def _completed(self, entry: Entry) -> Entry:
-        """An entry that does not say where its bundle is, with what the directory or the lock file says."""
+        """An entry without a source, completed from the directory or the lock file."""
         pin = self._pin(entry.id)
         if entry.has_source and pin is not None and pin.sha256 == entry.sha256:
             return replace(entry, tree=pin.tree, version=entry.version or pin.version)
@@ -168,6 +171,6 @@ class Wanted:
                 f"there are several bundles of {entry.id}",
                 where=entry.where,
                 found=", ".join(bundle.src for bundle in fitting),
-                remedy=f"keep one of them, or say which: plugins: [{{id: {entry.id}, version: …}}]",
+                remedy=f"keep one of them, or specify which: plugins: [{{id: {entry.id}, version: …}}]",
             )
         return fitting[0] if fitting else None

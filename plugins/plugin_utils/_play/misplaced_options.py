@@ -19,7 +19,8 @@ _PLUGINS = "plugins"  # the key of PluginSettings, in lower case as servers take
 
 
 def refuse_misplaced(args: Mapping[str, Any]) -> None:
-    """
+    """Refuse a secret in an option that is logged.
+
     :param args: of a task for an app server
     :raises OperatorError: it gives a secret where it would be shown; the error does not
     """

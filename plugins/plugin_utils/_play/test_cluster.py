@@ -69,7 +69,7 @@ def _machine(host: str, variables: Mapping[str, Any]) -> str:
 
 
 def problems_of(host: str, layout: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> List[str]:
-    """Why the cluster cannot be made as it is wanted, as far as one host can tell. Each says what to do.
+    """Why the cluster cannot be made as it is wanted, as far as one host can tell. Each with what to do.
 
     :param given: what the operator wants and what was found: name, first_port, filestore, filestore_directory,
         database, release, release_sha256, plugin_settings; manifest (text or empty), leftovers (paths that only a
@@ -128,8 +128,8 @@ def _problems_of_choices(layout: Mapping[str, Mapping[str, Any]], given: Mapping
         value = str(dict(given["plugin_settings"]).get(key) or ".")
         if value.startswith("/"):
             found.append(
-                f"mattermost_plugin_settings says {key} {value}, which all app servers of a machine would share. What "
-                "to do: leave it out here, or write it relative to the install directory."
+                f"mattermost_plugin_settings sets {key} to {value}, which all app servers of a machine would share. "
+                "What to do: leave it out here, or write it relative to the install directory."
             )
     return found
 
@@ -140,7 +140,7 @@ def _problems_of_machine(host: str, layout: Mapping[str, Mapping[str, Any]], giv
     if not given["manifest"]:
         found += [
             f"{path} is there on {machine}, and no test cluster of this name has made it. What to do: choose another "
-            "test_cluster_name, or see what it is."
+            "test_cluster_name, or check what it is for and remove it."
             for path in given["leftovers"]
         ]
     wanted = {int(place["port"]): name for name, place in layout.items() if place["machine"] == machine}
@@ -172,7 +172,7 @@ def _listening(lines: Iterable[str]) -> Iterable[Tuple[int, str, str]]:
 
 
 def not_running(statuses: Sequence[Mapping[str, Any]], wanted: Iterable[str]) -> List[str]:
-    """The wanted plugins that are not in state 2, each with what the server says about it.
+    """The wanted plugins that are not in state 2, each with what the server reports about it.
 
     :param statuses: what ``GET /plugins/statuses`` answers; one item per plugin and node
     """

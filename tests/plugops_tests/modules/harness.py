@@ -32,9 +32,9 @@ Snapshot = Dict[str, Tuple[Any, ...]]
 
 
 def call(module: str, arguments: Mapping[str, Any], check_mode: bool, cache: Path) -> Dict[str, Any]:
-    """What the module answers, its controller half included.
+    """What the module answers, its controller part included.
 
-    :param cache: directory where the controller half keeps what it read in bundles
+    :param cache: directory where the controller part keeps what it read in bundles
     """
     arguments = dict(arguments)
     try:
@@ -146,7 +146,7 @@ def documented_options(module: str) -> Dict[str, Dict[str, Any]]:
 
 
 def accepted_options(module: str) -> Dict[str, Dict[str, Any]]:
-    """The module's argument specification; empty where the controller half does all."""
+    """The module's argument specification; empty where the controller part does all."""
     loaded = importlib.import_module(f"{COLLECTION}.modules.{module}")
     if not hasattr(loaded, "main"):
         return {}

@@ -216,14 +216,14 @@ def test_no_bundle_at_all(tmp_path: Path) -> None:
     assert "no regular file" in refusal(tmp_path / "fifo.tar.gz")
 
 
-def test_absurd_sizes(tmp_path: Path) -> None:
+def test_too_large_sizes(tmp_path: Path) -> None:
     path = make_bundle(tmp_path, "demo", "1.0.0", file_count=5)
     assert "too many files" in refusal(path, Limits(files=5))
-    assert "absurd size" in refusal(path, Limits(unpacked_bytes=4000))
-    assert "absurd size" in refusal(path, Limits(ratio=2, ratio_from=2000))
+    assert "too large a size" in refusal(path, Limits(unpacked_bytes=4000))
+    assert "too large a size" in refusal(path, Limits(ratio=2, ratio_from=2000))
     assert "manifest is too large" in refusal(path, Limits(manifest_bytes=20))
     bomb = pack(tmp_path / "bomb.tar.gz", {"plugin.json": (MANIFEST, 0o644), "zeros": (bytes(80 * 1024**2), 0o644)})
-    assert "absurd size" in refusal(bomb)
+    assert "too large a size" in refusal(bomb)
 
 
 # --- properties

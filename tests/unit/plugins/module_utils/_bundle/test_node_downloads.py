@@ -67,7 +67,7 @@ def test_another_bundle_or_a_larger_one_is_refused(
     tmp_path: Path, server: DownloadServer, bundle: Path, store: Store
 ) -> None:
     sha256 = read_bundle(str(bundle)).sha256
-    with pytest.raises(OperatorError, match="not the one that was wanted"):
+    with pytest.raises(OperatorError, match="not the wanted one"):
         node(tmp_path).bring(server.offer("/other", b"something else"), sha256, store)
     with pytest.raises(OperatorError, match="too large"):
         node(tmp_path, limit=10).bring(server.offer("/b", bundle.read_bytes()), sha256, store)

@@ -493,7 +493,7 @@ def test_swap_with_something_else_in_the_way(way: str, tmp_path: Path, in_the_wa
 
 def test_swap_that_fails_changes_nothing(way: str, tmp_path: Path) -> None:
     write_files(tmp_path, {"p/a": b"old"})
-    with pytest.raises(OperatorError, match="cannot be put in place"):
+    with pytest.raises(OperatorError, match="cannot be installed"):
         swap_in(str(tmp_path / "staged"), str(tmp_path / "p"), str(tmp_path / "trash"))
     assert contents(tmp_path) == {"p/a": b"old"}
     assert sorted(os.listdir(tmp_path)) == ["p"]
@@ -557,7 +557,7 @@ def test_old_files_that_cannot_be_removed_are_named(way: str, tmp_path: Path) ->
     if subprocess.run(["chattr", "+i", str(stuck)], capture_output=True).returncode != 0:
         pytest.skip("this file system has no immutable flag")
     try:
-        with pytest.raises(OperatorError, match="new files are in place") as error:
+        with pytest.raises(OperatorError, match="new files are installed") as error:
             swap_in(str(tmp_path / "staged"), str(tmp_path / "p"), str(tmp_path / "trash"))
         assert "stuck" in str(error.value)
         assert contents(tmp_path / "p") == {"a": b"new"}

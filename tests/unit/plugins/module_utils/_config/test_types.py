@@ -54,7 +54,7 @@ def message_of(section: str, values: Dict[str, Any]) -> str:
         ("PluginSettings", "directory", [], "found: a list; wanted: a string"),
         ("PluginSettings", "ClientDirectory", {}, "found: an object; wanted: a string"),
         ("PluginSettings", "Directory", "a\0b", "Directory holds a zero byte"),
-        ("PluginSettings", "Directory", "a\ud800b", "Directory holds half of a character"),
+        ("PluginSettings", "Directory", "a\ud800b", "Directory holds a lone surrogate"),
         ("PluginSettings", "Directory", "a/" * 4000, "Directory holds a path of more than 4095 bytes"),
         ("PluginSettings", "Plugins", 5, "found: a number; wanted: an object of objects"),
         ("PluginSettings", "Plugins", {"a": {}, "b": "S3CRET"}, "found: a string under 'b'"),

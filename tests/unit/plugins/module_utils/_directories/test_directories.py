@@ -484,7 +484,7 @@ def test_account_itself_cannot_promise_what_it_cannot_see(open_host: Host) -> No
     assert "chmod u+r /opt/mattermost/plugins" in _as_nobody(open_host, "nobody", True)
     (open_host / "opt/mattermost/client").chmod(0o600)
     os.chown(open_host / "opt/mattermost/client", 65534, 65534)
-    assert "/opt/mattermost/client/plugins: user id 65534 may not look there" in _as_nobody(open_host, "nobody", True)
+    assert "/opt/mattermost/client/plugins: user id 65534 cannot access it" in _as_nobody(open_host, "nobody", True)
 
 
 @needs_root

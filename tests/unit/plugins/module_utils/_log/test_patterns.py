@@ -17,8 +17,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._log.line impor
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import (
     _KNOWN,
-    DULL,
     INTERESTING,
+    UNIMPORTANT,
     deleted_plugin,
     meaning_of,
     since_last_start,
@@ -363,7 +363,7 @@ def test_every_known_line_in_every_format(
     assert int(found.time or 0) == 1515075635
     assert found.level == "error"
     assert INTERESTING.search(line.encode())
-    assert not DULL.match(line.encode())
+    assert not UNIMPORTANT.match(line.encode())
     behind_a_journal = parse_journal_line(f"1515075700.5 app1 mattermost[962]: {line}")
     assert (told(behind_a_journal), behind_a_journal.time) == ((code, plugin_id), 1515075700.5)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import List, Optional
 
 import pytest
-from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import DULL, INTERESTING
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import INTERESTING, UNIMPORTANT
 from ansible_collections.plugops.mattermost.plugins.module_utils._log.reader import read_log, rotated_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ def line(time: float, message: str, level: str = "info") -> bytes:
 
 
 def messages(path: Path, since: Optional[float], head: int = 2**20, tail: int = 2**20) -> List[str]:
-    return [found.text for found in read_log(str(path), str(path), since, INTERESTING, DULL, head, tail).lines]
+    return [found.text for found in read_log(str(path), str(path), since, INTERESTING, UNIMPORTANT, head, tail).lines]
 
 
 def test_only_lines_since_the_moment_count(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_start_in_the_middle_of_a_long_log_is_found(
     rows.append(line(START + before, ERROR, "error"))
     rows += [line(START + before + number, filler) for number in range(after)]
     log.write_bytes(b"".join(rows))
-    found = read_log(str(log), str(log), START + before, INTERESTING, DULL, head=100_000, tail=50_000)
+    found = read_log(str(log), str(log), START + before, INTERESTING, UNIMPORTANT, head=100_000, tail=50_000)
     assert ERROR in [item.text for item in found.lines]
     assert found.skipped <= max(0, log.stat().st_size - 150_000)
 
@@ -108,10 +108,10 @@ def test_lines_of_debugging_are_left_out(tmp_path: Path) -> None:
 _MEASURED = r"""
 import re, sys, time
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import DULL, INTERESTING
+from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import UNIMPORTANT, INTERESTING
 from ansible_collections.plugops.mattermost.plugins.module_utils._log.reader import read_log
 started = time.process_time()
-found = read_log(sys.argv[2], sys.argv[2], float(sys.argv[3]), INTERESTING, DULL)
+found = read_log(sys.argv[2], sys.argv[2], float(sys.argv[3]), INTERESTING, UNIMPORTANT)
 # Not ru_maxrss: that of a child begins with its parent's.
 peak = re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read()).group(1)
 print(time.process_time() - started, int(peak) / 1024)

@@ -21,8 +21,8 @@ from ansible_collections.plugops.mattermost.plugins.module_utils._log.line impor
     parse_log_line,
 )
 from ansible_collections.plugops.mattermost.plugins.module_utils._log.patterns import (
-    DULL,
     INTERESTING,
+    UNIMPORTANT,
     meaning_of,
     since_last_start,
     version_in,
@@ -77,7 +77,7 @@ def test_a_bad_line_costs_that_line_alone(tmp_path: Path) -> None:
     log = tmp_path / "mattermost.log"
     good = json.dumps({"level": "error", "ts": 1_600_000_000.0, "msg": "Failed to restart plugin"})
     log.write_text("".join(f"{good}\n{bad}\n" for bad in [*NO_TIME, *NO_JSON]), encoding="utf-8")
-    texts = [line.text for line in read_log(str(log), str(log), 1_500_000_000.0, INTERESTING, DULL).lines]
+    texts = [line.text for line in read_log(str(log), str(log), 1_500_000_000.0, INTERESTING, UNIMPORTANT).lines]
     assert texts.count("Failed to restart plugin") == len([*NO_TIME, *NO_JSON])
 
 
@@ -121,7 +121,7 @@ def test_a_megabyte_in_one_line_takes_no_time(unit: str, form: str) -> None:
         since_last_start([found])
         version_in([found])
     INTERESTING.search(line.encode())
-    DULL.match(line.encode())
+    UNIMPORTANT.match(line.encode())
     assert time.process_time() - started < 0.5
 
 
@@ -146,7 +146,7 @@ def test_a_packed_log_is_unpacked_to_a_limit(tmp_path: Path) -> None:
     log = tmp_path / "mattermost-1.log.gz"
     _packed(log, 2048)
     started = time.process_time()
-    read = read_log(str(log), str(log), 0.0, INTERESTING, DULL)
+    read = read_log(str(log), str(log), 0.0, INTERESTING, UNIMPORTANT)
     assert "bytes of what it unpacks to" in read.unread
     assert time.process_time() - started < 3
 
@@ -154,7 +154,7 @@ def test_a_packed_log_is_unpacked_to_a_limit(tmp_path: Path) -> None:
 def test_the_end_of_a_packed_log_is_read_up_to_the_limit(tmp_path: Path) -> None:
     log = tmp_path / "mattermost-1.log.gz"
     _packed(log, 100, b"\nFailed to restart plugin\n")
-    read = read_log(str(log), str(log), 0.0, INTERESTING, DULL)
+    read = read_log(str(log), str(log), 0.0, INTERESTING, UNIMPORTANT)
     assert [line.text for line in read.lines] == ["Failed to restart plugin"]
     assert read.unread == ""
 
@@ -163,10 +163,10 @@ def test_packed_bytes_and_time_have_a_limit_too(tmp_path: Path, monkeypatch: pyt
     log = tmp_path / "mattermost-1.log.gz"
     _packed(log, 10, b"\nFailed to restart plugin\n")
     monkeypatch.setattr(reader, "MOST_PACKED", 1000)
-    assert "1000 bytes was not read" in read_log(str(log), str(log), 0.0, INTERESTING, DULL).unread
+    assert "1000 bytes was not read" in read_log(str(log), str(log), 0.0, INTERESTING, UNIMPORTANT).unread
     monkeypatch.undo()
     monkeypatch.setattr(reader, "_MOST_SECONDS", -1.0)
-    assert "which took" in read_log(str(log), str(log), 0.0, INTERESTING, DULL).unread
+    assert "which took" in read_log(str(log), str(log), 0.0, INTERESTING, UNIMPORTANT).unread
 
 
 WORDS = st.sampled_from(
@@ -211,4 +211,4 @@ def test_no_file_of_lines_ends_the_reading(tmp_path_factory: pytest.TempPathFact
     log = tmp_path_factory.mktemp("log") / "mattermost.log"
     log.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
     for since in (None, 0.0, 1.6e9):
-        read_log(str(log), str(log), since, INTERESTING, DULL, 100, 100)
+        read_log(str(log), str(log), since, INTERESTING, UNIMPORTANT, 100, 100)

@@ -100,8 +100,8 @@ def test_remedy_is_the_line_to_add() -> None:
 @pytest.mark.parametrize(
     ("sandbox", "path", "remedy"),
     [
-        ({"ReadOnlyPaths": PLUGINS}, PLUGINS, f"take ReadOnlyPaths={PLUGINS} out of"),
-        ({"InaccessiblePaths": "/opt"}, PLUGINS, "take /opt out of InaccessiblePaths="),
+        ({"ReadOnlyPaths": PLUGINS}, PLUGINS, f"remove ReadOnlyPaths={PLUGINS} from"),
+        ({"InaccessiblePaths": "/opt"}, PLUGINS, "remove /opt from InaccessiblePaths="),
         ({"ProtectHome": "yes"}, "/home/mm", "ProtectHome=no"),
         ({"TemporaryFileSystem": "/opt"}, PLUGINS, f"BindPaths={PLUGINS}"),
     ],

@@ -70,7 +70,7 @@ def test_what_the_server_brings_along_is_left_out() -> None:
     found = adopt(said, "majority", LOCK, {})
     assert found.left_out == ["com.mattermost.nps"]
     assert set(pins(found)) == {"playbooks"}
-    assert found.unknown == {ID: "its manifest says no version"}
+    assert found.unknown == {ID: "its manifest has no version"}
 
 
 @pytest.mark.parametrize(("brought", "left_out"), [("1.0.0", [ID]), ("1.1.0", [])])

@@ -108,9 +108,9 @@ PIN = f"version: 1.10, sha256: {HASH}"
         (f"format: 1\nplugins: {{com.example.x: {{{PIN}, tree: [x]}}}}", "tree must be a text"),
         (f"format: 1\nplugins: {{com.example.x: {{{PIN}, enabled: perhaps}}}}", "enabled must be"),
         (f"format: 1\nplugins: {{../x: {{{PIN}}}}}", "id"),
-        (f"format: 1\nplugins: {{com.x: {{{PIN}}}, COM.X: {{{PIN}}}}}", "stands twice"),
-        (f"format: 1\nplugins:\n  com.x: {{{PIN}}}\n  com.x: {{{PIN}}}", "a key stands twice"),
-        (f"format: 1\nplugins:\n  com.x: {{{PIN}, {PIN}}}", "a key stands twice"),
+        (f"format: 1\nplugins: {{com.x: {{{PIN}}}, COM.X: {{{PIN}}}}}", "com.x twice"),
+        (f"format: 1\nplugins:\n  com.x: {{{PIN}}}\n  com.x: {{{PIN}}}", "holds a key twice"),
+        (f"format: 1\nplugins:\n  com.x: {{{PIN}, {PIN}}}", "holds a key twice"),
         ("format: 1\nplugins: {", "no YAML"),
         ("\x00", "no YAML"),
     ],
@@ -213,7 +213,7 @@ def lock_of(*lines: str) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (lock_of("  a: {}") + "#" * 600_000, "no lock file"),
+        (lock_of("  a: {}") + "#" * 600_000, "too large"),
         (lock_of("  a: " + "[" * 100_000), "no YAML"),
         (lock_of("  a: " + "- " * 60), "no YAML"),
         (lock_of("  ? [a]\n  : b"), "not a plain text"),
@@ -253,7 +253,7 @@ def test_urls_that_are_none_are_looked_at_for_passwords(url: str) -> None:
         refuse_secret_urls({"abc": pin})
 
 
-def test_a_lock_of_absurd_size_is_not_read(tmp_path: Path) -> None:
+def test_a_lock_of_too_large_a_size_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "plugins.lock.yml"
     path.touch()
     for size, told in ((4 * 1024**4, "at most"), (0, "no lock file")):

@@ -194,7 +194,7 @@ def test_a_keyring_of_many_beginnings_takes_linear_time() -> None:
     assert time.process_time() - started < 2
 
 
-def test_a_keyring_of_absurd_size_is_not_read(tmp_path: Path, bundle: Path) -> None:
+def test_a_keyring_of_too_large_a_size_is_not_read(tmp_path: Path, bundle: Path) -> None:
     path = tmp_path / "keyring"
     path.touch()
     os.truncate(path, 4 * 1024**4)

@@ -135,10 +135,10 @@ STORED = {"id": ID, "version": "1.0.0", "sha256": HASH}
         ({"src": "x", "state": "latest"}, "unknown state"),
         ({"state": "absent"}, "needs the plugin's id"),
         ({}, "needs src"),
-        ({"id": ID, "signature": "x.sig"}, "nothing says where"),
-        ({"id": ID, "sha256": HASH}, "nothing says where"),
+        ({"id": ID, "signature": "x.sig"}, "no source is specified"),
+        ({"id": ID, "sha256": HASH}, "no source is specified"),
         ({"version": "1.0.0", "sha256": HASH}, "needs src"),
-        ({"id": ID, "version": "1.0.0"}, "nothing says where"),
+        ({"id": ID, "version": "1.0.0"}, "no source is specified"),
         ({"src": "x", "url": "https://example.com/x"}, "not both"),
         ({"url": "https://example.com/x"}, "needs its sha256"),
         ({"url": ["x"], "sha256": HASH}, "url must be a text"),
@@ -170,7 +170,7 @@ def test_ids_that_are_no_names_of_directories(tmp_path: Path, plugin_id: str) ->
 
 
 def test_twice(tmp_path: Path, bundle: Path) -> None:
-    with pytest.raises(OperatorError, match=f"{ID} stands twice") as raised:
+    with pytest.raises(OperatorError, match=f"{ID} twice") as raised:
         _read(tmp_path, [{"src": bundle.name}, {"id": ID.upper(), "state": "absent"}])
     assert "entry 2" in raised.value.where
 
@@ -234,7 +234,7 @@ def test_one_of_several_bundles_must_be_chosen(tmp_path: Path, directory: Path) 
     for version in ("1.2.0", "1.3.0"):
         plugins, _ = _read(tmp_path, [{"id": ID, "version": version}], bundle_directory="bundles")
         assert (plugins[0].id, plugins[0].version) == (ID, version)
-    with pytest.raises(OperatorError, match="nothing says where"):
+    with pytest.raises(OperatorError, match="no source is specified"):
         _read(tmp_path, [{"id": ID, "version": "1.4.0"}], bundle_directory="bundles")
 
 

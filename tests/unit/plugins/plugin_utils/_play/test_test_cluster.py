@@ -89,7 +89,7 @@ def test_nothing_stands_in_the_way_of_what_is_right() -> None:
         ({"release": ""}, "no release is named"),
         ({"release": "https://example.com/a.tar.gz"}, "needs its SHA-256"),
         ({"database": "mysql://db/x"}, "is no data source"),
-        ({"plugin_settings": {"Directory": "/srv/plugins"}}, "Directory /srv/plugins, which all app servers"),
+        ({"plugin_settings": {"Directory": "/srv/plugins"}}, "Directory to /srv/plugins, which all app servers"),
         ({"leftovers": ["/opt/mattermost-test/servers"]}, "/opt/mattermost-test/servers is there on localhost"),
         ({"listeners": LISTENERS}, "port 8402, which app2 needs, is taken on localhost: found python3 (pid 815)"),
     ],
