@@ -230,7 +230,11 @@ def test_receives_every_bundle(store: Store, bundle: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("0" * 64 + ".tar.gz", "not the wanted one"), ("demo.tar.gz", "no sha256"), ("0" * 64 + "/../../", "leads out of it")],
+    [
+        ("0" * 64 + ".tar.gz", "not the wanted one"),
+        ("demo.tar.gz", "no sha256"),
+        ("0" * 64 + "/../../", "leads out of it"),
+    ],
 )
 def test_a_delivery_of_something_else_is_refused(
     store: Store, bundle: Path, tmp_path: Path, name: str, told: str
