@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from plugops_tests.sandbox.app_server import NEW, PLUGIN_ID, VERSION, make_sandbox, plugin_version, remove_sandbox
-from plugops_tests.support.cores import CORES, environment
+from plugops_tests.support.cores import CORES, environment, interpreter
 from plugops_tests.support.playbooks import REPOSITORY, clean_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.matrix]
@@ -51,16 +51,29 @@ def programs(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(params=["tarball", "git"])
 def core(request: pytest.FixtureRequest, programs: Path, tmp_path: Path) -> Core:
+    return installed_from(request.param, programs, tmp_path)
+
+
+def installed_from(kind: str, programs: Path, tmp_path: Path) -> Core:
     place = tmp_path / "collections"
     place.mkdir()
     core = Core(programs, place)
-    if request.param == "tarball":
+    if kind == "tarball":
         core.run("ansible-galaxy", "collection", "build", str(REPOSITORY), "--output-path", str(tmp_path))
         (source,) = (str(path) for path in tmp_path.glob("plugops-mattermost-*.tar.gz"))
     else:
         source = f"git+file://{REPOSITORY},HEAD"
     core.run("ansible-galaxy", "collection", "install", source, "-p", str(place))
     return core
+
+
+@pytest.fixture
+def last_for_python_3_8(tmp_path: Path) -> Core:
+    """Of the supported releases the last one that manages hosts with Python 3.8, from the tarball."""
+    programs = environment("2.19")
+    if programs is None:
+        pytest.skip("no fitting Python for ansible-core 2.19 on this machine")
+    return installed_from("tarball", programs, tmp_path)
 
 
 @pytest.fixture
@@ -97,6 +110,26 @@ def test_the_demos_playbooks_run_without_a_warning(core: Core, sandbox: Path) ->
     assert "The app servers are clean." in playbook("audit")
     playbook("parity")
     playbook("rollback", "--check")
+
+
+def test_site_on_python_3_8(last_for_python_3_8: Core, sandbox: Path) -> None:
+    python = interpreter("3.8")
+    if python is None:
+        pytest.skip("no Python 3.8 on this machine")
+    core, server = last_for_python_3_8, make_sandbox(sandbox)[2]
+    variables: Dict[str, Any] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": python,
+        "mattermost_become": False,
+        "mattermost_root": str(server.root),
+        "mattermost_server_version": VERSION,
+        "mattermost_plugin_settings": {"EnableUploads": True},
+        "mattermost_plugins": [{"src": str(sandbox / "bundles" / f"{PLUGIN_ID}-{NEW}.tar.gz")}],
+    }
+    inventory = core.place / "inventory.json"
+    inventory.write_text(json.dumps({"mattermost_app_servers": {"hosts": {"app": variables}}}))
+    core.run("ansible-playbook", "-i", str(inventory), "plugops.mattermost.site")
+    assert plugin_version(server) == NEW
 
 
 def test_everything_has_a_page(core: Core) -> None:
