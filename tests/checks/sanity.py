@@ -103,7 +103,7 @@ def _programs(core: str) -> Optional[Path]:
 def _home(programs: Path) -> Path:
     """A home with what ansible-test keeps: its environments, and our script where it looks before it fetches one."""
     home = PLACE / "home"
-    (package,) = programs.parent.glob("lib/python3*/site-packages/ansible_test")
+    (package,) = programs.parent.glob("lib/python3.*/site-packages/ansible_test")
     source = (package / "_internal" / "python_requirements.py").read_text(encoding="utf-8")
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
