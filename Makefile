@@ -32,13 +32,13 @@ demo: $(VENV)/.run-time
 	@$(IN_TESTS) $(BIN)/python -m plugops_tests.sandbox.demo
 
 # Two at a time, a file always by one; those with the longest tests come first.
-test: system-packages venv lint
+test: system-packages venv lint sanity
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests
 
 test-unit: venv
 	$(BIN)/pytest tests/unit
 
-test-matrix: system-packages venv
+test-matrix: system-packages venv sanity-matrix
 	PLUGOPS_MATRIX=1 $(BIN)/pytest -m matrix tests
 
 FUZZ_SECONDS ?= 60
