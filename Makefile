@@ -9,6 +9,7 @@
 # make fuzz      the readers of hostile files and texts under atheris, FUZZ_SECONDS (60) each; nothing else runs it
 # make lint      ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, reuse
 # make sanity    ansible-test sanity on the built collection; CORES="2.17 2.21" names other releases of ansible-core
+# make importer  what Galaxy says when the collection is uploaded
 # make sanity-matrix  the same on every supported release of ansible-core
 # make docs      the reference pages of modules, roles and filters as a site: .cache/docs/html
 # make bench     what runs cost: over an unchanged cluster, for an audit, for a first deployment, with a large bundle
@@ -23,7 +24,7 @@ BIN := $(VENV)/bin
 IN_TESTS := PYTHONPATH=tests:collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs fuzz test test-unit test-matrix lint sanity sanity-matrix bench cluster cluster-down venv system-packages collection clean
+.PHONY: help demo docs fuzz test test-unit test-matrix lint sanity sanity-matrix importer bench cluster cluster-down venv system-packages collection clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -38,7 +39,7 @@ test: system-packages venv lint sanity
 test-unit: venv
 	$(BIN)/pytest tests/unit
 
-test-matrix: system-packages venv sanity-matrix
+test-matrix: system-packages venv sanity-matrix importer
 	PLUGOPS_MATRIX=1 $(BIN)/pytest -m matrix tests
 
 FUZZ_SECONDS ?= 60
@@ -66,6 +67,9 @@ lint: venv
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/antsibull-changelog lint
 	$(BIN)/python tests/checks/reference.py lint
 	$(BIN)/reuse lint --quiet
+
+importer: venv
+	$(BIN)/python tests/checks/galaxy_import.py
 
 docs: venv $(VENV)/.docs
 	$(BIN)/python tests/checks/reference.py site .cache/docs
