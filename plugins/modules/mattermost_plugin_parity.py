@@ -74,24 +74,21 @@ nodes:
   type: list
   elements: str
 differences:
-  description: What differs.
+  description:
+    - What differs, each with these keys.
+    - C(name), what differs.
+    - C(values), app server to value, null if it has none. In Jinja write C(difference['values']), since C(.values) is
+      a method of every dictionary.
+    - C(odd), the app servers that differ from the majority; all of them if there is no majority.
+    - C(files), the files of the plugin that differ, if the reports contain files.
   returned: always
   type: list
   elements: dict
-  contains:
-    name:
-      description: What differs.
-      type: str
-      sample: plugins.com.example.todo.version
-    values:
-      description: App server to value, null if it has none.
-      type: dict
-    odd:
-      description: The app servers that differ from the majority; all of them if there is no majority.
-      type: list
-      elements: str
-    files:
-      description: Files of the plugin that differ, if the reports contain files.
-      type: list
-      elements: str
+  sample:
+    - name: plugins.com.example.todo.version
+      values:
+        app1: 1.2.0
+        app2: 1.1.0
+      odd: [app1, app2]
+      files: []
 """
