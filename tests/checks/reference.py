@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import List
+from typing import List, Union
 
 from built import build, unpack, with_programs
 
@@ -43,15 +43,13 @@ def _site(collections: Path, target: Path) -> int:
         (project / "rst").chmod(0o755)
         status = _run(collections, *pages)
     if status == 0:
-        command = [
-            str(PROGRAMS / "sphinx-build"),
+        command: List[Union[str, Path]] = [
+            PROGRAMS / "sphinx-build",
             "-q",
-            "-M",
-            "html",
-            str(project / "rst"),
-            str(target),
             "-c",
-            str(project),
+            project,
+            project / "rst",
+            target / "html",
         ]
         status = subprocess.run(command, env=with_programs(PROGRAMS), check=False).returncode
     if status == 0:
